@@ -1,0 +1,1 @@
+"""The work of the pack: no node API in here."""
