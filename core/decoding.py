@@ -1,0 +1,73 @@
+"""Decoding latents to frames group by group, with the memory of one group.
+
+Decoding windows with some overlap is not exact: the causal video VAEs look far back. Here the causal cache of every
+convolution is carried from group to group, so that the frames equal those of one decode of the whole clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import comfy.ldm.wan.vae
+import comfy.model_management
+import torch
+
+
+def decode_stream(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) -> Iterator[torch.Tensor]:
+    """Decode consecutive latents to consecutive frames.
+
+    vae: the host's VAE.  latents: ``[1, C, n, H, W]`` pieces of any lengths, ``latent_count`` latents in all.
+    Yields ``[frames, height, width, 3]`` float32 in 0..1 on the CPU. A VAE without a causal cache known here is decoded
+    in one go by the host.
+    """
+    if type(vae.first_stage_model) is comfy.ldm.wan.vae.WanVAE:
+        yield from _decode_wan(vae, latents, latent_count)
+    else:
+        yield _images(vae.decode(torch.cat(list(latents), dim=2)))
+
+
+def skip_frames(groups: Iterable[torch.Tensor], skip: int, frame_count: int) -> Iterator[torch.Tensor]:
+    """``frame_count`` frames of a stream of frame groups, after leaving out the first ``skip``."""
+    for group in groups:
+        skipped = min(skip, group.shape[0])
+        skip -= skipped
+        group = group[skipped : skipped + frame_count]
+        frame_count -= group.shape[0]
+        if group.shape[0]:
+            yield group
+        if frame_count <= 0:
+            return
+
+
+def _images(decoded: torch.Tensor) -> torch.Tensor:
+    """``[1, frames, height, width, 3]`` as the host decodes -> ``[frames, height, width, 3]`` float32 on the CPU."""
+    return decoded.reshape(-1, *decoded.shape[-3:]).float().cpu()
+
+
+def _regrouped(latents: Iterable[torch.Tensor], first: int, following: int) -> Iterator[torch.Tensor]:
+    """Pieces of any lengths -> pieces of ``first``, then ``following`` latents each; the last may be shorter."""
+    size, held = first, None
+    for piece in latents:
+        held = piece if held is None else torch.cat([held, piece], dim=2)
+        while held.shape[2] >= size:
+            yield held[:, :, :size]
+            held, size = held[:, :, size:], following
+    if held is not None and held.shape[2]:
+        yield held
+
+
+def _decode_wan(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) -> Iterator[torch.Tensor]:
+    """The loop of the host's ``WanVAE.decode`` (comfy/ldm/wan/vae.py): one latent, then two at a time, one cache."""
+    model = vae.first_stage_model
+    cache: list | None = [None] * comfy.ldm.wan.vae.count_cache_layers(model.decoder) if latent_count > 1 else None
+    for group in _regrouped(latents, first=1, following=2):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        memory = vae.memory_used_decode((1, group.shape[1], latent_count, *group.shape[3:]), vae.vae_dtype)
+        comfy.model_management.load_models_gpu([vae.patcher], memory_required=memory)
+        with comfy.model_management.cuda_device_context(vae.device):
+            hidden = model.conv2(group.to(device=vae.device, dtype=vae.vae_dtype))
+            frames = torch.cat(model.decoder(hidden, feat_cache=cache, feat_idx=[0]), dim=2)
+            frames = frames.to(device=vae.output_device, dtype=vae.vae_output_dtype(), copy=True)
+            vae.process_output(frames)
+        yield _images(frames.movedim(1, -1))

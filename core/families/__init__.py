@@ -1,0 +1,23 @@
+"""The model families, and how one is recognised. Adding a family is adding one module and one line here."""
+
+from typing import Any
+
+from ..errors import SoundToVideoError
+from .base import Family, Scene, Take
+from .wan_s2v import WanS2V
+
+FAMILIES: tuple[Family, ...] = (WanS2V(),)
+
+__all__ = ["FAMILIES", "Family", "Scene", "Take", "recognise"]
+
+
+def recognise(model: Any) -> Family:
+    """The family of the host's MODEL; an error that names what was given and what would do."""
+    for family in FAMILIES:
+        if family.recognises(model):
+            return family
+    given = type(model.model).__name__
+    known = ", ".join(family.name for family in FAMILIES)
+    raise SoundToVideoError(
+        f"the connected model ({given}) takes no audio. Load one that does: {known}."
+    )

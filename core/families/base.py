@@ -1,0 +1,132 @@
+"""What a model family is: everything that differs between the models that take audio, and nothing else.
+
+A family is one module with one subclass of ``Family``, listed in ``families/__init__.py``. Samplers, planner,
+VIDEO and mux know no model's name: they ask the family.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..errors import SoundToVideoError
+from ..plan import Plan, Segment, Window
+from ..timeline import FrameGrid, exact, frame_rate_in_words
+
+if TYPE_CHECKING:
+    from ..encoded_audio import EncodedAudio
+    from ..sampling import HostSampler
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the user wired into a sampler; images are ``[frames, height, width, 3]`` in 0..1, sizes in pixels.
+
+    model, vae: the host's MODEL and VAE.  positive, negative: the host's CONDITIONING.
+    reference_image: None for audio to video.  frame_rate: frames per second, already the family's own where 0 was asked.
+    options: what only some families know (``latent_upscale_model`` ...), by input name.
+    """
+
+    model: Any
+    vae: Any
+    positive: list
+    negative: list
+    encoded_audio: EncodedAudio
+    width: int
+    height: int
+    frame_rate: Fraction
+    reference_image: torch.Tensor | None = None
+    image_fit: str = "crop"
+    audio_scale: float = 1.0
+    control_video: torch.Tensor | None = None
+    options: dict[str, Any] | None = None
+
+    def option(self, name: str, default: Any = None) -> Any:
+        value = (self.options or {}).get(name)
+        return default if value is None else value
+
+
+class Take(ABC):
+    """One clip in the making: a scene and its plan, with all that is computed once for all segments.
+
+    ``latents`` handed around are ``[1, channels, latents, height, width]`` float32 on the CPU.
+    """
+
+    def __init__(self, scene: Scene, plan: Plan):
+        self.scene = scene
+        self.plan = plan
+
+    @abstractmethod
+    def steps(self, host: HostSampler) -> int:
+        """Sampler steps of one segment over all its passes: what the progress bar counts."""
+
+    @abstractmethod
+    def sample(self, segment: Segment, history: list[torch.Tensor], host: HostSampler) -> torch.Tensor:
+        """Sample one segment: its new latents only, without the overlap.
+
+        history: the new latents of the segments before, in order, since the last one that started afresh.
+        """
+
+
+class Family(ABC):
+    """A kind of model that takes audio.
+
+    id, name: ``wan_s2v``, ``Wan2.2-S2V``.  audio_input: the input of Audio Encode that this family needs,
+    ``audio_encoder`` or ``audio_vae``.  frame_rate: the rate it was trained at; frame_rate_is_free: whether others may
+    be asked.  size_multiple: width and height must be multiples of it.  encoder_kind: the ``EncodedAudio.kind`` it takes.
+    """
+
+    id: str
+    name: str
+    audio_input: str
+    encoder_kind: str
+    frame_rate: Fraction
+    frame_rate_is_free: bool
+    grid: FrameGrid
+    window: Window
+    size_multiple: int
+
+    @abstractmethod
+    def recognises(self, model: Any) -> bool:
+        """Whether the host's MODEL is of this family."""
+
+    @abstractmethod
+    def check(self, scene: Scene) -> None:
+        """Raise ``SoundToVideoError`` for what this family cannot work with; before any work is done."""
+
+    @abstractmethod
+    def take(self, scene: Scene, plan: Plan) -> Take:
+        """Do once what all segments share: encode the reference image, lay out the audio, patch a clone of the model."""
+
+    @abstractmethod
+    def decode(self, take: Take, latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """Decode the clip group by group in constant memory.
+
+        latents: the new latents of every segment, in order.
+        Yields ``[frames, height, width, 3]`` float32 in 0..1 on the CPU; the first frame is the clip's first.
+        """
+
+    def rate(self, asked: float) -> Fraction:
+        """The frame rate to use for what the user asked, 0 being the family's own."""
+        if not asked:
+            return self.frame_rate
+        if not self.frame_rate_is_free and exact(asked) != self.frame_rate:
+            raise SoundToVideoError(
+                f"{self.name} makes {frame_rate_in_words(self.frame_rate)}, not {frame_rate_in_words(asked)}: "
+                f"set frame_rate to 0."
+            )
+        return exact(asked)
+
+    def check_size(self, width: int, height: int) -> None:
+        for name, size in (("width", width), ("height", height)):
+            if size < self.size_multiple or size % self.size_multiple:
+                lower = max(self.size_multiple, size // self.size_multiple * self.size_multiple)
+                raise SoundToVideoError(
+                    f"the {name} {size} is off the grid of {self.name}: it must be a multiple of {self.size_multiple}, "
+                    f"for instance {lower} or {lower + self.size_multiple}."
+                )

@@ -1,0 +1,165 @@
+"""Wan2.2-S2V: speech or song to video, 16 frames a second, segments joined by motion latents.
+
+How the model was trained to be driven is taken from the official ``wan/speech2video.py`` (Wan-Video/Wan2.2) and from the
+host's ``wan_sound_to_video`` (comfy_extras/nodes_wan.py):
+
+- a segment is 20 latents (80 frames); latent n of the clip shows the frames 4n-3 ... 4n and hears the audio up to 4n;
+- every segment sees the reference image, and the 19 latents (73 frames) before it as motion latents;
+- the first latent is decoded after the reference image's latent, and of its four frames only the last is kept: decoded on
+  its own it would come out overbaked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import comfy.latent_formats
+import comfy.model_base
+import comfy.model_management
+import node_helpers
+import torch
+
+from ..decoding import decode_stream, skip_frames
+from ..encoded_audio import KIND_NAMES
+from ..errors import SoundToVideoError
+from ..images import check_rgb, fitted_reference, resized_cropped
+from ..plan import Plan, Segment, Window
+from ..timeline import FrameGrid
+from .base import Family, Scene, Take
+
+if TYPE_CHECKING:
+    from ..sampling import HostSampler
+
+LATENT_CHANNELS = 16
+SPATIAL_RATIO = 8
+MOTION_LATENTS = 19  # 73 frames
+
+
+class WanS2VTake(Take):
+    def __init__(self, scene: Scene, plan: Plan):
+        super().__init__(scene, plan)
+        self.model = scaled_audio(scene.model, scene.audio_scale)
+        self.positive, self.negative = scene.positive, scene.negative
+        self.reference_latent: torch.Tensor | None = None
+        if scene.reference_image is not None:
+            reference = fitted_reference(scene.reference_image, scene.width, scene.height, scene.image_fit)
+            self.reference_latent = scene.vae.encode(reference)
+            self._condition({"reference_latents": [self.reference_latent]}, append=True)
+        stride = plan.grid.stride
+        features = scene.encoded_audio.frame_features(plan.frame_rate, stride * plan.latent_count)
+        self.audio_embedding = features.permute(0, 2, 1).unsqueeze(0)  # [1, layers, width, frames]
+
+    def _condition(self, values: dict[str, Any], append: bool = False) -> None:
+        self.positive = node_helpers.conditioning_set_values(self.positive, values, append=append)
+        self.negative = node_helpers.conditioning_set_values(self.negative, values, append=append)
+
+    def steps(self, host: HostSampler) -> int:
+        return len(host.sigmas(self.model)) - 1
+
+    def sample(self, segment: Segment, history: list[torch.Tensor], host: HostSampler) -> torch.Tensor:
+        scene = self.scene
+        stride = self.plan.grid.stride
+        audio = self.audio_embedding[..., stride * segment.latent_start : stride * segment.latent_stop]
+        values: dict[str, Any] = {"control_video": self._control_latents(segment)}
+        if not segment.starts_afresh:
+            values["reference_motion"] = motion_latents(history)
+        positive = node_helpers.conditioning_set_values(self.positive, {**values, "audio_embed": audio})
+        negative = node_helpers.conditioning_set_values(self.negative, {**values, "audio_embed": audio * 0.0})
+        latent = torch.zeros(
+            [1, LATENT_CHANNELS, segment.latent_count, scene.height // SPATIAL_RATIO, scene.width // SPATIAL_RATIO],
+            device=comfy.model_management.intermediate_device(),
+        )
+        return host.sample(self.model, positive, negative, latent, segment.seed)
+
+    def _control_latents(self, segment: Segment) -> torch.Tensor:
+        """The segment's own stretch of the control video (the host repeats its first stretch: ComfyUI #9911)."""
+        scene, grid = self.scene, self.plan.grid
+        shape = [1, LATENT_CHANNELS, segment.latent_count, scene.height // SPATIAL_RATIO, scene.width // SPATIAL_RATIO]
+        control = comfy.latent_formats.Wan21().process_out(
+            torch.zeros(shape, device=comfy.model_management.intermediate_device())
+        )
+        first_frame = grid.first_frame(segment.latent_start)
+        if scene.control_video is None or first_frame >= scene.control_video.shape[0]:
+            return control
+        # One frame before the stretch makes its first latent a whole group; that frame's own latent is left out.
+        lead = 1 if segment.latent_start else 0
+        stop_frame = grid.first_frame(segment.latent_stop)
+        frames = scene.control_video[first_frame - lead : stop_frame]
+        lack = -(frames.shape[0] - 1) % grid.stride
+        frames = torch.cat([frames, frames[-1:].repeat(lack, 1, 1, 1)])
+        encoded = scene.vae.encode(resized_cropped(frames, scene.width, scene.height))[:, :, lead:]
+        control[:, :, : encoded.shape[2]] = encoded
+        return control
+
+
+class WanS2V(Family):
+    id = "wan_s2v"
+    name = "Wan2.2-S2V"
+    audio_input = "audio_encoder"
+    encoder_kind = "wav2vec2-large"
+    frame_rate = Fraction(16)
+    frame_rate_is_free = False
+    grid = FrameGrid(stride=4)
+    window = Window(latent_count=20, overlap=0, minimum=5)
+    size_multiple = 16
+
+    def recognises(self, model: Any) -> bool:
+        return isinstance(model.model, comfy.model_base.WAN22_S2V)
+
+    def check(self, scene: Scene) -> None:
+        self.check_size(scene.width, scene.height)
+        self._check_encoder(scene)
+        if getattr(scene.vae, "latent_channels", None) != LATENT_CHANNELS or scene.vae.latent_dim != 3:
+            raise SoundToVideoError(f"the connected VAE does not fit {self.name}: load wan_2.1_vae.safetensors.")
+        if scene.reference_image is not None:
+            check_rgb(scene.reference_image, "reference image")
+        if scene.control_video is not None:
+            check_rgb(scene.control_video, "control video")
+
+    def _check_encoder(self, scene: Scene) -> None:
+        encoder = scene.model.model.diffusion_model.casual_audio_encoder
+        if scene.encoded_audio.kind != self.encoder_kind:
+            raise SoundToVideoError(
+                f"the audio was encoded by {KIND_NAMES[scene.encoded_audio.kind]}, but {self.name} listens to "
+                f"{KIND_NAMES[self.encoder_kind]}: load wav2vec2_large_english_fp16.safetensors into Audio Encode."
+            )
+        layers, width = encoder.weights.shape[1], encoder.encoder.conv1_local.conv.weight.shape[1]
+        if (layers, width) != (25, 1024):
+            raise SoundToVideoError(
+                f"this {self.name} checkpoint expects {layers} audio layers of {width}; "
+                f"the audio was encoded by {KIND_NAMES[self.encoder_kind]}."
+            )
+
+    def take(self, scene: Scene, plan: Plan) -> Take:
+        return WanS2VTake(scene, plan)
+
+    def decode(self, take: Take, latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+        assert isinstance(take, WanS2VTake)
+        pieces = iter(latents)
+        first = next(pieces)
+        lead = first[:, :, :1] if take.reference_latent is None else take.reference_latent.to(first)
+        # One frame of the lead, and three of the first latent's four: see the module's docstring.
+        frames = decode_stream(take.scene.vae, chain([lead, first], pieces), take.plan.latent_count + 1)
+        return skip_frames(frames, take.plan.grid.stride, take.plan.frame_count)
+
+
+def motion_latents(history: list[torch.Tensor]) -> torch.Tensor:
+    """The last 73 frames as latents, fewer where the clip is shorter: ``[1, 16, <= 19, H, W]``."""
+    pieces: list[torch.Tensor] = []
+    while history and sum(piece.shape[2] for piece in pieces) < MOTION_LATENTS:
+        history, pieces = history[:-1], [history[-1], *pieces]
+    return torch.cat(pieces, dim=2)[:, :, -MOTION_LATENTS:]
+
+
+def scaled_audio(model: Any, scale: float) -> Any:
+    """A clone of the MODEL in which what the audio adds to the picture is multiplied; the MODEL itself for 1."""
+    if scale == 1:
+        return model
+    patched = model.clone()
+    injector = model.get_model_object("diffusion_model.audio_injector")
+    patched.add_object_patch("diffusion_model.audio_injector.forward", partial(type(injector).forward, injector, scale=scale))
+    return patched

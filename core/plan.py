@@ -1,0 +1,146 @@
+"""The plan of a clip: which latents are sampled in which segment, made before any work is done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from .timeline import (
+    FrameGrid,
+    Number,
+    clip_frame_count,
+    exact,
+    frame_rate_in_words,
+    frame_time,
+    rounded,
+    seconds_in_words,
+)
+
+MAXIMUM_SEED = 2**64
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a model family takes a long clip apart, in latents.
+
+    latent_count: latents of one segment, overlap included.
+    overlap: latents at the start of a segment that repeat the end of the segment before it.
+    minimum: a last segment shorter than this takes latents from the one before it.
+    """
+
+    latent_count: int
+    overlap: int = 0
+    minimum: int = 1
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One run of the sampler.
+
+    latent_start, latent_count: the sampled latents in the clip, the overlap included.
+    overlap: how many of them, at the start, are already known from the segment before.
+    starts_afresh: nothing is carried over from the segment before (the first one, and after a cut).
+    """
+
+    index: int
+    latent_start: int
+    latent_count: int
+    overlap: int
+    seed: int
+    starts_afresh: bool
+
+    @property
+    def latent_stop(self) -> int:
+        return self.latent_start + self.latent_count
+
+    @property
+    def new_latents(self) -> int:
+        """Latents that this segment adds to the clip."""
+        return self.latent_count - self.overlap
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be sampled for an audio of ``duration`` seconds."""
+
+    duration: Fraction
+    frame_rate: Fraction
+    grid: FrameGrid
+    frame_count: int
+    segments: tuple[Segment, ...]
+
+    @property
+    def latent_count(self) -> int:
+        return self.segments[-1].latent_stop
+
+    def start_seconds(self, segment: Segment) -> Fraction:
+        """Time of the first frame that ``segment`` adds to the clip."""
+        return frame_time(self.grid.first_frame(segment.latent_start + segment.overlap), self.frame_rate)
+
+    def describe(self) -> str:
+        """``8.00 s → 128 frames at 16 fps, 2 segments``"""
+        frames = "1 frame" if self.frame_count == 1 else f"{self.frame_count} frames"
+        segments = "1 segment" if len(self.segments) == 1 else f"{len(self.segments)} segments"
+        return f"{seconds_in_words(self.duration)} → {frames} at {frame_rate_in_words(self.frame_rate)}, {segments}"
+
+
+def window_of(seconds: Number, frame_rate: Number, grid: FrameGrid, default: Window) -> Window:
+    """The family's window, or one of about ``seconds`` of new frames (0 = the family's), never below its minimum."""
+    if not seconds:
+        return default
+    new_latents = rounded(exact(seconds) * exact(frame_rate) / grid.stride)
+    return Window(max(default.minimum, new_latents, 1) + default.overlap, default.overlap, default.minimum)
+
+
+def plan_clip(
+    duration: Number,
+    frame_rate: Number,
+    grid: FrameGrid,
+    window: Window,
+    seed: int = 0,
+    cuts: Sequence[Number] = (),
+) -> Plan:
+    """Plan the segments of a clip as long as its audio.
+
+    duration: of the audio, in seconds (> 0).  cuts: times in seconds at which a segment starts afresh.
+    Every segment but the last of a stretch is a full window; no latent is sampled that no frame of the clip needs.
+    Segment ``i`` is sampled with ``seed + i``.
+    """
+    duration, frame_rate = exact(duration), exact(frame_rate)
+    frame_count = clip_frame_count(duration, frame_rate)
+    latent_count = grid.latent_count(frame_count)
+    boundaries = [0, *_cut_latents(cuts, frame_rate, grid, latent_count), latent_count]
+    segments: list[Segment] = []
+    for start, stop in zip(boundaries, boundaries[1:], strict=False):
+        for position, new_latents in _stretch(stop - start, window):
+            overlap = 0 if position == 0 else window.overlap
+            segments.append(
+                Segment(
+                    index=len(segments),
+                    latent_start=start + position - overlap,
+                    latent_count=new_latents + overlap,
+                    overlap=overlap,
+                    seed=(seed + len(segments)) % MAXIMUM_SEED,
+                    starts_afresh=position == 0,
+                )
+            )
+    return Plan(duration, frame_rate, grid, frame_count, tuple(segments))
+
+
+def _cut_latents(cuts: Sequence[Number], frame_rate: Fraction, grid: FrameGrid, latent_count: int) -> list[int]:
+    """The latents nearest to the cuts, each once, none at the clip's ends."""
+    latents = {rounded(exact(cut) * frame_rate / grid.stride) for cut in cuts}
+    return sorted(latent for latent in latents if 0 < latent < latent_count)
+
+
+def _stretch(latent_count: int, window: Window) -> list[tuple[int, int]]:
+    """``(position, new latents)`` of the segments of one stretch without cuts."""
+    lengths = [min(window.latent_count, latent_count)]
+    step = window.latent_count - window.overlap
+    while sum(lengths) < latent_count:
+        lengths.append(min(step, latent_count - sum(lengths)))
+    if len(lengths) > 1:
+        lack = min(max(0, window.minimum - lengths[-1]), max(0, lengths[-2] - window.minimum))
+        lengths[-2] -= lack
+        lengths[-1] += lack
+    positions = [sum(lengths[:index]) for index in range(len(lengths))]
+    return list(zip(positions, lengths, strict=True))

@@ -1,0 +1,147 @@
+"""The sampler loop shared by S2V Sampler and A2V Sampler: a plan, carried out segment by segment by the host's sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import comfy.model_management
+import comfy.sample
+import comfy.samplers
+import comfy.utils
+import latent_preview
+import torch
+
+from .families import Family, Scene, Take
+from .plan import Plan, Segment, plan_clip, window_of
+from .timeline import seconds_in_words
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """What KSampler asks for. sigmas: ``[steps + 1]``, in place of steps and scheduler; None = from the scheduler."""
+
+    seed: int
+    steps: int
+    cfg: float
+    sampler_name: str
+    scheduler: str
+    sigmas: torch.Tensor | None = None
+
+
+class HostSampler:
+    """The host's sampler for every segment and pass of a clip, behind one progress bar with live previews."""
+
+    def __init__(self, settings: SamplerSettings):
+        self.settings = settings
+        self._progress: comfy.utils.ProgressBar | None = None
+        self._done_steps = 0
+
+    def sigmas(self, model) -> torch.Tensor:
+        """The noise levels of the settings, ``[steps + 1]``, as KSampler computes them for this MODEL."""
+        if self.settings.sigmas is not None:
+            return self.settings.sigmas
+        schedule = comfy.samplers.KSampler(
+            model,
+            steps=self.settings.steps,
+            device=model.load_device,
+            sampler=self.settings.sampler_name,
+            scheduler=self.settings.scheduler,
+            denoise=1.0,
+            model_options=model.model_options,
+        )
+        return schedule.sigmas
+
+    def start(self, total_steps: int) -> None:
+        self._progress = comfy.utils.ProgressBar(total_steps)
+        self._done_steps = 0
+
+    def skip(self, steps: int) -> None:
+        """Count steps as done that need not be sampled again."""
+        self._done_steps += steps
+        if self._progress is not None:
+            self._progress.update_absolute(self._done_steps)
+
+    def sample(
+        self,
+        model,
+        positive: list,
+        negative: list,
+        latent: torch.Tensor,
+        seed: int,
+        *,
+        noise_mask: torch.Tensor | None = None,
+        sigmas: torch.Tensor | None = None,
+        sampler_name: str | None = None,
+        guider: comfy.samplers.CFGGuider | None = None,
+    ) -> torch.Tensor:
+        """One run of the host's sampler loop; the same numbers as core's KSampler with the same inputs.
+
+        latent: ``[1, C, T, H, W]`` or the host's NestedTensor of several modalities.
+        guider: one that already carries model and conditioning, where CFG alone does not do.
+        """
+        sigmas = self.sigmas(model) if sigmas is None else sigmas
+        if guider is None:
+            guider = comfy.samplers.CFGGuider(model)
+            guider.set_conds(positive, negative)
+            guider.set_cfg(self.settings.cfg)
+        samples = guider.sample(
+            comfy.sample.prepare_noise(latent, seed),
+            latent,
+            comfy.samplers.sampler_object(sampler_name or self.settings.sampler_name),
+            sigmas,
+            denoise_mask=noise_mask,
+            callback=self._callback(model),
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=seed,
+        )
+        self._done_steps += len(sigmas) - 1
+        return samples.to(
+            device=comfy.model_management.intermediate_device(), dtype=comfy.model_management.intermediate_dtype()
+        )
+
+    def _callback(self, model) -> Callable:
+        previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
+
+        def after_step(step: int, x0, x, total_steps: int) -> None:
+            preview = None
+            if previewer is not None:
+                video = x0.tensors[0] if x0.is_nested else x0
+                preview = previewer.decode_latent_to_preview_image("JPEG", video)
+            if self._progress is not None:
+                self._progress.update_absolute(self._done_steps + step + 1, preview=preview)
+
+        return after_step
+
+
+def plan_scene(family: Family, scene: Scene, seed: int, segment_seconds: float) -> Plan:
+    """The plan of a scene: as long as its audio, in windows of the family's length or of ``segment_seconds``."""
+    window = window_of(segment_seconds, scene.frame_rate, family.grid, family.window)
+    return plan_clip(scene.encoded_audio.duration, scene.frame_rate, family.grid, window, seed)
+
+
+def segment_in_words(plan: Plan, segment: Segment) -> str:
+    """``segment 2 of 3, from 5.00 s``"""
+    start = seconds_in_words(plan.start_seconds(segment))
+    return f"segment {segment.index + 1} of {len(plan.segments)}, from {start}"
+
+
+def sample_segments(take: Take, host: HostSampler, say: Callable[[str], None] = lambda text: None) -> list[torch.Tensor]:
+    """Sample every segment of a take, in order.
+
+    say: shown on the node: the plan, and the segment under way.
+    Returns each segment's new latents, ``[1, C, n, H, W]`` float32 on the CPU.
+    """
+    plan = take.plan
+    latents: list[torch.Tensor] = []
+    history: list[torch.Tensor] = []
+    host.start(take.steps(host) * len(plan.segments))
+    for segment in plan.segments:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        say(f"{plan.describe()}\n{segment_in_words(plan, segment)}")
+        if segment.starts_afresh:
+            history = []
+        history.append(take.sample(segment, history, host).cpu().float())
+        latents.append(history[-1])
+    say(plan.describe())
+    return latents

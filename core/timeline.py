@@ -1,0 +1,73 @@
+"""One timeline: every conversion between seconds, samples, frames and latents.
+
+Times are exact (``fractions.Fraction``, seconds). Frame ``i`` is the picture at time ``i / frame_rate``;
+a clip of ``duration`` seconds has ``round(duration * frame_rate)`` frames. Nothing else in the pack rounds.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+
+Number = int | float | Fraction
+
+
+def exact(value: Number | str) -> Fraction:
+    """The value as people write it: ``exact(0.1) == 1/10``, ``exact(29.97) == 2997/100``, ``exact("24000/1001")``."""
+    return value if isinstance(value, Fraction) else Fraction(str(value))
+
+
+def rounded(value: Number) -> int:
+    """To the nearest integer, halves away from zero for positive values, as JavaScript's ``Math.round`` has it."""
+    return floor(exact(value) + Fraction(1, 2))
+
+
+def sample_index(seconds: Number, sample_rate: int) -> int:
+    """Index of the audio sample nearest to ``seconds``."""
+    return rounded(exact(seconds) * sample_rate)
+
+
+def sample_time(index: int, sample_rate: int) -> Fraction:
+    """Time of an audio sample in seconds; for a count of samples, their duration."""
+    return Fraction(index, sample_rate)
+
+
+def clip_frame_count(duration: Number, frame_rate: Number) -> int:
+    """Frames of a clip that lasts as long as its audio, to within half a frame; never less than one."""
+    return max(1, rounded(exact(duration) * exact(frame_rate)))
+
+
+def frame_time(index: int, frame_rate: Number) -> Fraction:
+    """Time of frame ``index`` in seconds; for a count of frames, their duration."""
+    return index / exact(frame_rate)
+
+
+def seconds_in_words(seconds: Number, digits: int = 2) -> str:
+    """``8.00 s``: how messages and node texts write a time."""
+    return f"{float(seconds):.{digits}f} s"
+
+
+def frame_rate_in_words(frame_rate: Number) -> str:
+    """``16 fps``, ``29.97 fps``."""
+    return f"{float(frame_rate):.3f}".rstrip("0").rstrip(".") + " fps"
+
+
+@dataclass(frozen=True)
+class FrameGrid:
+    """The temporal grid of a causal video VAE: latent 0 is one frame, every further latent ``stride`` frames.
+
+    Latent ``n`` decodes to the frames ``stride * (n - 1) + 1 ... stride * n`` (4n+1 for Wan, 8n+1 for LTX).
+    """
+
+    stride: int
+
+    def latent_count(self, frame_count: int) -> int:
+        """The fewest latents that hold ``frame_count`` frames."""
+        return 1 + -(-(frame_count - 1) // self.stride)
+
+    def frame_count(self, latent_count: int) -> int:
+        """Frames that ``latent_count`` latents decode to."""
+        return 1 + (latent_count - 1) * self.stride
+
+    def first_frame(self, latent_index: int) -> int:
+        """Index of the first frame that a latent decodes to."""
+        return max(0, self.stride * (latent_index - 1) + 1)
