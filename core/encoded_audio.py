@@ -10,7 +10,6 @@ ours on top. This is the one place where both are written down:
     .kind         "wav2vec2-large", "wav2vec2-base", "whisper-large-v3", "ltx-audio-vae"
     .duration     of the audio, exact seconds
     .audio        the Audio that was encoded, for the clip's sound; None when a core node encoded it
-    .fingerprint  changes with the audio and with the encoder's weights; None when a core node encoded it
 """
 
 from __future__ import annotations
@@ -18,12 +17,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from .errors import SoundToVideoError
 from .timeline import exact, sample_time
+
+if TYPE_CHECKING:
+    from .audio import Audio
 
 HOST_KEYS = ("encoded_audio", "encoded_audio_all_layers", "audio_samples")
 ENCODER_SAMPLE_RATE = 16000
@@ -42,8 +44,7 @@ class EncodedAudio(Mapping):
 
     kind: str
     duration: Fraction
-    audio: Any = None
-    fingerprint: str | None = None
+    audio: Audio | None = None
 
     def __getitem__(self, key: str) -> Any:
         if key not in HOST_KEYS:
@@ -61,7 +62,7 @@ class EncodedAudio(Mapping):
         """The value under one of the host's keys."""
 
     def frame_features(self, frame_rate: Fraction, frame_count: int) -> torch.Tensor:
-        """One feature vector per layer and video frame: ``[layers, frame_count, width]`` float32.
+        """One feature vector per layer and video frame: ``[layers, frame_count, width]``, in the encoder's dtype.
 
         Frames past the end of the audio are zero.
         """
@@ -69,16 +70,17 @@ class EncodedAudio(Mapping):
 
 
 class HostEncodedAudio(EncodedAudio):
-    """What core's Audio Encoder Encode returned."""
+    """What core's Audio Encoder Encode returns: every layer at 50 features a second."""
 
-    def __init__(self, encoded: Mapping[str, Any]):
+    def __init__(self, encoded: Mapping[str, Any], audio: Audio | None = None):
         layers = encoded["encoded_audio_all_layers"]
         shape = (len(layers), layers[0].shape[-1])
         if shape not in KINDS:
             raise SoundToVideoError(f"audio features of {shape[0]} layers of {shape[1]} are of no encoder known here.")
         self.encoded = encoded
         self.kind = KINDS[shape]
-        self.duration = sample_time(int(encoded["audio_samples"]), ENCODER_SAMPLE_RATE)
+        self.audio = audio
+        self.duration = audio.duration if audio else sample_time(int(encoded["audio_samples"]), ENCODER_SAMPLE_RATE)
 
     def host_value(self, key: str) -> Any:
         return self.encoded[key]

@@ -1,5 +1,6 @@
 """The model families, and how one is recognised. Adding a family is adding one module and one line here."""
 
+from fractions import Fraction
 from typing import Any
 
 from ..errors import SoundToVideoError
@@ -8,7 +9,7 @@ from .wan_s2v import WanS2V
 
 FAMILIES: tuple[Family, ...] = (WanS2V(),)
 
-__all__ = ["FAMILIES", "Family", "Scene", "Take", "recognise"]
+__all__ = ["FAMILIES", "Family", "Scene", "Take", "frame_rate_for_encoder", "recognise"]
 
 
 def recognise(model: Any) -> Family:
@@ -21,3 +22,8 @@ def recognise(model: Any) -> Family:
     raise SoundToVideoError(
         f"the connected model ({given}) takes no audio. Load one that does: {known}."
     )
+
+
+def frame_rate_for_encoder(kind: str) -> Fraction | None:
+    """Frames a second of the family that listens to an encoder of this kind; None when no family here does."""
+    return next((family.frame_rate for family in FAMILIES if family.encoder_kind == kind), None)

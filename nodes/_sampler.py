@@ -1,0 +1,141 @@
+"""What S2V Sampler and A2V Sampler share: the inputs, and the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import comfy.samplers
+import torch
+from comfy_api.latest import io
+from server import PromptServer
+
+from ..core.encoded_audio import encoded_audio_from
+from ..core.families import Scene, recognise
+from ..core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
+from ..core.video import SampledVideo
+
+MAXIMUM_SIZE = 16384
+IMAGE_FIT_TOOLTIP = "How the reference image fills width x height: cut to fill it, or whole with black bars."
+
+
+def sampler_inputs(picture_inputs: list[io.Input], fit_inputs: list[io.Input]) -> list[io.Input]:
+    """The inputs of a sampler. Their names and order are saved in workflows: append, never change."""
+    return [
+        io.Model.Input("model", tooltip="A model that takes audio. LoRA and patches stay in force."),
+        io.Vae.Input("vae", tooltip="The video VAE of the model."),
+        io.Conditioning.Input("positive", tooltip="The scene: who, where, light, camera. The audio gives the rhythm."),
+        io.Conditioning.Input("negative", tooltip="What should not be seen."),
+        io.AudioEncoderOutput.Input(
+            "encoded_audio", tooltip="From Audio Encode or core's Audio Encoder Encode. Its length is the clip's length."
+        ),
+        *picture_inputs,
+        io.Int.Input("width", default=832, min=16, max=MAXIMUM_SIZE, step=16, tooltip="Pixels."),
+        io.Int.Input("height", default=480, min=16, max=MAXIMUM_SIZE, step=16, tooltip="Pixels."),
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=0xFFFFFFFFFFFFFFFF,
+            control_after_generate=True,
+            tooltip="Of the first segment; every further one takes the next number.",
+        ),
+        io.Int.Input("steps", default=20, min=1, max=10000, tooltip="Sampler steps of each segment."),
+        io.Float.Input("cfg", default=6.0, min=0.0, max=100.0, step=0.1, round=0.01),
+        io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS, default="uni_pc"),
+        io.Combo.Input("scheduler", options=comfy.samplers.KSampler.SCHEDULERS, default="simple"),
+        *fit_inputs,
+        io.Float.Input(
+            "audio_scale",
+            default=1.0,
+            min=0.0,
+            max=10.0,
+            step=0.05,
+            tooltip="How strongly the audio moves the picture. 1 is what the model was trained with.",
+        ),
+        io.Float.Input(
+            "frame_rate",
+            default=0.0,
+            min=0.0,
+            max=120.0,
+            step=0.01,
+            advanced=True,
+            tooltip="Frames per second. 0: the model's own (Wan2.2-S2V 16).",
+        ),
+        io.Float.Input(
+            "segment_seconds",
+            default=0.0,
+            min=0.0,
+            max=600.0,
+            step=0.1,
+            advanced=True,
+            tooltip="Seconds sampled at a time; shorter segments need less memory. 0: the model's own (Wan2.2-S2V 5 s).",
+        ),
+        io.Image.Input(
+            "control_video",
+            optional=True,
+            tooltip="Poses or other control frames at the clip's frame rate, one for each of its frames.",
+        ),
+        io.Sigmas.Input("sigmas", optional=True, tooltip="Noise levels in place of steps and scheduler."),
+        io.LatentUpscaleModel.Input(
+            "latent_upscale_model",
+            optional=True,
+            tooltip="For models with a second stage (LTX): sample at half size, upscale, refine.",
+        ),
+    ]
+
+
+SAMPLER_OUTPUTS = [
+    io.Video.Output(tooltip="The clip with its sound, decoded when a node asks for its frames."),
+    io.Latent.Output(tooltip="The clip's video latents."),
+]
+SAMPLER_OPTIONS = ("latent_upscale_model",)
+
+
+def run_sampler(unique_id: str | None, inputs: dict[str, Any]) -> io.NodeOutput:
+    """Sample a clip from a sampler's inputs, by name; S2V Sampler adds ``reference_image`` and ``image_fit``."""
+    family = recognise(inputs["model"])
+    scene = Scene(
+        model=inputs["model"],
+        vae=inputs["vae"],
+        positive=inputs["positive"],
+        negative=inputs["negative"],
+        encoded_audio=encoded_audio_from(inputs["encoded_audio"]),
+        reference_image=inputs.get("reference_image"),
+        image_fit=inputs.get("image_fit", "crop"),
+        width=inputs["width"],
+        height=inputs["height"],
+        frame_rate=family.rate(inputs["frame_rate"]),
+        audio_scale=inputs["audio_scale"],
+        control_video=inputs.get("control_video"),
+        options={name: inputs.get(name) for name in SAMPLER_OPTIONS},
+    )
+    settings = SamplerSettings(
+        seed=inputs["seed"],
+        steps=inputs["steps"],
+        cfg=inputs["cfg"],
+        sampler_name=inputs["sampler_name"],
+        scheduler=inputs["scheduler"],
+        sigmas=inputs.get("sigmas"),
+    )
+    family.check(scene)
+    plan = plan_scene(family, scene, settings.seed, inputs["segment_seconds"])
+    say = text_on_node(unique_id)
+    say(plan.describe())
+    take = family.take(scene, plan)
+    latents = sample_segments(take, HostSampler(settings), say)
+    video = SampledVideo(family, take, latents, scene.encoded_audio.audio)
+    return io.NodeOutput(
+        video, {"samples": torch.cat(latents, dim=2)}, ui={"sound_to_video_plan": [plan.describe()]}
+    )
+
+
+def text_on_node(unique_id: str | None) -> Callable[[str], None]:
+    """Shows text on the running node in every open browser; nowhere when there is no server."""
+
+    def say(text: str) -> None:
+        server = getattr(PromptServer, "instance", None)
+        if server is not None and unique_id is not None:
+            server.send_progress_text(text, unique_id)
+
+    return say

@@ -1,0 +1,42 @@
+"""Audio Encode: audio to what a model listens to."""
+
+from comfy_api.latest import io
+
+from ..core.audio import audio_from
+from ..core.audio_encoding import encode_with_encoder
+from ..core.errors import SoundToVideoError
+from ._errors import named_errors
+
+
+class AudioEncode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoundToVideo_AudioEncode",
+            display_name="Audio Encode",
+            category="sound to video",
+            description=(
+                "Encodes audio for a sampler: with an audio encoder (wav2vec2 for Wan2.2-S2V, Whisper for HuMo) "
+                "or with an audio VAE (LTX-2). Any sample rate, any channels, any length."
+            ),
+            search_aliases=["audio encoder", "wav2vec2", "whisper", "audio embeds", "audio vae"],
+            inputs=[
+                io.Audio.Input("audio", tooltip="The sound that moves the picture."),
+                io.AudioEncoder.Input("audio_encoder", optional=True, tooltip="For Wan2.2-S2V: wav2vec2 large."),
+                io.Vae.Input("audio_vae", optional=True, tooltip="For LTX-2 and LTX-2.3: the LTX audio VAE."),
+            ],
+            outputs=[io.AudioEncoderOutput.Output(display_name="encoded_audio")],
+        )
+
+    @classmethod
+    @named_errors("Audio Encode")
+    def execute(cls, audio, audio_encoder=None, audio_vae=None) -> io.NodeOutput:
+        if (audio_encoder is None) == (audio_vae is None):
+            raise SoundToVideoError(
+                "connect either an audio encoder (Wan2.2-S2V) or an audio VAE (LTX-2), "
+                + ("not both." if audio_vae is not None else "one of them.")
+            )
+        checked = audio_from(audio)
+        if audio_encoder is not None:
+            return io.NodeOutput(encode_with_encoder(checked, audio_encoder))
+        return io.NodeOutput(encode_with_vae(checked, audio_vae))
