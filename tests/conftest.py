@@ -1,0 +1,106 @@
+"""The pack as ``sound_to_video``, the host beside it, and what every layer of tests shares.
+
+Test modules import the pack as ``sound_to_video.core.…`` and the helpers as ``sound_to_video.dev_support.…`` and
+``sound_to_video.tests.…``. The pack's own ``__init__.py`` runs only inside the host.
+"""
+
+import shutil
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "sound_to_video"
+
+
+def _alias_package() -> None:
+    package = types.ModuleType(PACKAGE)
+    package.__path__ = [str(ROOT)]
+    sys.modules[PACKAGE] = package
+
+
+_alias_package()
+
+from sound_to_video.dev_support.client import Client  # noqa: E402
+from sound_to_video.dev_support.host import DEV_DIRECTORY, import_host  # noqa: E402
+from sound_to_video.dev_support.server import ComfyServer  # noqa: E402
+
+HOST = import_host(DEV_DIRECTORY / "test-host")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+class Checkpoints:
+    """Small random checkpoints, each made when first asked for, in a folder laid out as ComfyUI's ``models``."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def path(self, name: str) -> Path:
+        """The file of checkpoint ``name`` (see ``tests/checkpoints.py`` CHECKPOINTS)."""
+        from sound_to_video.tests.checkpoints import make
+
+        return next(make(self.folder, [name]))
+
+    def name(self, name: str) -> str:
+        """Its name as loader nodes offer it."""
+        return self.path(name).name
+
+
+@pytest.fixture(scope="session")
+def checkpoints() -> Checkpoints:
+    from sound_to_video.tests.checkpoints import cache_folder
+
+    return Checkpoints(cache_folder())
+
+
+@pytest.fixture(scope="session")
+def start_server(checkpoints):
+    """``start_server(name, **options)``: a running ComfyServer, base directory ``.dev/NAME`` (made anew).
+
+    Options are ``ComfyServer``'s. One server is enough for most tests: take ``comfy_server``.
+    """
+    running = []
+
+    def start(name: str, **options) -> ComfyServer:
+        base = DEV_DIRECTORY / name
+        shutil.rmtree(base, ignore_errors=True)
+        server = ComfyServer(HOST, base, [checkpoints.folder], **options)
+        running.append(server)
+        return server.start()
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def comfy_server(start_server) -> ComfyServer:
+    """A real ComfyUI server with the pack and the small checkpoints; its log is shown when a test fails."""
+    return start_server("test-server")
+
+
+@pytest.fixture
+def client(comfy_server):
+    """A `Client` of ``comfy_server``."""
+    with Client(comfy_server.url) as client:
+        yield client
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    outcome = yield
+    server = getattr(item, "funcargs", {}).get("comfy_server")
+    if call.when == "call" and server is not None:
+        report = outcome.get_result()
+        if report.failed:
+            report.sections.append(("ComfyUI's log, last lines", server.log()))
