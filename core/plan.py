@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from .timeline import (
     FrameGrid,
@@ -110,7 +111,7 @@ def plan_clip(
     latent_count = grid.latent_count(frame_count)
     boundaries = [0, *_cut_latents(cuts, frame_rate, grid, latent_count), latent_count]
     segments: list[Segment] = []
-    for start, stop in zip(boundaries, boundaries[1:], strict=False):
+    for start, stop in pairwise(boundaries):
         for position, new_latents in _stretch(stop - start, window):
             overlap = 0 if position == 0 else window.overlap
             segments.append(

@@ -1,4 +1,4 @@
-"""The sampler loop shared by S2V Sampler and A2V Sampler: a plan, carried out segment by segment by the host's sampler."""
+"""The sampler loop of S2V Sampler and A2V Sampler: a plan, carried out segment by segment by the host's sampler."""
 
 from __future__ import annotations
 
@@ -126,7 +126,9 @@ def segment_in_words(plan: Plan, segment: Segment) -> str:
     return f"segment {segment.index + 1} of {len(plan.segments)}, from {start}"
 
 
-def sample_segments(take: Take, host: HostSampler, say: Callable[[str], None] = lambda text: None) -> list[torch.Tensor]:
+def sample_segments(
+    take: Take, host: HostSampler, say: Callable[[str], None] = lambda text: None
+) -> list[torch.Tensor]:
     """Sample every segment of a take, in order.
 
     say: shown on the node: the plan, and the segment under way.

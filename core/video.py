@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -69,10 +70,9 @@ class SampledVideo(Input.Video):
             raise SoundToVideoError(f"a VIDEO saves as mp4, not as {format}; use Mux Audio Video for other formats.")
         if isinstance(path, io.BytesIO):
             with tempfile.TemporaryDirectory() as folder:
-                target = os.path.join(folder, "clip.mp4")
-                self._write(target, metadata, crf)
-                with open(target, "rb") as file:
-                    path.write(file.read())
+                target = Path(folder) / "clip.mp4"
+                self._write(str(target), metadata, crf)
+                path.write(target.read_bytes())
         else:
             self._write(os.fspath(path), metadata, crf)
 

@@ -8,6 +8,7 @@ from typing import Any
 import comfy.samplers
 import torch
 from comfy_api.latest import io
+
 from server import PromptServer
 
 from ..core.encoded_audio import encoded_audio_from
@@ -27,7 +28,8 @@ def sampler_inputs(picture_inputs: list[io.Input], fit_inputs: list[io.Input]) -
         io.Conditioning.Input("positive", tooltip="The scene: who, where, light, camera. The audio gives the rhythm."),
         io.Conditioning.Input("negative", tooltip="What should not be seen."),
         io.AudioEncoderOutput.Input(
-            "encoded_audio", tooltip="From Audio Encode or core's Audio Encoder Encode. Its length is the clip's length."
+            "encoded_audio",
+            tooltip="From Audio Encode or core's Audio Encoder Encode. Its length is the clip's length.",
         ),
         *picture_inputs,
         io.Int.Input("width", default=832, min=16, max=MAXIMUM_SIZE, step=16, tooltip="Pixels."),
@@ -69,7 +71,7 @@ def sampler_inputs(picture_inputs: list[io.Input], fit_inputs: list[io.Input]) -
             max=600.0,
             step=0.1,
             advanced=True,
-            tooltip="Seconds sampled at a time; shorter segments need less memory. 0: the model's own (Wan2.2-S2V 5 s).",
+            tooltip="Seconds sampled at a time; shorter needs less memory. 0: the model's own (Wan2.2-S2V 5 s).",
         ),
         io.Image.Input(
             "control_video",
@@ -125,9 +127,7 @@ def run_sampler(unique_id: str | None, inputs: dict[str, Any]) -> io.NodeOutput:
     take = family.take(scene, plan)
     latents = sample_segments(take, HostSampler(settings), say)
     video = SampledVideo(family, take, latents, scene.encoded_audio.audio)
-    return io.NodeOutput(
-        video, {"samples": torch.cat(latents, dim=2)}, ui={"sound_to_video_plan": [plan.describe()]}
-    )
+    return io.NodeOutput(video, {"samples": torch.cat(latents, dim=2)}, ui={"sound_to_video_plan": [plan.describe()]})
 
 
 def text_on_node(unique_id: str | None) -> Callable[[str], None]:

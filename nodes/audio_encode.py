@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..core.audio import audio_from
 from ..core.audio_encoding import encode_with_encoder
+from ..core.audio_latents import encode_with_vae
 from ..core.errors import SoundToVideoError
 from ._errors import named_errors
 

@@ -28,7 +28,7 @@ class Scene:
     """What the user wired into a sampler; images are ``[frames, height, width, 3]`` in 0..1, sizes in pixels.
 
     model, vae: the host's MODEL and VAE.  positive, negative: the host's CONDITIONING.
-    reference_image: None for audio to video.  frame_rate: frames per second, already the family's own where 0 was asked.
+    reference_image: None for audio to video.  frame_rate: frames per second, the family's own where 0 was asked.
     options: what only some families know (``latent_upscale_model`` ...), by input name.
     """
 
@@ -76,9 +76,11 @@ class Take(ABC):
 class Family(ABC):
     """A kind of model that takes audio.
 
-    id, name: ``wan_s2v``, ``Wan2.2-S2V``.  audio_input: the input of Audio Encode that this family needs,
-    ``audio_encoder`` or ``audio_vae``.  frame_rate: the rate it was trained at; frame_rate_is_free: whether others may
-    be asked.  size_multiple: width and height must be multiples of it.  encoder_kind: the ``EncodedAudio.kind`` it takes.
+    id, name: ``wan_s2v``, ``Wan2.2-S2V``.
+    audio_input: the input of Audio Encode that this family needs, ``audio_encoder`` or ``audio_vae``.
+    encoder_kind: the ``EncodedAudio.kind`` it takes.
+    frame_rate: the rate it was trained at.  frame_rate_is_free: whether others may be asked.
+    size_multiple: width and height must be multiples of it.
     """
 
     id: str
@@ -101,7 +103,7 @@ class Family(ABC):
 
     @abstractmethod
     def take(self, scene: Scene, plan: Plan) -> Take:
-        """Do once what all segments share: encode the reference image, lay out the audio, patch a clone of the model."""
+        """Do what all segments share: encode the reference image, lay out the audio, patch a clone of the MODEL."""
 
     @abstractmethod
     def decode(self, take: Take, latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:

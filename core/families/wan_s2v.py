@@ -1,12 +1,12 @@
 """Wan2.2-S2V: speech or song to video, 16 frames a second, segments joined by motion latents.
 
-How the model was trained to be driven is taken from the official ``wan/speech2video.py`` (Wan-Video/Wan2.2) and from the
-host's ``wan_sound_to_video`` (comfy_extras/nodes_wan.py):
+How the model was trained to be driven is taken from the official ``wan/speech2video.py`` (Wan-Video/Wan2.2) and from
+the host's ``wan_sound_to_video`` (comfy_extras/nodes_wan.py):
 
 - a segment is 20 latents (80 frames); latent n of the clip shows the frames 4n-3 ... 4n and hears the audio up to 4n;
 - every segment sees the reference image, and the 19 latents (73 frames) before it as motion latents;
-- the first latent is decoded after the reference image's latent, and of its four frames only the last is kept: decoded on
-  its own it would come out overbaked.
+- the first latent is decoded after the reference image's latent, and of its four frames only the last is kept: decoded
+  on its own it would come out overbaked.
 """
 
 from __future__ import annotations
@@ -161,5 +161,7 @@ def scaled_audio(model: Any, scale: float) -> Any:
         return model
     patched = model.clone()
     injector = model.get_model_object("diffusion_model.audio_injector")
-    patched.add_object_patch("diffusion_model.audio_injector.forward", partial(type(injector).forward, injector, scale=scale))
+    patched.add_object_patch(
+        "diffusion_model.audio_injector.forward", partial(type(injector).forward, injector, scale=scale)
+    )
     return patched

@@ -1,0 +1,277 @@
+"""Wan2.2-S2V against the host's own graph: the same numbers where its maths is kept, and where not, what was wrong."""
+
+from fractions import Fraction
+
+import pytest
+import torch
+from sound_to_video.core.encoded_audio import HostEncodedAudio, encoded_audio_from
+from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.families import Scene, recognise
+from sound_to_video.core.families.wan_s2v import WanS2V, motion_latents
+from sound_to_video.core.plan import plan_clip
+from sound_to_video.core.sampling import HostSampler, SamplerSettings, sample_segments
+from sound_to_video.core.timeline import sample_time
+
+SIZE = 64
+SETTINGS = SamplerSettings(seed=5, steps=2, cfg=3.0, sampler_name="uni_pc", scheduler="simple")
+
+
+@pytest.fixture(scope="module")
+def models(checkpoints):
+    import comfy.sd
+    import comfy.utils
+
+    model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
+    vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
+    return model, vae
+
+
+@pytest.fixture(scope="module")
+def conditioning():
+    generator = torch.Generator().manual_seed(1)
+    positive, negative = (torch.randn([1, 2, 1024], generator=generator) for _ in range(2))
+    return [[positive, {}]], [[negative, {}]]
+
+
+def host_encoding(seconds: float) -> dict:
+    """What core's Audio Encoder Encode gives for ``seconds`` of sound, with features drawn from a seed."""
+    generator = torch.Generator().manual_seed(2)
+    samples = round(seconds * 16000)
+    count = max(1, (samples - 400) // 320 + 1)
+    layers = tuple(torch.randn([1, count, 1024], generator=generator) for _ in range(25))
+    return {"encoded_audio": layers[-1], "encoded_audio_all_layers": layers, "audio_samples": samples}
+
+
+def pictures(count: int, width: int = 80, height: int = 64) -> torch.Tensor:
+    return torch.rand([count, height, width, 3], generator=torch.Generator().manual_seed(3))
+
+
+def scene_of(models, conditioning, seconds: float, **changes) -> Scene:
+    values = {
+        "model": models[0],
+        "vae": models[1],
+        "positive": conditioning[0],
+        "negative": conditioning[1],
+        "encoded_audio": encoded_audio_from(host_encoding(seconds)),
+        "width": SIZE,
+        "height": SIZE,
+        "frame_rate": Fraction(16),
+        "reference_image": pictures(1),
+        **changes,
+    }
+    return Scene(**values)
+
+
+def our_latents(scene: Scene, settings: SamplerSettings = SETTINGS) -> list[torch.Tensor]:
+    family = recognise(scene.model)
+    family.check(scene)
+    plan = plan_clip(scene.encoded_audio.duration, scene.frame_rate, family.grid, family.window, settings.seed)
+    return sample_segments(family.take(scene, plan), HostSampler(settings))
+
+
+def host_latents(models, conditioning, encoding: dict, lengths: list[int], control: torch.Tensor | None = None):
+    """The template's wiring: WanSoundImageToVideo, one Extend for each further length, each with KSampler."""
+    from comfy_extras.nodes_wan import WanSoundImageToVideo, WanSoundImageToVideoExtend
+
+    import nodes
+
+    model, vae = models
+    clip = None
+    pieces = []
+    for index, length in enumerate(lengths):
+        shared = {"audio_encoder_output": encoding, "ref_image": pictures(1), "control_video": control}
+        if clip is None:
+            made = WanSoundImageToVideo.execute(*conditioning, vae, SIZE, SIZE, length, 1, **shared)
+        else:
+            made = WanSoundImageToVideoExtend.execute(*conditioning, vae, length, {"samples": clip}, **shared)
+        positive, negative, latent = made.args
+        settings = SETTINGS
+        (sampled,) = nodes.KSampler().sample(
+            model,
+            settings.seed + index,
+            settings.steps,
+            settings.cfg,
+            settings.sampler_name,
+            settings.scheduler,
+            positive,
+            negative,
+            latent,
+        )
+        pieces.append(sampled["samples"])
+        clip = torch.cat(pieces, dim=2)
+    return pieces
+
+
+@pytest.mark.parametrize("seconds", [0.3, 2.0, 77 / 16])
+def test_one_segment_is_the_hosts_graph_to_the_bit(models, conditioning, seconds):
+    scene = scene_of(models, conditioning, seconds)
+    ours = our_latents(scene)
+    latents = ours[0].shape[2]
+    theirs = host_latents(models, conditioning, host_encoding(seconds), [4 * latents - 3])
+    assert len(ours) == 1
+    assert torch.equal(ours[0], theirs[0])
+
+
+def test_extension_segments_are_the_hosts_graph_to_the_bit(models, conditioning):
+    scene = scene_of(models, conditioning, 237 / 16)  # 60 latents: three whole windows
+    ours = our_latents(scene)
+    theirs = host_latents(models, conditioning, host_encoding(237 / 16), [77, 77, 77])
+    assert [piece.shape[2] for piece in ours] == [20, 20, 20]
+    assert all(torch.equal(mine, host) for mine, host in zip(ours, theirs, strict=True))
+
+
+def test_a_shorter_last_segment_hears_all_of_its_audio(models, conditioning):
+    """Difference 1: for a segment of another length the host lays the audio out anew, and here runs out of it."""
+    from comfy_extras.nodes_wan import wan_sound_to_video
+
+    seconds = 150 / 16  # 20 + 19 latents
+    encoding = host_encoding(seconds)
+    host, *_ = wan_sound_to_video(
+        *conditioning, models[1], SIZE, SIZE, 73, 1, frame_offset=80, audio_encoder_output=encoding
+    )
+    host_audio = host[0][1]["audio_embed"][0].permute(0, 2, 1)
+    assert host_audio.shape[1] == 72, "the host gives 72 frames of audio to 19 latents, which need 76"
+    with pytest.raises(Exception, match="Shape mismatch"):
+        host_latents(models, conditioning, encoding, [77, 73])
+    ours = encoded_audio_from(encoding).frame_features(Fraction(16), 4 * 39)[:, 80:]
+    assert torch.equal(ours[:, :72], host_audio)
+    assert [piece.shape[2] for piece in our_latents(scene_of(models, conditioning, seconds))] == [20, 19]
+
+
+def test_control_video_moves_on_with_the_segments(models, conditioning):
+    """Difference 2, ComfyUI #9911: the host gives every segment the first stretch of the control video."""
+    from comfy_extras.nodes_wan import wan_sound_to_video
+
+    seconds = 237 / 16
+    control = pictures(237, SIZE, SIZE)
+    scene = scene_of(models, conditioning, seconds, control_video=control)
+    family = WanS2V()
+    plan = plan_clip(scene.encoded_audio.duration, 16, family.grid, family.window)
+    take = family.take(scene, plan)
+    ours = [take._control_latents(segment) for segment in plan.segments]
+    _, vae = models
+    host = [
+        wan_sound_to_video(*conditioning, vae, SIZE, SIZE, 77, 1, frame_offset=80 * i, control_video=control)[0][0][1]
+        for i in range(3)
+    ]
+    assert torch.equal(ours[0], host[0]["control_video"])
+    assert torch.equal(host[0]["control_video"], host[2]["control_video"])
+    assert not torch.equal(ours[2], ours[0])
+    lead_and_stretch = control[156:237]  # segment 2 shows the frames 157 ... 236
+    assert torch.equal(ours[2], vae.encode(lead_and_stretch)[:, :, 1:])
+
+
+def test_a_control_video_that_ends_early_leaves_the_rest_free(models, conditioning):
+    scene = scene_of(models, conditioning, 237 / 16, control_video=pictures(90, SIZE, SIZE))
+    family = WanS2V()
+    take = family.take(scene, plan_clip(scene.encoded_audio.duration, 16, family.grid, family.window))
+    import comfy.latent_formats
+
+    free = comfy.latent_formats.Wan21().process_out(torch.zeros([1, 16, 1, SIZE // 8, SIZE // 8]))
+    stretches = [take._control_latents(segment) for segment in take.plan.segments]
+    is_free = [torch.equal(piece[:, :, n : n + 1], free) for piece in stretches for n in range(piece.shape[2])]
+    assert is_free == [False] * 24 + [True] * 36  # the frames 0 ... 89 fall into the latents 0 ... 23
+
+
+def test_no_frame_is_sampled_that_the_audio_does_not_reach(models, conditioning):
+    for seconds, latents in ((0.3, 2), (5.0, 21), (8.0, 33)):
+        assert sum(piece.shape[2] for piece in our_latents(scene_of(models, conditioning, seconds))) == latents
+
+
+def test_features_are_computed_once_for_the_clip_and_equal_the_hosts_for_every_segment():
+    """Difference 3: the host interpolates and gathers the whole clip's features again for each segment."""
+    from comfy_extras.nodes_wan import wan_sound_to_video
+
+    encoding = host_encoding(20.0)
+    ours = HostEncodedAudio(encoding).frame_features(Fraction(16), 320)
+    for segment in range(4):
+        conds, *_ = wan_sound_to_video(
+            [[torch.zeros(1), {}]],
+            [[torch.zeros(1), {}]],
+            None,
+            16,
+            16,
+            77,
+            1,
+            frame_offset=80 * segment,
+            audio_encoder_output=encoding,
+        )
+        host = conds[0][1]["audio_embed"][0].permute(0, 2, 1)
+        assert torch.equal(ours[:, 80 * segment : 80 * (segment + 1)], host)
+
+
+def test_audio_scale_acts_on_what_the_audio_adds(models, conditioning):
+    at = {scale: our_latents(scene_of(models, conditioning, 0.5, audio_scale=scale))[0] for scale in (0.0, 1.0, 2.0)}
+    assert not torch.equal(at[1.0], at[2.0])
+    silent = scene_of(
+        models,
+        conditioning,
+        0.5,
+        audio_scale=0.0,
+        encoded_audio=HostEncodedAudio(
+            {**host_encoding(0.5), "encoded_audio_all_layers": tuple(torch.ones([1, 24, 1024]) for _ in range(25))}
+        ),
+    )
+    assert torch.equal(our_latents(silent)[0], at[0.0]), "at scale 0 no sound reaches the picture"
+    assert torch.equal(our_latents(scene_of(models, conditioning, 0.5))[0], at[1.0]), "the MODEL itself is not changed"
+
+
+def test_without_a_reference_image(models, conditioning):
+    assert our_latents(scene_of(models, conditioning, 0.5, reference_image=None))[0].isfinite().all()
+
+
+def test_motion_latents_reach_back_over_short_segments():
+    history = [torch.full([1, 16, n, 2, 2], float(n)) for n in (20, 5, 7)]
+    motion = motion_latents(history)
+    assert motion.shape[2] == 19
+    assert motion[0, 0, :, 0, 0].tolist() == [20.0] * 7 + [5.0] * 5 + [7.0] * 7
+
+
+@pytest.mark.parametrize("lengths", [[20, 20, 5], [1], [2], [3, 1]])
+def test_decoding_group_by_group_is_one_decode_to_the_bit(models, conditioning, lengths):
+    scene = scene_of(models, conditioning, 1.0)
+    family = WanS2V()
+    count = sum(lengths)
+    frames = family.grid.frame_count(count)
+    take = family.take(scene, plan_clip(sample_time(frames, 16), 16, family.grid, family.window))
+    generator = torch.Generator().manual_seed(4)
+    latents = [torch.randn([1, 16, n, SIZE // 8, SIZE // 8], generator=generator) for n in lengths]
+    with torch.inference_mode():
+        ours = torch.cat(list(family.decode(take, latents)))
+        whole = models[1].decode(torch.cat([take.reference_latent, *latents], dim=2))[0]
+    assert ours.shape == (frames, SIZE, SIZE, 3)
+    assert torch.equal(ours, whole[4:])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"width": 830},
+            "width 830 is off the grid of Wan2.2-S2V: it must be a multiple of 16, for instance 816 or 832",
+        ),
+        ({"reference_image": torch.zeros([1, 64, 64, 4])}, "alpha channel"),
+        ({"control_video": torch.zeros([9, 64, 64, 1])}, "control video has 1 channels"),
+    ],
+)
+def test_what_it_cannot_work_with_is_said_before_any_work(models, conditioning, changes, words):
+    with pytest.raises(SoundToVideoError, match=words):
+        WanS2V().check(scene_of(models, conditioning, 1.0, **changes))
+
+
+def test_an_encoder_that_does_not_fit(models, conditioning):
+    base = {"encoded_audio_all_layers": tuple(torch.zeros([1, 49, 768]) for _ in range(13)), "audio_samples": 16000}
+    with pytest.raises(SoundToVideoError, match=r"wav2vec2 base .* load wav2vec2_large_english"):
+        WanS2V().check(scene_of(models, conditioning, 1.0, encoded_audio=HostEncodedAudio(base)))
+
+
+def test_a_model_that_takes_no_audio(checkpoints):
+    import comfy.sd
+
+    with pytest.raises(SoundToVideoError, match=r"\(WAN21\) takes no audio. Load one that does: Wan2.2-S2V"):
+        recognise(comfy.sd.load_diffusion_model(str(checkpoints.path("wan_t2v"))))
+
+
+def test_another_frame_rate_is_refused():
+    with pytest.raises(SoundToVideoError, match="makes 16 fps, not 24 fps: set frame_rate to 0"):
+        WanS2V().rate(24)
