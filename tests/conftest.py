@@ -23,11 +23,16 @@ def _alias_package() -> None:
 
 _alias_package()
 
+from sound_to_video.dev_support.chromium import find_chromium, how_to_get_chromium  # noqa: E402
 from sound_to_video.dev_support.client import Client  # noqa: E402
 from sound_to_video.dev_support.host import DEV_DIRECTORY, import_host  # noqa: E402
 from sound_to_video.dev_support.server import ComfyServer  # noqa: E402
 
 HOST = import_host(DEV_DIRECTORY / "test-host")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--extend-contract", action="store_true", help="record new nodes in tests/nodes/contract.json")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -94,6 +99,15 @@ def client(comfy_server):
     """A `Client` of ``comfy_server``."""
     with Client(comfy_server.url) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> Path:
+    """The program of a Chromium on this machine; the test fails, and says how to get one, where there is none."""
+    found = find_chromium()
+    if found is None:
+        pytest.fail(f"no Chromium: {how_to_get_chromium()}")
+    return found
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,0 +1,109 @@
+"""A fresh machine to a result, with Python 3.10+ and nothing else.
+
+    python dev.py demo             a voice and a picture become a clip; its path is printed
+    python dev.py demo --serve     the same ComfyUI, left open in the browser
+    python dev.py test [ARGS]      ruff, pyright, then all tests; with ARGS pytest alone: test tests/unit -k plan
+    python dev.py check            ruff and pyright
+    python dev.py contract         record new nodes, inputs and outputs in tests/nodes/contract.json
+    python dev.py setup            only what the others need first
+
+Everything it makes lies in .dev/ in this folder. COMFYUI_PATH uses a ComfyUI that is there already (its Python:
+COMFYUI_PYTHON, or the venv beside it) and changes nothing in it.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+if sys.version_info < (3, 10):
+    sys.exit(f"Python 3.10 is the oldest that will do; this is {sys.version.split()[0]}. Try: python3.11 dev.py ...")
+
+from dev_support.chromium import find_chromium, how_to_get_chromium
+from dev_support.environment import Environment, has_cuda, prepare
+from dev_support.host import ROOT
+from dev_support.steps import StepFailed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    demo_parser = commands.add_parser("demo", help="make a clip from the bundled voice and picture")
+    demo_parser.add_argument("--serve", action="store_true", help="leave ComfyUI open in the browser instead")
+    demo_parser.add_argument("--workflow", help="name of a file in workflows/, without .json")
+    demo_parser.add_argument("--listen", default="127.0.0.1", help="address for --serve, such as 0.0.0.0")
+    demo_parser.add_argument("--no-browser", action="store_true", help="with --serve: only print the address")
+    commands.add_parser("test", help="ruff, pyright and all tests; arguments go to pytest", add_help=False)
+    commands.add_parser("check", help="ruff and pyright")
+    commands.add_parser("contract", help="record what is new in tests/nodes/contract.json")
+    commands.add_parser("setup", help="make the environment only")
+    arguments, rest = parser.parse_known_args()
+    if rest and arguments.command != "test":
+        parser.error(f"unknown arguments: {' '.join(rest)}")
+    os.chdir(ROOT)
+    try:
+        if arguments.command == "demo":
+            return demo(prepare(tools=False), arguments)
+        environment = prepare()
+        if arguments.command == "test":
+            return test(environment, rest)
+        if arguments.command == "check":
+            return check(environment)
+        if arguments.command == "contract":
+            return contract(environment)
+        print(f"Ready: {environment.python}, ComfyUI at {environment.host}")
+        return 0
+    except StepFailed as failed:
+        print(failed.page(), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+
+
+def run(environment: Environment, *command: str | Path) -> int:
+    """Run the environment's Python with ``command`` as arguments; return its exit code."""
+    variables = {**os.environ, **environment.variables, "COMFYUI_PATH": str(environment.host)}
+    return subprocess.run([str(environment.python), *map(str, command)], env=variables).returncode
+
+
+def demo(environment: Environment, arguments: argparse.Namespace) -> int:
+    command = ["-m", "dev_support.demo", "--listen", arguments.listen]
+    command += [] if has_cuda(environment) else ["--cpu"]
+    command += ["--serve"] if arguments.serve else []
+    command += ["--no-browser"] if arguments.no_browser else []
+    command += ["--workflow", arguments.workflow] if arguments.workflow else []
+    return run(environment, *command)
+
+
+def test(environment: Environment, pytest_arguments: list[str]) -> int:
+    chromium = find_chromium()
+    print(
+        f"Browser for the tests: {chromium or 'none found, so the browser tests will fail: ' + how_to_get_chromium()}"
+    )
+    checked = 0 if pytest_arguments else check(environment)
+    tested = run(environment, "-m", "pytest", *pytest_arguments)
+    return tested or checked
+
+
+def check(environment: Environment) -> int:
+    failed = 0
+    for name, command in {
+        "ruff check": ("-m", "ruff", "check", "."),
+        "ruff format": ("-m", "ruff", "format", "--check", "."),
+        "pyright": ("-m", "pyright", "--pythonpath", environment.python),
+    }.items():
+        print(f"== {name}", flush=True)
+        failed |= run(environment, *command)
+    return failed
+
+
+def contract(environment: Environment) -> int:
+    code = run(environment, "-m", "pytest", "-q", "tests/nodes/test_contract.py", "--extend-contract")
+    print("tests/nodes/contract.json is up to date" if code == 0 else "tests/nodes/contract.json was left as it was")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
