@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import comfy.model_management
+import comfy.nested_tensor
 import comfy.sample
 import comfy.samplers
 import comfy.utils
@@ -13,7 +15,10 @@ import latent_preview
 import torch
 
 from .families import Family, Scene, Take
+from .latent_spool import LatentSpool
+from .model_key import model_key
 from .plan import Plan, Segment, plan_clip, window_of
+from .segment_store import SegmentStore, content_key
 from .timeline import seconds_in_words
 
 
@@ -30,10 +35,17 @@ class SamplerSettings:
 
 
 class HostSampler:
-    """The host's sampler for every segment and pass of a clip, behind one progress bar with live previews."""
+    """The host's sampler for every segment and pass of a clip, behind one progress bar with live previews.
 
-    def __init__(self, settings: SamplerSettings):
+    store: where finished runs are kept and found again; None = nowhere.  graph: see ``model_key.upstream_graph``.
+    """
+
+    def __init__(self, settings: SamplerSettings, store: SegmentStore | None = None, graph: Any = None):
         self.settings = settings
+        self.store = store
+        self.resumed_runs = 0
+        self._graph = graph
+        self._model_keys: dict[int, str] = {}
         self._progress: comfy.utils.ProgressBar | None = None
         self._done_steps = 0
 
@@ -56,12 +68,6 @@ class HostSampler:
         self._progress = comfy.utils.ProgressBar(total_steps)
         self._done_steps = 0
 
-    def skip(self, steps: int) -> None:
-        """Count steps as done that need not be sampled again."""
-        self._done_steps += steps
-        if self._progress is not None:
-            self._progress.update_absolute(self._done_steps)
-
     def sample(
         self,
         model,
@@ -79,8 +85,19 @@ class HostSampler:
 
         latent: ``[1, C, T, H, W]`` or the host's NestedTensor of several modalities.
         guider: one that already carries model and conditioning, where CFG alone does not do.
+        A run that the store has is not sampled again.
         """
         sigmas = self.sigmas(model) if sigmas is None else sigmas
+        sampler_name = sampler_name or self.settings.sampler_name
+        key = None
+        if self.store is not None:
+            how = [seed, sigmas, sampler_name, self.settings.cfg, guider and vars(guider)]
+            key = content_key(self._model_key(model), positive, negative, latent, noise_mask, how)
+            kept = self.store.load(key)
+            if kept is not None:
+                self.resumed_runs += 1
+                self._step(len(sigmas) - 1)
+                return kept[0] if len(kept) == 1 else comfy.nested_tensor.NestedTensor(kept)
         if guider is None:
             guider = comfy.samplers.CFGGuider(model)
             guider.set_conds(positive, negative)
@@ -88,7 +105,7 @@ class HostSampler:
         samples = guider.sample(
             comfy.sample.prepare_noise(latent, seed),
             latent,
-            comfy.samplers.sampler_object(sampler_name or self.settings.sampler_name),
+            comfy.samplers.sampler_object(sampler_name),
             sigmas,
             denoise_mask=noise_mask,
             callback=self._callback(model),
@@ -96,9 +113,22 @@ class HostSampler:
             seed=seed,
         )
         self._done_steps += len(sigmas) - 1
-        return samples.to(
+        samples = samples.to(
             device=comfy.model_management.intermediate_device(), dtype=comfy.model_management.intermediate_dtype()
         )
+        if self.store is not None and key is not None:
+            self.store.save(key, list(samples.unbind()) if samples.is_nested else [samples])
+        return samples
+
+    def _model_key(self, model) -> str:
+        if id(model) not in self._model_keys:
+            self._model_keys[id(model)] = model_key(model, self._graph)
+        return self._model_keys[id(model)]
+
+    def _step(self, steps: int) -> None:
+        self._done_steps += steps
+        if self._progress is not None:
+            self._progress.update_absolute(self._done_steps)
 
     def _callback(self, model) -> Callable:
         previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
@@ -127,23 +157,19 @@ def segment_in_words(plan: Plan, segment: Segment) -> str:
 
 
 def sample_segments(
-    take: Take, host: HostSampler, say: Callable[[str], None] = lambda text: None
-) -> list[torch.Tensor]:
-    """Sample every segment of a take, in order.
+    take: Take, host: HostSampler, latents: LatentSpool, say: Callable[[str], None] = lambda text: None
+) -> None:
+    """Sample every segment of a take, in order, into ``latents``.
 
     say: shown on the node: the plan, and the segment under way.
-    Returns each segment's new latents, ``[1, C, n, H, W]`` float32 on the CPU.
     """
     plan = take.plan
-    latents: list[torch.Tensor] = []
-    history: list[torch.Tensor] = []
     host.start(take.steps(host) * len(plan.segments))
+    history = latents.from_here()
     for segment in plan.segments:
         comfy.model_management.throw_exception_if_processing_interrupted()
         say(f"{plan.describe()}\n{segment_in_words(plan, segment)}")
         if segment.starts_afresh:
-            history = []
-        history.append(take.sample(segment, history, host).cpu().float())
-        latents.append(history[-1])
-    say(plan.describe())
-    return latents
+            history = latents.from_here()
+        latents.append(take.sample(segment, history, host))
+    say("\n".join([plan.describe(), *([host.store.trouble] if host.store and host.store.trouble else [])]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class SampledVideo(Input.Video):
         self,
         family: Family,
         take: Take,
-        latents: list[torch.Tensor],
+        latents: Iterable[torch.Tensor],
         audio: Audio | None,
         first_frame: int = 0,
         frame_count: int | None = None,

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import comfy.samplers
-import torch
 from comfy_api.latest import io
 
 from server import PromptServer
@@ -91,10 +90,12 @@ SAMPLER_OUTPUTS = [
     io.Video.Output(tooltip="The clip with its sound, decoded when a node asks for its frames."),
     io.Latent.Output(tooltip="The clip's video latents."),
 ]
+SAMPLER_HIDDEN = [io.Hidden.unique_id, io.Hidden.dynprompt]
 SAMPLER_OPTIONS = ("latent_upscale_model",)
+MODEL_INPUTS = ("model", "positive", "negative")
 
 
-def run_sampler(unique_id: str | None, inputs: dict[str, Any]) -> io.NodeOutput:
+def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
     """Sample a clip from a sampler's inputs, by name; S2V Sampler adds ``reference_image`` and ``image_fit``."""
     family = recognise(inputs["model"])
     scene = Scene(
@@ -122,12 +123,16 @@ def run_sampler(unique_id: str | None, inputs: dict[str, Any]) -> io.NodeOutput:
     )
     family.check(scene)
     plan = plan_scene(family, scene, settings.seed, inputs["segment_seconds"])
-    say = text_on_node(unique_id)
+    say = text_on_node(hidden.unique_id)
     say(plan.describe())
     take = family.take(scene, plan)
-    latents = sample_segments(take, HostSampler(settings), say)
+    store = SegmentStore(Path(folder_paths.get_user_directory()) / "sound_to_video" / "segments")
+    host = HostSampler(settings, store, upstream_graph(hidden.dynprompt, hidden.unique_id, MODEL_INPUTS))
+    latents = LatentSpool(folder_paths.get_temp_directory())
+    sample_segments(take, host, latents, say)
     video = SampledVideo(family, take, latents, scene.encoded_audio.audio)
-    return io.NodeOutput(video, {"samples": torch.cat(latents, dim=2)}, ui={"sound_to_video_plan": [plan.describe()]})
+    ui = {"sound_to_video_plan": [plan.describe()], "sound_to_video_resumed": [host.resumed_runs]}
+    return io.NodeOutput(video, {"samples": latents.tensor()}, ui=ui)
 
 
 def text_on_node(unique_id: str | None) -> Callable[[str], None]:

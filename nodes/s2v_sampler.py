@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..core.images import IMAGE_FITS
 from ._errors import named_errors
-from ._sampler import IMAGE_FIT_TOOLTIP, SAMPLER_OUTPUTS, run_sampler, sampler_inputs
+from ._sampler import IMAGE_FIT_TOOLTIP, SAMPLER_HIDDEN, SAMPLER_OUTPUTS, run_sampler, sampler_inputs
 
 
 class S2VSampler(io.ComfyNode):
@@ -24,10 +24,10 @@ class S2VSampler(io.ComfyNode):
                 [io.Combo.Input("image_fit", options=list(IMAGE_FITS), default="crop", tooltip=IMAGE_FIT_TOOLTIP)],
             ),
             outputs=SAMPLER_OUTPUTS,
-            hidden=[io.Hidden.unique_id],
+            hidden=SAMPLER_HIDDEN,
         )
 
     @classmethod
     @named_errors("S2V Sampler")
     def execute(cls, **inputs) -> io.NodeOutput:
-        return run_sampler(cls.hidden.unique_id, inputs)
+        return run_sampler(cls.hidden, inputs)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..errors import SoundToVideoError
+from ..latent_spool import LatentHistory
 from ..plan import Plan, Segment, Window
 from ..timeline import FrameGrid, exact, frame_rate_in_words
 
@@ -66,7 +67,7 @@ class Take(ABC):
         """Sampler steps of one segment over all its passes: what the progress bar counts."""
 
     @abstractmethod
-    def sample(self, segment: Segment, history: list[torch.Tensor], host: HostSampler) -> torch.Tensor:
+    def sample(self, segment: Segment, history: LatentHistory, host: HostSampler) -> torch.Tensor:
         """Sample one segment: its new latents only, without the overlap.
 
         history: the new latents of the segments before, in order, since the last one that started afresh.

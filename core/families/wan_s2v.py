@@ -27,6 +27,7 @@ from ..decoding import decode_stream, skip_frames
 from ..encoded_audio import KIND_NAMES
 from ..errors import SoundToVideoError
 from ..images import check_rgb, fitted_reference, resized_cropped
+from ..latent_spool import LatentHistory
 from ..plan import Plan, Segment, Window
 from ..timeline import FrameGrid
 from .base import Family, Scene, Take
@@ -60,13 +61,13 @@ class WanS2VTake(Take):
     def steps(self, host: HostSampler) -> int:
         return len(host.sigmas(self.model)) - 1
 
-    def sample(self, segment: Segment, history: list[torch.Tensor], host: HostSampler) -> torch.Tensor:
+    def sample(self, segment: Segment, history: LatentHistory, host: HostSampler) -> torch.Tensor:
         scene = self.scene
         stride = self.plan.grid.stride
         audio = self.audio_embedding[..., stride * segment.latent_start : stride * segment.latent_stop]
         values: dict[str, Any] = {"control_video": self._control_latents(segment)}
         if not segment.starts_afresh:
-            values["reference_motion"] = motion_latents(history)
+            values["reference_motion"] = history.last(MOTION_LATENTS)
         positive = node_helpers.conditioning_set_values(self.positive, {**values, "audio_embed": audio})
         negative = node_helpers.conditioning_set_values(self.negative, {**values, "audio_embed": audio * 0.0})
         latent = torch.zeros(
@@ -145,14 +146,6 @@ class WanS2V(Family):
         # One frame of the lead, and three of the first latent's four: see the module's docstring.
         frames = decode_stream(take.scene.vae, chain([lead, first], pieces), take.plan.latent_count + 1)
         return skip_frames(frames, take.plan.grid.stride, take.plan.frame_count)
-
-
-def motion_latents(history: list[torch.Tensor]) -> torch.Tensor:
-    """The last 73 frames as latents, fewer where the clip is shorter: ``[1, 16, <= 19, H, W]``."""
-    pieces: list[torch.Tensor] = []
-    while history and sum(piece.shape[2] for piece in pieces) < MOTION_LATENTS:
-        history, pieces = history[:-1], [history[-1], *pieces]
-    return torch.cat(pieces, dim=2)[:, :, -MOTION_LATENTS:]
 
 
 def scaled_audio(model: Any, scale: float) -> Any:

@@ -2,18 +2,26 @@
 
 from fractions import Fraction
 
+import folder_paths
 import pytest
 import torch
 from sound_to_video.core.encoded_audio import HostEncodedAudio, encoded_audio_from
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import Scene, recognise
-from sound_to_video.core.families.wan_s2v import WanS2V, motion_latents
+from sound_to_video.core.families.wan_s2v import WanS2V
+from sound_to_video.core.latent_spool import LatentSpool
 from sound_to_video.core.plan import plan_clip
 from sound_to_video.core.sampling import HostSampler, SamplerSettings, sample_segments
 from sound_to_video.core.timeline import sample_time
 
 SIZE = 64
 SETTINGS = SamplerSettings(seed=5, steps=2, cfg=3.0, sampler_name="uni_pc", scheduler="simple")
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_node():
+    with torch.inference_mode():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +74,9 @@ def our_latents(scene: Scene, settings: SamplerSettings = SETTINGS) -> list[torc
     family = recognise(scene.model)
     family.check(scene)
     plan = plan_clip(scene.encoded_audio.duration, scene.frame_rate, family.grid, family.window, settings.seed)
-    return sample_segments(family.take(scene, plan), HostSampler(settings))
+    latents = LatentSpool(folder_paths.get_temp_directory())
+    sample_segments(family.take(scene, plan), HostSampler(settings), latents)
+    return list(latents)
 
 
 def host_latents(models, conditioning, encoding: dict, lengths: list[int], control: torch.Tensor | None = None):
@@ -218,13 +228,6 @@ def test_audio_scale_acts_on_what_the_audio_adds(models, conditioning):
 
 def test_without_a_reference_image(models, conditioning):
     assert our_latents(scene_of(models, conditioning, 0.5, reference_image=None))[0].isfinite().all()
-
-
-def test_motion_latents_reach_back_over_short_segments():
-    history = [torch.full([1, 16, n, 2, 2], float(n)) for n in (20, 5, 7)]
-    motion = motion_latents(history)
-    assert motion.shape[2] == 19
-    assert motion[0, 0, :, 0, 0].tolist() == [20.0] * 7 + [5.0] * 5 + [7.0] * 7
 
 
 @pytest.mark.parametrize("lengths", [[20, 20, 5], [1], [2], [3, 1]])
