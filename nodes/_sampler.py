@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import comfy.samplers
+import folder_paths
 from comfy_api.latest import io
 
 from server import PromptServer
 
 from ..core.encoded_audio import encoded_audio_from
 from ..core.families import Scene, recognise
+from ..core.latent_spool import LatentSpool
+from ..core.model_key import upstream_graph
 from ..core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
+from ..core.segment_store import SegmentStore
 from ..core.video import SampledVideo
 
 MAXIMUM_SIZE = 16384
