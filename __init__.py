@@ -1,5 +1,6 @@
 """Sound to Video: ComfyUI nodes that turn an audio track into the source of motion."""
 
+import folder_paths
 from comfy_api.latest import ComfyExtension, io
 
 WEB_DIRECTORY = "./web"
@@ -13,4 +14,7 @@ class SoundToVideoExtension(ComfyExtension):
 
 
 async def comfy_entrypoint() -> SoundToVideoExtension:
+    from .core.samples import install_samples
+
+    install_samples(folder_paths.get_input_directory())
     return SoundToVideoExtension()
