@@ -13,6 +13,8 @@ import comfy.ldm.wan.vae
 import comfy.model_management
 import torch
 
+from .decoding_ltx import GROUP_LATENTS, decode_ltx, decodes_in_pieces
+
 
 def decode_stream(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) -> Iterator[torch.Tensor]:
     """Decode consecutive latents to consecutive frames.
@@ -23,6 +25,9 @@ def decode_stream(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) 
     """
     if type(vae.first_stage_model) is comfy.ldm.wan.vae.WanVAE:
         yield from _decode_wan(vae, latents, latent_count)
+    elif decodes_in_pieces(vae):
+        groups = _regrouped(latents, first=GROUP_LATENTS, following=GROUP_LATENTS)
+        yield from (_images(frames) for frames in decode_ltx(vae, groups))
     else:
         yield _images(vae.decode(torch.cat(list(latents), dim=2)))
 

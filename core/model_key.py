@@ -23,7 +23,7 @@ def model_key(model: Any, graph: Any) -> str:
         type(model.model).__name__,
         weights,
         patches,
-        sorted(model.object_patches),
+        model.object_patches,
         options,
         str(model.load_device),
         graph,

@@ -6,6 +6,8 @@ used: change anything and the key is another. The store is bounded in size; the 
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import hashlib
 import logging
 import os
@@ -22,7 +24,10 @@ FORMAT = "1"  # goes into every key: count up when what is kept changes its mean
 
 
 def content_key(*values: Any) -> str:
-    """A digest of nested dicts, sequences, tensors, numbers and strings; of other objects, their type's name."""
+    """A digest of nested dicts, sequences, records, partial functions, tensors, numbers and strings.
+
+    Of other objects, their type's name.
+    """
     digest = hashlib.blake2b(digest_size=20)
     _feed(digest, (FORMAT, torch.__version__, values))
     return digest.hexdigest()
@@ -46,6 +51,11 @@ def _feed(digest: Any, value: Any) -> None:
             _feed(digest, item)
     elif isinstance(value, str | bytes | int | float | bool) or value is None:
         digest.update(f"{type(value).__name__} {value!r}".encode())
+    elif isinstance(value, functools.partial):
+        _feed(digest, [value.func, value.args, value.keywords])
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        digest.update(f"{type(value).__module__}.{type(value).__qualname__}".encode())
+        _feed(digest, [getattr(value, field.name) for field in dataclasses.fields(value)])
     else:
         digest.update(f"{type(value).__module__}.{type(value).__qualname__}".encode())
 

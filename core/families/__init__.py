@@ -5,9 +5,10 @@ from typing import Any
 
 from ..errors import SoundToVideoError
 from .base import Family, Scene, Take
+from .ltx_av import LTXAV
 from .wan_s2v import WanS2V
 
-FAMILIES: tuple[Family, ...] = (WanS2V(),)
+FAMILIES: tuple[Family, ...] = (WanS2V(), LTXAV())
 
 __all__ = ["FAMILIES", "Family", "Scene", "Take", "frame_rate_for_encoder", "recognise"]
 

@@ -7,7 +7,7 @@ VIDEO and mux know no model's name: they ask the family.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,8 @@ import torch
 
 from ..errors import SoundToVideoError
 from ..latent_spool import LatentHistory
-from ..plan import Plan, Segment, Window
-from ..timeline import FrameGrid, exact, frame_rate_in_words
+from ..plan import Plan, Segment, Window, window_of
+from ..timeline import FrameGrid, Number, exact, frame_rate_in_words
 
 if TYPE_CHECKING:
     from ..encoded_audio import EncodedAudio
@@ -93,6 +93,7 @@ class Family(ABC):
     grid: FrameGrid
     window: Window
     size_multiple: int
+    schedules: Mapping[str, tuple[tuple[float, ...], ...]] = {}
 
     @abstractmethod
     def recognises(self, model: Any) -> bool:
@@ -125,11 +126,17 @@ class Family(ABC):
             )
         return exact(asked)
 
-    def check_size(self, width: int, height: int) -> None:
+    def window_for(self, frame_rate: Fraction, segment_seconds: Number) -> Window:
+        """The window for ``segment_seconds`` of new frames a segment, 0 being the family's own."""
+        return window_of(segment_seconds, frame_rate, self.grid, self.window)
+
+    def check_size(self, width: int, height: int, multiple: int | None = None) -> None:
+        """Raise for a width or height that is no multiple of ``multiple``, None being the family's own."""
+        multiple = multiple or self.size_multiple
         for name, size in (("width", width), ("height", height)):
-            if size < self.size_multiple or size % self.size_multiple:
-                lower = max(self.size_multiple, size // self.size_multiple * self.size_multiple)
+            if size < multiple or size % multiple:
+                lower = max(multiple, size // multiple * multiple)
                 raise SoundToVideoError(
-                    f"the {name} {size} is off the grid of {self.name}: it must be a multiple of {self.size_multiple}, "
-                    f"for instance {lower} or {lower + self.size_multiple}."
+                    f"the {name} {size} is off the grid of {self.name}: it must be a multiple of {multiple}, "
+                    f"for instance {lower} or {lower + multiple}."
                 )

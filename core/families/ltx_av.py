@@ -1,0 +1,258 @@
+"""LTX-2 and LTX-2.3: sound to video with the sound frozen in a joint latent of picture and sound.
+
+How the model is driven is taken from the host's template for image and sound to video (video_ltx2_3_ia2v) and from the
+official ``a2vid_two_stage.py`` (Lightricks/LTX-2):
+
+- 8n+1 frames at any rate, 24 by default; the sound as 25 latents a second, never noised (noise mask 0);
+- the reference image, slightly compressed as training videos were, is the first latent, partly noised at first;
+- with a latent upscale model: half size first, the latents upscaled, then a short refining pass without guidance.
+
+Beyond about 20 s, the length of the model's time axis, segments overlap as in Lightricks' own looping sampler
+(Lightricks/ComfyUI-LTXVideo): the last 4 latents of a segment (25 frames) are the clean start of the next. Its first
+latent, read as one frame, stands for the last of the eight frames that it holds: the segment's time 0 is that frame's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import comfy.ldm.lightricks.latent_upsampler
+import comfy.model_base
+import comfy.model_management
+import comfy.nested_tensor
+import comfy.samplers
+import node_helpers
+import torch
+from comfy_extras.nodes_lt import preprocess
+from comfy_extras.nodes_lt_upsampler import LTXVLatentUpsampler
+
+from ..audio_latents import LTX_AUDIO_VAE, AudioLatents
+from ..decoding import decode_stream, skip_frames
+from ..encoded_audio import KIND_NAMES
+from ..errors import SoundToVideoError
+from ..images import check_rgb, fitted_reference, longer_edge_resized, resized_cropped
+from ..latent_spool import LatentHistory
+from ..plan import Plan, Segment, Window
+from ..timeline import FrameGrid, Number, exact, rounded
+from .base import Family, Scene, Take
+from .ltx_guidance import Guidance, guided, scaled_audio
+from .ltx_memory import check_memory, explained_out_of_memory
+
+if TYPE_CHECKING:
+    from ..sampling import HostSampler
+
+LATENT_CHANNELS = 128
+SPATIAL_RATIO = 32
+UPSCALE = 2
+WINDOW_SECONDS = 20
+AUDIO_RATE = Fraction(25)  # audio latents a second
+LONGEST_ALIGNED_STEP = 12  # latents
+OVERLAP_LATENTS = 4
+DECODE_CONTEXT = 2  # latents decoded in front of an overlap that is encoded anew at half size
+REFERENCE_EDGE = 1536  # pixels of the reference image's longer edge when it is compressed, as in the template
+
+FIRST_SIGMAS = (1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875, 0.0)
+SCHEDULES = {
+    "ltx-2.3 distilled": (FIRST_SIGMAS, (0.85, 0.7250, 0.4219, 0.0)),
+    "ltx-2 distilled": (FIRST_SIGMAS, (0.909375, 0.725, 0.421875, 0.0)),
+}
+DEFAULT_REFINING = SCHEDULES["ltx-2.3 distilled"][1]
+
+
+class LTXAVTake(Take):
+    def __init__(self, scene: Scene, plan: Plan):
+        super().__init__(scene, plan)
+        self.upscaler = scene.option("latent_upscale_model")
+        self.refining_model = scaled_audio(scene.model, scene.audio_scale)
+        self.model = guided(
+            self.refining_model,
+            Guidance(
+                scene.option("audio_guidance", 1.0),
+                scene.option("structure_guidance", 0.0),
+                scene.option("guidance_rescale", 0.7),
+            ),
+        )
+        rate = {"frame_rate": float(plan.frame_rate)}
+        self.positive = node_helpers.conditioning_set_values(scene.positive, rate)
+        self.negative = node_helpers.conditioning_set_values(scene.negative, rate)
+        self.sizes = [(scene.width, scene.height)]
+        if self.upscaler is not None:
+            self.sizes.insert(0, (scene.width // UPSCALE, scene.height // UPSCALE))
+        self.references = self._references()
+        check_memory(self.refining_model, plan, *self.sizes[-1])
+
+    def _references(self) -> list[torch.Tensor | None]:
+        """The reference image's latent ``[1, 128, 1, H, W]`` at the size of every pass."""
+        scene = self.scene
+        if scene.reference_image is None:
+            return [None] * len(self.sizes)
+        image = fitted_reference(scene.reference_image, scene.width, scene.height, scene.image_fit, "lanczos")
+        image = compressed(longer_edge_resized(image, REFERENCE_EDGE), scene.option("image_compression", 18))
+        return [scene.vae.encode(resized_cropped(image, width, height)) for width, height in self.sizes]
+
+    def steps(self, host: HostSampler) -> int:
+        steps = len(host.sigmas(self.model)) - 1
+        return steps if self.upscaler is None else steps + len(self._refining_sigmas(host)) - 1
+
+    def _refining_sigmas(self, host: HostSampler) -> torch.Tensor:
+        sigmas = self.scene.option("refining_sigmas")
+        if sigmas is not None:
+            return sigmas
+        return torch.tensor(SCHEDULES.get(host.settings.scheduler, (None, DEFAULT_REFINING))[1])
+
+    def sample(self, segment: Segment, history: LatentHistory, host: HostSampler) -> torch.Tensor:
+        with explained_out_of_memory(self.plan, segment):
+            return self._sample(segment, history, host)
+
+    def _sample(self, segment: Segment, history: LatentHistory, host: HostSampler) -> torch.Tensor:
+        scene = self.scene
+        sound = self.sound(segment)
+        overlap = history.last(segment.overlap) if segment.overlap else None
+        width, height = self.sizes[0]
+        shape = [1, LATENT_CHANNELS, segment.latent_count, height // SPATIAL_RATIO, width // SPATIAL_RATIO]
+        empty = torch.zeros(shape, device=comfy.model_management.intermediate_device())
+        first_overlap = overlap if self.upscaler is None or overlap is None else self._halved(history, segment.overlap)
+        strength = scene.option("image_strength", 0.7)
+        latent, mask = self._joint(empty, sound, self.references[0], strength, segment, first_overlap)
+        result = host.sample(self.model, self.positive, self.negative, latent, segment.seed, noise_mask=mask)
+        if self.upscaler is not None:
+            picture, sound = result.unbind()
+            picture = LTXVLatentUpsampler.execute({"samples": picture}, self.upscaler, scene.vae)[0]["samples"]
+            latent, mask = self._joint(picture, sound, self.references[1], 1.0, segment, overlap)
+            guider = comfy.samplers.CFGGuider(self.refining_model)
+            guider.set_conds(self.positive, self.negative)
+            guider.set_cfg(1.0)
+            result = host.sample(
+                self.refining_model,
+                self.positive,
+                self.negative,
+                latent,
+                segment.seed,
+                noise_mask=mask,
+                sigmas=self._refining_sigmas(host),
+                guider=guider,
+            )
+        return result.unbind()[0][:, :, segment.overlap :]
+
+    def sound(self, segment: Segment) -> torch.Tensor:
+        """The audio latents under a segment, ``[1, 8, n, 16]``: silence where the grid goes beyond the audio.
+
+        In a clip of one segment all latents of the audio, also where they outlast the last frame by a few.
+        """
+        encoded = self.scene.encoded_audio
+        assert isinstance(encoded, AudioLatents)
+        plan, stride = self.plan, self.plan.grid.stride
+        start = rounded(stride * segment.latent_start / plan.frame_rate * encoded.rate)
+        end_frame = stride * (segment.latent_stop - 1) + 1
+        stop = rounded(end_frame / plan.frame_rate * encoded.rate)
+        if segment is plan.segments[-1]:
+            stop = max(stop, encoded.count)
+        return encoded.span(start, stop).to(comfy.model_management.intermediate_device())
+
+    def _joint(
+        self,
+        picture: torch.Tensor,
+        sound: torch.Tensor,
+        reference: torch.Tensor | None,
+        strength: float,
+        segment: Segment,
+        overlap: torch.Tensor | None,
+    ) -> tuple[comfy.nested_tensor.NestedTensor, comfy.nested_tensor.NestedTensor]:
+        """Latents and noise masks of picture and sound, what is known set in: mask 0 is kept, 1 is sampled."""
+        picture = picture.clone()
+        mask = torch.ones([1, 1, picture.shape[2], 1, 1], device=picture.device)
+        if overlap is not None:
+            picture[:, :, : segment.overlap] = overlap.to(picture)
+            mask[:, :, : segment.overlap] = 0.0
+        elif reference is not None:
+            picture[:, :, : reference.shape[2]] = reference.to(picture)
+            mask[:, :, : reference.shape[2]] = 1.0 - strength
+        latent = comfy.nested_tensor.NestedTensor((picture, sound))
+        return latent, comfy.nested_tensor.NestedTensor((mask, torch.zeros_like(sound)))
+
+    def _halved(self, history: LatentHistory, overlap: int) -> torch.Tensor:
+        """The last latents of the clip at half size: decoded, scaled and encoded anew.
+
+        The first pass of a segment goes on from what the refining pass of the one before really shows; and nothing but
+        the clip itself is needed to go on.
+        """
+        vae, stride = self.scene.vae, self.plan.grid.stride
+        frames = vae.decode(history.last(overlap + DECODE_CONTEXT))
+        frames = frames.reshape(-1, *frames.shape[-3:])[-(stride * (overlap - 1) + 1) :]
+        return vae.encode(resized_cropped(frames, *self.sizes[0]))
+
+
+class LTXAV(Family):
+    id = "ltx_av"
+    name = "LTX-2"
+    audio_input = "audio_vae"
+    encoder_kind = LTX_AUDIO_VAE
+    frame_rate = Fraction(24)
+    frame_rate_is_free = True
+    grid = FrameGrid(stride=8)
+    window = Window(latent_count=61, overlap=OVERLAP_LATENTS)
+    size_multiple = SPATIAL_RATIO
+    schedules = SCHEDULES
+
+    def recognises(self, model: Any) -> bool:
+        return isinstance(model.model, comfy.model_base.LTXAV)
+
+    def window_for(self, frame_rate: Fraction, segment_seconds: Number) -> Window:
+        """Windows that start on a latent of picture and sound where the frame rate allows it (24, 25, 30 fps ...)."""
+        seconds = exact(segment_seconds or WINDOW_SECONDS)
+        step = max(1, 1 + rounded(seconds * frame_rate / self.grid.stride) - OVERLAP_LATENTS)
+        both = (self.grid.stride * AUDIO_RATE / frame_rate).denominator
+        if both <= LONGEST_ALIGNED_STEP:
+            step = max(both, step - step % both)
+        return Window(step + OVERLAP_LATENTS, OVERLAP_LATENTS)
+
+    def check(self, scene: Scene) -> None:
+        upscaler = scene.option("latent_upscale_model")
+        self.check_size(scene.width, scene.height, self.size_multiple * (1 if upscaler is None else UPSCALE))
+        if not isinstance(scene.encoded_audio, AudioLatents):
+            raise SoundToVideoError(
+                f"the audio was encoded by {KIND_NAMES[scene.encoded_audio.kind]}, but {self.name} listens to "
+                f"{KIND_NAMES[self.encoder_kind]}: connect core's Load LTXV Audio VAE to audio_vae of Audio Encode."
+            )
+        transformer = scene.model.get_model_object("diffusion_model")
+        wanted = (transformer.num_audio_channels, transformer.audio_frequency_bins)
+        if (scene.encoded_audio.latents.shape[1], scene.encoded_audio.latents.shape[3]) != wanted:
+            raise SoundToVideoError(f"the audio VAE does not fit this {self.name}: load it from the same checkpoint.")
+        if getattr(scene.vae, "latent_channels", None) != LATENT_CHANNELS or scene.vae.latent_dim != 3:
+            raise SoundToVideoError(f"the connected VAE does not fit {self.name}: take the VAE of its checkpoint.")
+        if scene.reference_image is not None:
+            check_rgb(scene.reference_image, "reference image")
+        if scene.control_video is not None:
+            raise SoundToVideoError(f"{self.name} takes no control_video: disconnect it.")
+        if upscaler is not None:
+            check_upscaler(upscaler)
+
+    def take(self, scene: Scene, plan: Plan) -> Take:
+        return LTXAVTake(scene, plan)
+
+    def decode(self, take: Take, latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+        return skip_frames(decode_stream(take.scene.vae, latents, take.plan.latent_count), 0, take.plan.frame_count)
+
+
+def check_upscaler(upscaler: Any) -> None:
+    """Raise for a LATENT_UPSCALE_MODEL that does not double the size of LTX-2's latents."""
+    network = getattr(upscaler, "model", None)
+    fits = (
+        isinstance(network, comfy.ldm.lightricks.latent_upsampler.LatentUpsampler)
+        and network.in_channels == LATENT_CHANNELS
+        and network.spatial_upsample
+        and not network.temporal_upsample
+        and network.spatial_scale == UPSCALE
+    )
+    if not fits:
+        raise SoundToVideoError(
+            "the connected latent upscale model is not the spatial x2 upscaler of LTX-2: "
+            "load ltx-2.3-spatial-upscaler-x2-1.1.safetensors."
+        )
+
+
+def compressed(image: torch.Tensor, crf: int) -> torch.Tensor:
+    """The first picture ``[1, height, width, 3]`` after H.264 (crf 0 = untouched), as core's LTXV Preprocess has it."""
+    return preprocess(image[0], crf).unsqueeze(0)
