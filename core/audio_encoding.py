@@ -8,14 +8,18 @@ from typing import Any
 
 import comfy.model_management
 import comfy.utils
+import folder_paths
 import torch
+import torchaudio
 
 from .audio import Audio
+from .disk import mapped_tensor
 from .encoded_audio import (
     ENCODER_SAMPLE_RATE,
     KINDS,
     LAYER_RATE,
     EncodedAudio,
+    FrameFeatures,
     HostEncodedAudio,
     features_at,
     fitted_length,
@@ -24,9 +28,12 @@ from .errors import SoundToVideoError
 from .families import frame_rate_for_encoder
 from .timeline import rounded
 
+WHISPER = "whisper-large-v3"
 WHISPER_SECONDS = 30  # the host's Whisper pads or cuts to this
-WHISPER_MARGIN = 5  # seconds of context on both sides of what is kept from a window
+WINDOW_SECONDS = 60  # of wav2vec2, where one pass does not fit
+MARGIN_SECONDS = 5  # of context on both sides of what is kept from a window
 SHORTEST_SECONDS = Fraction(1, 10)  # shorter audio is zero-padded: the encoders' convolutions need 25 ms
+ONE_PASS_VALUES = 400  # held by one wav2vec2 pass for every 16 kHz sample: 512 channels at a fifth of the rate, 4 times
 
 
 class EncoderFeatures(EncodedAudio):
@@ -35,21 +42,26 @@ class EncoderFeatures(EncodedAudio):
     Every layer at 50 a second would be 5 MB a second; core nodes that ask for it get it computed anew.
     """
 
-    def __init__(self, audio: Audio, encoder: Any, kind: str, frame_rate: Fraction, features: torch.Tensor):
+    def __init__(self, audio: Audio, encoder: Any, kind: str, frame_rate: Fraction):
         self.audio, self.kind, self.duration = audio, kind, audio.duration
-        self._encoder, self._frame_rate, self._features = encoder, frame_rate, features
+        self._encoder, self._frame_rate = encoder, frame_rate
+        self._features = self._encoded(frame_rate)
 
     def host_value(self, key: str) -> Any:
         if key == "audio_samples":
             return encoder_samples(self.audio)
-        layers = encoded_layers(self.audio, self._encoder, self.kind)
+        layers = _one_pass(self.audio, self._encoder)
         return layers[-1] if key == "encoded_audio" else layers
 
     def frame_features(self, frame_rate: Fraction, frame_count: int) -> torch.Tensor:
-        features = self._features
-        if frame_rate != self._frame_rate:
-            features = features_at(torch.cat(encoded_layers(self.audio, self._encoder, self.kind)), frame_rate).cpu()
+        features = self._features if frame_rate == self._frame_rate else self._encoded(frame_rate)
         return fitted_length(features, frame_count)
+
+    def _encoded(self, frame_rate: Fraction) -> torch.Tensor:
+        """``[layers, frames, width]`` at ``frame_rate``."""
+        if one_pass_fits(self.audio, self._encoder):
+            return features_at(torch.cat(_one_pass(self.audio, self._encoder)), frame_rate).cpu()
+        return windowed_features(self.audio, self._encoder, frame_rate)
 
 
 def encode_with_encoder(audio: Audio, encoder: Any) -> EncodedAudio:
@@ -58,21 +70,16 @@ def encode_with_encoder(audio: Audio, encoder: Any) -> EncodedAudio:
     Raises ``SoundToVideoError`` for an encoder that is not known.
     """
     kind = encoder_kind(encoder)
-    layers = encoded_layers(audio, encoder, kind)
     frame_rate = frame_rate_for_encoder(kind)
-    if frame_rate is None:
-        host_value = {
-            "encoded_audio": layers[-1],
-            "encoded_audio_all_layers": layers,
-            "audio_samples": encoder_samples(audio),
-        }
-        return HostEncodedAudio(host_value, audio)
-    return EncoderFeatures(audio, encoder, kind, frame_rate, features_at(torch.cat(layers), frame_rate).cpu())
-
-
-def encoder_samples(audio: Audio) -> int:
-    """Samples of the audio at the encoder's rate, as the host's resampler counts them."""
-    return -(-audio.sample_count * ENCODER_SAMPLE_RATE // audio.sample_rate)
+    if frame_rate is not None:
+        return EncoderFeatures(audio, encoder, kind, frame_rate)
+    layers = whisper_layers(audio, encoder) if kind == WHISPER else _one_pass(audio, encoder)
+    host_value = {
+        "encoded_audio": layers[-1],
+        "encoded_audio_all_layers": layers,
+        "audio_samples": encoder_samples(audio),
+    }
+    return HostEncodedAudio(host_value, audio)
 
 
 def encoder_kind(encoder: Any) -> str:
@@ -87,40 +94,92 @@ def encoder_kind(encoder: Any) -> str:
     return KINDS[shape]
 
 
-def encoded_layers(audio: Audio, encoder: Any, kind: str) -> tuple[torch.Tensor, ...]:
-    """Every layer of the encoder at 50 features a second, each ``[1, T, width]``.
-
-    The host's Whisper encodes the first 30 s and drops the rest without a word; longer audio goes through it here in
-    windows of 30 s, of which the middle 20 s are kept.
-    """
-    if kind != "whisper-large-v3" or audio.duration <= WHISPER_SECONDS:
-        return _host_layers(audio, encoder)
-    pieces = []
-    for window, keep in whisper_windows(audio):
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        pieces.append([layer[:, keep].cpu() for layer in _host_layers(window, encoder)])
-    return tuple(torch.cat(layer, dim=1) for layer in zip(*pieces, strict=True))
+def encoder_samples(audio: Audio) -> int:
+    """Samples of the audio at the encoder's rate, as the host's resampler counts them."""
+    return -(-audio.sample_count * ENCODER_SAMPLE_RATE // audio.sample_rate)
 
 
-def whisper_windows(audio: Audio) -> Iterator[tuple[Audio, slice]]:
-    """Windows of up to 30 s that overlap, and which of their features to keep; starts are whole seconds."""
-    total = rounded(audio.duration * LAYER_RATE)
-    step = WHISPER_SECONDS - 2 * WHISPER_MARGIN
-    kept, start = 0, 0
-    progress = comfy.utils.ProgressBar(-(-total // (step * LAYER_RATE)))
-    while kept < total:
-        first_sample = start * audio.sample_rate
-        last_sample = min(audio.sample_count, first_sample + WHISPER_SECONDS * audio.sample_rate)
-        ends_here = last_sample == audio.sample_count
-        stop = total if ends_here else (start + WHISPER_SECONDS - WHISPER_MARGIN) * LAYER_RATE
-        yield audio.trimmed(first_sample, last_sample), slice(kept - start * LAYER_RATE, stop - start * LAYER_RATE)
-        kept, start = stop, start + step
-        progress.update(1)
-
-
-def _host_layers(audio: Audio, encoder: Any) -> tuple[torch.Tensor, ...]:
+def _one_pass(audio: Audio, encoder: Any) -> tuple[torch.Tensor, ...]:
+    """Every layer at 50 features a second, each ``[1, T, width]``, by one call of the host's encoder."""
     waveform = audio["waveform"]
     lack = rounded(SHORTEST_SECONDS * audio.sample_rate) - waveform.shape[-1]
     if lack > 0:
         waveform = torch.nn.functional.pad(waveform, (0, lack))
     return encoder.encode_audio(waveform, audio.sample_rate)["encoded_audio_all_layers"]
+
+
+def whisper_layers(audio: Audio, encoder: Any) -> tuple[torch.Tensor, ...]:
+    """As ``_one_pass``, for any length: the host's Whisper drops what comes after 30 s without a word."""
+    if audio.duration <= WHISPER_SECONDS:
+        return _one_pass(audio, encoder)
+    pieces = []
+    for window, keep in windows(audio, WHISPER_SECONDS, rounded(audio.duration * LAYER_RATE)):
+        pieces.append([layer[:, keep].cpu() for layer in _one_pass(window, encoder)])
+    return tuple(torch.cat(layer, dim=1) for layer in zip(*pieces, strict=True))
+
+
+def windows(audio: Audio, seconds: int, feature_count: int) -> Iterator[tuple[Audio, slice]]:
+    """Overlapping windows that start at whole seconds, each with the slice of its features to keep."""
+    step = seconds - 2 * MARGIN_SECONDS
+    kept, start = 0, 0
+    progress = comfy.utils.ProgressBar(-(-feature_count // (step * LAYER_RATE)))
+    while kept < feature_count:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        first_sample = start * audio.sample_rate
+        last_sample = min(audio.sample_count, first_sample + seconds * audio.sample_rate)
+        is_last = last_sample == audio.sample_count
+        stop = feature_count if is_last else (start + seconds - MARGIN_SECONDS) * LAYER_RATE
+        yield audio.trimmed(first_sample, last_sample), slice(kept - start * LAYER_RATE, stop - start * LAYER_RATE)
+        kept, start = stop, start + step
+        progress.update(1)
+
+
+def one_pass_fits(audio: Audio, encoder: Any) -> bool:
+    """Whether the device has the memory for wav2vec2 over the whole audio at once."""
+    needed = encoder_samples(audio) * ONE_PASS_VALUES * encoder.dtype.itemsize
+    return needed < comfy.model_management.get_free_memory(encoder.load_device)
+
+
+def windowed_features(audio: Audio, encoder: Any, frame_rate: Fraction) -> torch.Tensor:
+    """wav2vec2 in overlapping windows: ``[layers, frames, width]`` at ``frame_rate``, on disk.
+
+    Loudness is normalised over the whole audio, as in one pass, not window by window.
+    """
+    feature_count = (encoder_samples(audio) - 400) // 320 + 1  # kernel and stride of the encoder's convolutions
+    mean, deviation = _loudness(audio)
+    normalises, encoder.model.do_normalize = encoder.model.do_normalize, False
+    try:
+        frames, features = FrameFeatures(feature_count, frame_rate), None
+        for window, keep in windows(audio, WINDOW_SECONDS, feature_count):
+            waveform = _at_encoder_rate(window["waveform"], audio.sample_rate)
+            if normalises:
+                waveform = (waveform - mean) / deviation
+            layers = torch.cat(encoder.encode_audio(waveform, ENCODER_SAMPLE_RATE)["encoded_audio_all_layers"])
+            if features is None:
+                shape = (layers.shape[0], frames.frame_count, layers.shape[2])
+                features = mapped_tensor(folder_paths.get_temp_directory(), shape, layers.dtype)
+            place, values = frames.add(layers[:, keep])
+            features[:, place] = values.cpu()
+    finally:
+        encoder.model.do_normalize = normalises
+    assert features is not None
+    return features
+
+
+def _at_encoder_rate(waveform: torch.Tensor, sample_rate: int) -> torch.Tensor:
+    """``[1, channels, T]`` -> mono at the encoder's rate, ``[1, 1, T]``."""
+    return torchaudio.functional.resample(waveform.mean(dim=1, keepdim=True), sample_rate, ENCODER_SAMPLE_RATE)
+
+
+def _loudness(audio: Audio) -> tuple[float, float]:
+    """Mean and deviation of the audio at the encoder's rate, as wav2vec2 normalises by them; in constant memory."""
+    count, total, squares = 0, 0.0, 0.0
+    for block in audio.blocks(10 * audio.sample_rate):
+        samples = _at_encoder_rate(block.unsqueeze(0), audio.sample_rate).double()
+        count, total, squares = (
+            count + samples.numel(),
+            total + samples.sum().item(),
+            squares + (samples**2).sum().item(),
+        )
+    mean = total / count
+    return mean, ((squares - count * mean**2) / max(1, count - 1) + 1e-7) ** 0.5

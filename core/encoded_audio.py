@@ -130,6 +130,36 @@ def features_at(layers: torch.Tensor, frame_rate: Fraction) -> torch.Tensor:
     return intermediate[:, intermediate_indices(count, frame_rate)]
 
 
+class FrameFeatures:
+    """``features_at``, for features that come in pieces: the same interpolation, piece after piece.
+
+    layer_count: features at the encoder's rate that will come in all.
+    """
+
+    def __init__(self, layer_count: int, frame_rate: Fraction):
+        count = intermediate_count(layer_count)
+        self._positions = torch.tensor(intermediate_indices(count, frame_rate), dtype=torch.float64)
+        self._positions *= (layer_count - 1) / max(1, count - 1)  # ends on ends, as align_corners has it
+        self.frame_count = len(self._positions)
+        self._held: torch.Tensor | None = None  # the last feature of the piece before
+        self._taken = 0
+        self._done = 0
+
+    def add(self, piece: torch.Tensor) -> tuple[slice, torch.Tensor]:
+        """The next features ``[layers, n, width]`` -> the frames that they complete, and those frames' features."""
+        first = self._taken - (0 if self._held is None else 1)
+        piece = piece if self._held is None else torch.cat([self._held, piece], dim=1)
+        stop = first + piece.shape[1]
+        self._taken, self._held = stop, piece[:, -1:]
+        reached = int((self._positions <= stop - 1).sum())
+        positions = self._positions[self._done : reached].to(piece.device) - first
+        below = positions.floor().long().clamp(max=piece.shape[1] - 1)
+        above = (below + 1).clamp(max=piece.shape[1] - 1)
+        weight = (positions - below).to(piece.dtype)[None, :, None]
+        place, self._done = slice(self._done, reached), reached
+        return place, piece[:, below] * (1 - weight) + piece[:, above] * weight
+
+
 def fitted_length(features: torch.Tensor, frame_count: int) -> torch.Tensor:
     """Cut or zero-pad ``[layers, frames, width]`` to ``frame_count`` frames."""
     features = features[:, :frame_count]

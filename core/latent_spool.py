@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 
+from .disk import remove_when_possible
+
 
 @dataclass(frozen=True)
 class _Piece:
@@ -41,7 +43,7 @@ class LatentSpool(Sequence[torch.Tensor]):
             logging.warning("Sound to Video: latents stay in memory, %s cannot be written: %s", folder, error)
             self._path = None
         else:
-            weakref.finalize(self, _remove, self._path)
+            weakref.finalize(self, remove_when_possible, self._path)
 
     def append(self, latents: torch.Tensor) -> None:
         """Add a segment's new latents, ``[1, channels, n, height, width]``."""
@@ -118,10 +120,3 @@ class LatentHistory(Sequence[torch.Tensor]):
             if sum(piece.shape[2] for piece in pieces) >= latent_count:
                 break
         return torch.cat(pieces, dim=2)[:, :, -latent_count:]
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:  # Windows, while a tensor is mapped from it: the host empties this folder when it starts
-        logging.debug("Sound to Video: %s stays until the next start: %s", path, error)

@@ -1,7 +1,9 @@
 """The plan of a clip: which latents are sampled in which segment, made before any work is done."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -73,9 +75,30 @@ class Plan:
     def latent_count(self) -> int:
         return self.segments[-1].latent_stop
 
+    def stretches(self) -> list[list[Segment]]:
+        """The segments, apart where one starts afresh."""
+        stretches: list[list[Segment]] = []
+        for segment in self.segments:
+            if segment.starts_afresh:
+                stretches.append([])
+            stretches[-1].append(segment)
+        return stretches
+
     def start_seconds(self, segment: Segment) -> Fraction:
         """Time of the first frame that ``segment`` adds to the clip."""
         return frame_time(self.grid.first_frame(segment.latent_start + segment.overlap), self.frame_rate)
+
+    def middle_seconds(self, segment: Segment) -> Fraction:
+        """Time in the middle of the frames that ``segment`` adds to the clip."""
+        stop = min(self.frame_count, self.grid.first_frame(segment.latent_stop))
+        return (self.start_seconds(segment) + frame_time(stop, self.frame_rate)) / 2
+
+    def opening(self, seconds: Number) -> Plan:
+        """The first segments, as many as show ``seconds``: the same segments as in the whole plan."""
+        frame_count = min(self.frame_count, clip_frame_count(seconds, self.frame_rate))
+        latent_count = self.grid.latent_count(frame_count)
+        segments = tuple(s for s in self.segments if s.latent_start + s.overlap < latent_count)
+        return replace(self, duration=min(self.duration, exact(seconds)), frame_count=frame_count, segments=segments)
 
     def describe(self) -> str:
         """``8.00 s → 128 frames at 16 fps, 2 segments``"""

@@ -18,6 +18,7 @@ from .families import Family, Scene, Take
 from .latent_spool import LatentSpool
 from .model_key import model_key
 from .plan import Plan, Segment, plan_clip, window_of
+from .prompt_timeline import cut_times
 from .segment_store import SegmentStore, content_key
 from .timeline import seconds_in_words
 
@@ -147,7 +148,8 @@ class HostSampler:
 def plan_scene(family: Family, scene: Scene, seed: int, segment_seconds: float) -> Plan:
     """The plan of a scene: as long as its audio, in windows of the family's length or of ``segment_seconds``."""
     window = window_of(segment_seconds, scene.frame_rate, family.grid, family.window)
-    return plan_clip(scene.encoded_audio.duration, scene.frame_rate, family.grid, window, seed)
+    cuts = cut_times(scene.positive, scene.negative)
+    return plan_clip(scene.encoded_audio.duration, scene.frame_rate, family.grid, window, seed, cuts)
 
 
 def segment_in_words(plan: Plan, segment: Segment) -> str:
@@ -157,11 +159,15 @@ def segment_in_words(plan: Plan, segment: Segment) -> str:
 
 
 def sample_segments(
-    take: Take, host: HostSampler, latents: LatentSpool, say: Callable[[str], None] = lambda text: None
+    take: Take,
+    host: HostSampler,
+    latents: LatentSpool,
+    say: Callable[[str], None] = lambda text: None,
+    corrected: Callable[[torch.Tensor], torch.Tensor] = lambda latents: latents,
 ) -> None:
     """Sample every segment of a take, in order, into ``latents``.
 
-    say: shown on the node: the plan, and the segment under way.
+    say: shown on the node: the plan, and the segment under way.  corrected: applied to each segment's new latents.
     """
     plan = take.plan
     host.start(take.steps(host) * len(plan.segments))
@@ -171,5 +177,5 @@ def sample_segments(
         say(f"{plan.describe()}\n{segment_in_words(plan, segment)}")
         if segment.starts_afresh:
             history = latents.from_here()
-        latents.append(take.sample(segment, history, host))
+        latents.append(corrected(take.sample(segment, history, host)))
     say("\n".join([plan.describe(), *([host.store.trouble] if host.store and host.store.trouble else [])]))

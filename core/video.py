@@ -18,7 +18,7 @@ from .decoding import skip_frames
 from .errors import SoundToVideoError
 from .families import Family, Take
 from .mux import write_clip
-from .timeline import clip_frame_count, exact, rounded, sample_index
+from .timeline import Number, clip_frame_count, exact, rounded, sample_index
 
 
 class SampledVideo(Input.Video):
@@ -101,11 +101,7 @@ class SampledVideo(Input.Video):
         if left < 1 or (strict_duration and count > left):
             return None
         count = min(count, left)
-        audio = self._audio
-        if audio is not None:
-            first = sample_index(skipped / rate, audio.sample_rate)
-            last = min(audio.sample_count, first + sample_index(count / rate, audio.sample_rate))
-            audio = audio.trimmed(first, last) if first < last else None
+        audio = self._audio and sound_between(self._audio, skipped / rate, (skipped + count) / rate)
         return SampledVideo(self._family, self._take, self._latents, audio, self._first_frame + skipped, count)
 
     def get_dimensions(self) -> tuple[int, int]:
@@ -122,3 +118,10 @@ class SampledVideo(Input.Video):
 
     def get_container_format(self) -> str:
         return "mp4"
+
+
+def sound_between(audio: Audio, start: Number, stop: Number) -> Audio | None:
+    """The part of the sound between two times in seconds; None where there is none."""
+    first = sample_index(start, audio.sample_rate)
+    last = min(audio.sample_count, sample_index(stop, audio.sample_rate))
+    return audio.trimmed(first, last) if first < last else None

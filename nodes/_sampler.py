@@ -12,13 +12,14 @@ from comfy_api.latest import io
 
 from server import PromptServer
 
+from ..core.drift import DriftCorrection
 from ..core.encoded_audio import encoded_audio_from
 from ..core.families import Scene, recognise
 from ..core.latent_spool import LatentSpool
 from ..core.model_key import upstream_graph
 from ..core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
 from ..core.segment_store import SegmentStore
-from ..core.video import SampledVideo
+from ..core.video import SampledVideo, sound_between
 
 MAXIMUM_SIZE = 16384
 IMAGE_FIT_TOOLTIP = "How the reference image fills width x height: cut to fill it, or whole with black bars."
@@ -88,6 +89,33 @@ def sampler_inputs(picture_inputs: list[io.Input], fit_inputs: list[io.Input]) -
             optional=True,
             tooltip="For models with a second stage (LTX): sample at half size, upscale, refine.",
         ),
+        io.Float.Input(
+            "preview_seconds",
+            default=0.0,
+            min=0.0,
+            max=3600.0,
+            step=0.1,
+            optional=True,
+            advanced=True,
+            tooltip="Sample only the opening, for a first look; a full run then goes on from there. 0: everything.",
+        ),
+        io.Boolean.Input(
+            "keep_segments",
+            default=True,
+            optional=True,
+            advanced=True,
+            tooltip="Keep finished segments on disk (at most 4 GB): a run that was stopped goes on where it was.",
+        ),
+        io.Float.Input(
+            "drift_correction",
+            default=0.0,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            optional=True,
+            advanced=True,
+            tooltip="Hold colour and contrast of later segments to the first one's. 0: as sampled, 1: fully.",
+        ),
     ]
 
 
@@ -128,16 +156,25 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
     )
     family.check(scene)
     plan = plan_scene(family, scene, settings.seed, inputs["segment_seconds"])
+    audio = scene.encoded_audio.audio
+    if inputs["preview_seconds"]:
+        plan = plan.opening(inputs["preview_seconds"])
+        audio = audio and sound_between(audio, 0, plan.duration)
     say = text_on_node(hidden.unique_id)
     say(plan.describe())
     take = family.take(scene, plan)
-    store = SegmentStore(Path(folder_paths.get_user_directory()) / "sound_to_video" / "segments")
+    store = SegmentStore(segments_folder()) if inputs["keep_segments"] else None
     host = HostSampler(settings, store, upstream_graph(hidden.dynprompt, hidden.unique_id, MODEL_INPUTS))
     latents = LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(take, host, latents, say)
-    video = SampledVideo(family, take, latents, scene.encoded_audio.audio)
+    sample_segments(take, host, latents, say, DriftCorrection(inputs["drift_correction"]))
+    video = SampledVideo(family, take, latents, audio)
     ui = {"sound_to_video_plan": [plan.describe()], "sound_to_video_resumed": [host.resumed_runs]}
     return io.NodeOutput(video, {"samples": latents.tensor()}, ui=ui)
+
+
+def segments_folder() -> Path:
+    """Where finished segments are kept: the user folder outlives a restart, the host's temp folder does not."""
+    return Path(folder_paths.get_user_directory()) / "sound_to_video" / "segments"
 
 
 def text_on_node(unique_id: str | None) -> Callable[[str], None]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import comfy.latent_formats
@@ -29,6 +29,7 @@ from ..errors import SoundToVideoError
 from ..images import check_rgb, fitted_reference, resized_cropped
 from ..latent_spool import LatentHistory
 from ..plan import Plan, Segment, Window
+from ..prompt_timeline import prompt_at
 from ..timeline import FrameGrid
 from .base import Family, Scene, Take
 
@@ -68,8 +69,10 @@ class WanS2VTake(Take):
         values: dict[str, Any] = {"control_video": self._control_latents(segment)}
         if not segment.starts_afresh:
             values["reference_motion"] = history.last(MOTION_LATENTS)
-        positive = node_helpers.conditioning_set_values(self.positive, {**values, "audio_embed": audio})
-        negative = node_helpers.conditioning_set_values(self.negative, {**values, "audio_embed": audio * 0.0})
+        time = self.plan.middle_seconds(segment)
+        positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)
+        positive = node_helpers.conditioning_set_values(positive, {**values, "audio_embed": audio})
+        negative = node_helpers.conditioning_set_values(negative, {**values, "audio_embed": audio * 0.0})
         latent = torch.zeros(
             [1, LATENT_CHANNELS, segment.latent_count, scene.height // SPATIAL_RATIO, scene.width // SPATIAL_RATIO],
             device=comfy.model_management.intermediate_device(),
@@ -141,11 +144,15 @@ class WanS2V(Family):
     def decode(self, take: Take, latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
         assert isinstance(take, WanS2VTake)
         pieces = iter(latents)
-        first = next(pieces)
-        lead = first[:, :, :1] if take.reference_latent is None else take.reference_latent.to(first)
-        # One frame of the lead, and three of the first latent's four: see the module's docstring.
-        frames = decode_stream(take.scene.vae, chain([lead, first], pieces), take.plan.latent_count + 1)
-        return skip_frames(frames, take.plan.grid.stride, take.plan.frame_count)
+        for stretch in take.plan.stretches():
+            first = next(pieces)
+            rest = islice(pieces, len(stretch) - 1)
+            lead = first[:, :, :1] if take.reference_latent is None else take.reference_latent.to(first)
+            latent_count = sum(segment.new_latents for segment in stretch)
+            frames = decode_stream(take.scene.vae, chain([lead, first], rest), latent_count + 1)
+            # One frame of the lead; at the clip's start three of the first latent's four too (module's docstring).
+            skip = 1 if stretch[0].index else take.plan.grid.stride
+            yield from skip_frames(frames, skip, take.plan.frame_count)
 
 
 def scaled_audio(model: Any, scale: float) -> Any:

@@ -78,3 +78,13 @@ def test_asked_segment_length():
     assert window_of(0, frame_rate, grid, window) == window
     assert window_of(5, frame_rate, grid, window) == Window(15 + 3, 3, 5)
     assert window_of(0.01, frame_rate, grid, window).latent_count == 5 + 3
+
+
+def test_the_opening_has_the_segments_of_the_whole_plan():
+    grid, window, frame_rate = WAN
+    plan = plan_clip(60, frame_rate, grid, window)
+    opening = plan.opening(8)
+    assert opening.frame_count == 128
+    assert opening.segments == plan.segments[:2]
+    assert plan.opening(500).segments == plan.segments
+    assert opening.describe() == "8.00 s → 128 frames at 16 fps, 2 segments"

@@ -1,0 +1,35 @@
+"""Tensors that live on disk."""
+
+import logging
+import math
+import tempfile
+from pathlib import Path
+
+import torch
+
+
+def mapped_tensor(folder: str | Path, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    """A zero tensor in a temporary file of ``folder``: the system keeps of it in memory what it has room for.
+
+    The file goes as soon as the system lets it: at once, or on Windows when the host next empties the folder.
+    A disk that does not take it gives an ordinary tensor.
+    """
+    count = math.prod(shape)
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix="sound_to_video_", suffix=".tensor", delete=False) as file:
+            path = Path(file.name)
+            file.truncate(count * dtype.itemsize)
+        tensor = torch.from_file(str(path), shared=True, size=count, dtype=dtype).view(shape)
+    except OSError as error:
+        logging.warning("Sound to Video: %s cannot be written, using memory instead: %s", folder, error)
+        return torch.zeros(shape, dtype=dtype)
+    remove_when_possible(path)
+    return tensor
+
+
+def remove_when_possible(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:  # Windows, while it is mapped
+        logging.debug("Sound to Video: %s stays until the next start: %s", path, error)
