@@ -1,0 +1,96 @@
+"""Finished runs on disk: found again when everything is the same, never when anything differs, never in the way."""
+
+import logging
+import os
+
+import pytest
+import torch
+from sound_to_video.core.segment_store import SegmentStore, content_key
+
+
+def tensors(seed: int = 0, size: int = 8) -> list[torch.Tensor]:
+    return [torch.randn([2, size], generator=torch.Generator().manual_seed(seed))]
+
+
+def test_a_kept_run_is_found_by_another_process_of_the_same_work(tmp_path):
+    SegmentStore(tmp_path).save("key", tensors())
+    (found,) = SegmentStore(tmp_path).load("key")
+    assert torch.equal(found, tensors()[0])
+    assert SegmentStore(tmp_path).load("other") is None
+
+
+def test_anything_that_differs_makes_another_key():
+    image = tensors()[0]
+    base = {"positive": [[image, {"audio": image * 2, "scale": 1.0}]], "seed": 3, "sampler": "euler"}
+    changed = [
+        {**base, "seed": 4},
+        {**base, "sampler": "uni_pc"},
+        {**base, "positive": [[image, {"audio": image * 2, "scale": 1}]]},
+        {**base, "positive": [[image + 1e-7, {"audio": image * 2, "scale": 1.0}]]},
+        {**base, "positive": [[image.reshape(4, 4), {"audio": image * 2, "scale": 1.0}]]},
+        {**base, "positive": [[image.double(), {"audio": image * 2, "scale": 1.0}]]},
+        {**base, "positive": [[image, {"audio": image * 2, "scale": 1.0}], [image, {}]]},
+        {**base, "mask": None},
+    ]
+    keys = [content_key(value) for value in (base, *changed)]
+    assert len(set(keys)) == len(keys)
+    assert content_key(base) == content_key({key: base[key] for key in reversed(base)})
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-1], lambda data: b"", lambda data: data[:50] + b"x" + data[51:]]
+)
+def test_a_damaged_file_is_said_removed_and_sampled_anew(tmp_path, caplog, damage):
+    store = SegmentStore(tmp_path)
+    store.save("key", tensors())
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(damage(path.read_bytes()))
+    with caplog.at_level(logging.WARNING):
+        assert store.load("key") is None
+    assert "is damaged and is sampled anew" in caplog.text
+    assert not path.exists()
+
+
+def test_the_store_stays_within_its_size_and_drops_what_was_not_used_for_longest(tmp_path):
+    store = SegmentStore(tmp_path, limit_bytes=4000)
+    for index in range(3):
+        store.save(f"key{index}", tensors(index, 128))  # about 1.1 kB each
+        os.utime(tmp_path / f"key{index}.segment", (index, index))
+    assert store.load("key0") is not None  # used: now the newest
+    store.save("key3", tensors(3, 128))
+    assert {path.stem for path in tmp_path.iterdir()} == {"key0", "key2", "key3"}
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 4000
+
+
+def test_what_a_crash_left_half_written_is_cleared_away(tmp_path):
+    (tmp_path / "key.segment.1.partial").write_bytes(b"half")
+    SegmentStore(tmp_path).save("key", tensors())
+    assert [path.name for path in tmp_path.iterdir()] == ["key.segment"]
+
+
+def test_a_folder_that_cannot_be_written_is_said_once_and_stops_nothing(tmp_path, caplog):
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("not a folder")
+    store = SegmentStore(in_the_way / "segments")
+    with caplog.at_level(logging.WARNING):
+        store.save("a", tensors())
+        store.save("b", tensors())
+    assert store.trouble is not None
+    assert store.trouble.startswith("finished segments are not kept: Not a directory")
+    assert caplog.text.count("finished segments are not kept") == 1
+    assert store.load("a") is None
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
+    store = SegmentStore(tmp_path)
+
+    def full(path, data):
+        with path.open("wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(tmp_path), "write_bytes", full)
+    store.save("key", tensors())
+    assert store.trouble is not None
+    assert "No space left on device" in store.trouble
+    assert list(tmp_path.iterdir()) == []
