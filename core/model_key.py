@@ -16,18 +16,14 @@ def model_key(model: Any, graph: Any) -> str:
 
     graph: from ``upstream_graph``: patches are functions, which only the nodes that made them can tell apart.
     """
-    weights = [[name, *_sampled(tensor)] for name, tensor in model.model.state_dict().items()]
+    # A patched weight reads differently once the model is loaded, so that its patches speak for it.
+    weights = [
+        [name, tuple(tensor.shape) if name in model.patches else _sampled(tensor)]
+        for name, tensor in model.model.state_dict().items()
+    ]
     patches = [[name, _patch_values(patch)] for name, patch in sorted(model.patches.items())]
-    options = model.model_options
-    return content_key(
-        type(model.model).__name__,
-        weights,
-        patches,
-        model.object_patches,
-        options,
-        str(model.load_device),
-        graph,
-    )
+    settings = [sorted(model.object_patches), model.model_options, str(model.load_device)]
+    return content_key(type(model.model).__name__, weights, patches, settings, graph)
 
 
 def upstream_graph(prompt: Any, node_id: str | None, input_names: tuple[str, ...]) -> Any:
