@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import comfy.ldm.wan.vae
-import comfy.model_management
 import torch
 
 from .decoding_ltx import GROUP_LATENTS, decode_ltx, decodes_in_pieces
+from .decoding_wan import decode_wan, decodes_causally
 
 
 def decode_stream(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) -> Iterator[torch.Tensor]:
@@ -23,8 +22,9 @@ def decode_stream(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) 
     Yields ``[frames, height, width, 3]`` float32 in 0..1 on the CPU. A VAE without a causal cache known here is decoded
     in one go by the host.
     """
-    if type(vae.first_stage_model) is comfy.ldm.wan.vae.WanVAE:
-        yield from _decode_wan(vae, latents, latent_count)
+    if decodes_causally(vae):
+        groups = _regrouped(latents, first=1, following=2)
+        yield from (_images(frames) for frames in decode_wan(vae, groups, latent_count))
     elif decodes_in_pieces(vae):
         groups = _regrouped(latents, first=GROUP_LATENTS, following=GROUP_LATENTS)
         yield from (_images(frames) for frames in decode_ltx(vae, groups))
@@ -60,19 +60,3 @@ def _regrouped(latents: Iterable[torch.Tensor], first: int, following: int) -> I
             held, size = held[:, :, size:], following
     if held is not None and held.shape[2]:
         yield held
-
-
-def _decode_wan(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) -> Iterator[torch.Tensor]:
-    """The loop of the host's ``WanVAE.decode`` (comfy/ldm/wan/vae.py): one latent, then two at a time, one cache."""
-    model = vae.first_stage_model
-    cache: list | None = [None] * comfy.ldm.wan.vae.count_cache_layers(model.decoder) if latent_count > 1 else None
-    for group in _regrouped(latents, first=1, following=2):
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        memory = vae.memory_used_decode((1, group.shape[1], latent_count, *group.shape[3:]), vae.vae_dtype)
-        comfy.model_management.load_models_gpu([vae.patcher], memory_required=memory)
-        with comfy.model_management.cuda_device_context(vae.device):
-            hidden = model.conv2(group.to(device=vae.device, dtype=vae.vae_dtype))
-            frames = torch.cat(model.decoder(hidden, feat_cache=cache, feat_idx=[0]), dim=2)
-            frames = frames.to(device=vae.output_device, dtype=vae.vae_output_dtype(), copy=True)
-            vae.process_output(frames)
-        yield _images(frames.movedim(1, -1))

@@ -5,6 +5,7 @@ from fractions import Fraction
 import folder_paths
 import pytest
 import torch
+from sound_to_video.core.decoding import decode_stream
 from sound_to_video.core.encoded_audio import HostEncodedAudio, encoded_audio_from
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import Scene, recognise
@@ -244,6 +245,27 @@ def test_decoding_group_by_group_is_one_decode_to_the_bit(models, conditioning, 
         whole = models[1].decode(torch.cat([take.reference_latent, *latents], dim=2))[0]
     assert ours.shape == (frames, SIZE, SIZE, 3)
     assert torch.equal(ours, whole[4:])
+
+
+def test_decoding_in_tiles_where_memory_does_not_do_for_a_frame(models, conditioning, monkeypatch, caplog):
+    vae = models[1]
+    latents = torch.randn([1, 16, 4, 40, 36], generator=torch.Generator().manual_seed(6))
+    with torch.inference_mode():
+        whole = torch.cat(list(decode_stream(vae, [latents], 4)))
+        really = vae.first_stage_model.decoder.forward
+
+        def small_memory(hidden, **how):
+            if hidden.shape[2] > 1 and hidden.shape[3] * hidden.shape[4] > 32 * 32:
+                raise torch.cuda.OutOfMemoryError("out of memory")
+            return really(hidden, **how)
+
+        monkeypatch.setattr(vae.first_stage_model.decoder, "forward", small_memory)
+        tiled = torch.cat(list(decode_stream(vae, [latents], 4)))
+    assert "decoding them in tiles" in caplog.text
+    assert tiled.shape == whole.shape
+    assert (tiled - whole).abs().mean() < 0.01
+    inner = (slice(None), slice(0, 64), slice(0, 32))  # far from other tiles
+    assert (tiled[inner] - whole[inner]).abs().max() < 0.1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""Prompt Timeline: prompts at times, so that the scene changes with the song."""
+
+from comfy_api.latest import io
+
+from ..core.prompt_timeline import parse_timeline, placed
+from ._errors import named_errors
+
+CUTS = ("no cuts", "cut at every prompt")
+EXAMPLE = "0:00 verse, a singer alone on a dim stage\n0:42 chorus, bright light, confetti"
+
+
+class PromptTimeline(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoundToVideo_PromptTimeline",
+            display_name="Prompt Timeline",
+            category="sound to video",
+            description=(
+                "Prompts at times, one a line: each segment of the clip takes the prompt of its time. "
+                "Goes into the positive input of S2V Sampler or A2V Sampler."
+            ),
+            search_aliases=["prompt schedule", "prompt travel", "scene change", "lyrics"],
+            inputs=[
+                io.Clip.Input("clip", tooltip="The text encoder of the model."),
+                io.String.Input(
+                    "timeline",
+                    multiline=True,
+                    default=EXAMPLE,
+                    tooltip="A time, then the prompt from there on: 0:42 chorus. Times: 12.5, 1:23.45, 1:02:03.",
+                ),
+                io.Combo.Input(
+                    "cuts",
+                    options=list(CUTS),
+                    default=CUTS[0],
+                    tooltip="With a cut, the picture starts afresh from the reference image at each time.",
+                ),
+            ],
+            outputs=[io.Conditioning.Output()],
+        )
+
+    @classmethod
+    @named_errors("Prompt Timeline")
+    def execute(cls, clip, timeline, cuts) -> io.NodeOutput:
+        conditioning = []
+        for start_seconds, prompt in parse_timeline(timeline):
+            encoded = clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
+            conditioning += placed(encoded, start_seconds, cut=cuts == CUTS[1])
+        return io.NodeOutput(conditioning)
