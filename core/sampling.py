@@ -17,7 +17,7 @@ import torch
 from .families import Family, Scene, Take
 from .latent_spool import LatentSpool
 from .model_key import model_key
-from .plan import Plan, Segment, plan_clip, window_of
+from .plan import Plan, Segment, plan_clip
 from .prompt_timeline import cut_times
 from .segment_store import SegmentStore, content_key
 from .timeline import seconds_in_words
@@ -147,7 +147,7 @@ class HostSampler:
 
 def plan_scene(family: Family, scene: Scene, seed: int, segment_seconds: float) -> Plan:
     """The plan of a scene: as long as its audio, in windows of the family's length or of ``segment_seconds``."""
-    window = window_of(segment_seconds, scene.frame_rate, family.grid, family.window)
+    window = family.window_for(scene.frame_rate, segment_seconds)
     cuts = cut_times(scene.positive, scene.negative)
     return plan_clip(scene.encoded_audio.duration, scene.frame_rate, family.grid, window, seed, cuts)
 

@@ -8,13 +8,15 @@ from typing import Any
 
 import comfy.samplers
 import folder_paths
+import torch
 from comfy_api.latest import io
 
 from server import PromptServer
 
 from ..core.drift import DriftCorrection
 from ..core.encoded_audio import encoded_audio_from
-from ..core.families import Scene, recognise
+from ..core.errors import SoundToVideoError
+from ..core.families import FAMILIES, Family, Scene, recognise
 from ..core.latent_spool import LatentSpool
 from ..core.model_key import upstream_graph
 from ..core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
@@ -25,8 +27,14 @@ MAXIMUM_SIZE = 16384
 IMAGE_FIT_TOOLTIP = "How the reference image fills width x height: cut to fill it, or whole with black bars."
 
 
-def sampler_inputs(picture_inputs: list[io.Input], fit_inputs: list[io.Input]) -> list[io.Input]:
-    """The inputs of a sampler. Their names and order are saved in workflows: append, never change."""
+def sampler_inputs(
+    picture_inputs: list[io.Input], fit_inputs: list[io.Input], start_inputs: list[io.Input]
+) -> list[io.Input]:
+    """The inputs of a sampler. Their names and order are saved in workflows: append, never change.
+
+    picture_inputs, fit_inputs, start_inputs: what only S2V Sampler has, in its three places.
+    """
+    schedules = [name for family in FAMILIES for name in family.schedules]
     return [
         io.Model.Input("model", tooltip="A model that takes audio. LoRA and patches stay in force."),
         io.Vae.Input("vae", tooltip="The video VAE of the model."),
@@ -50,7 +58,12 @@ def sampler_inputs(picture_inputs: list[io.Input], fit_inputs: list[io.Input]) -
         io.Int.Input("steps", default=20, min=1, max=10000, tooltip="Sampler steps of each segment."),
         io.Float.Input("cfg", default=6.0, min=0.0, max=100.0, step=0.1, round=0.01),
         io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS, default="uni_pc"),
-        io.Combo.Input("scheduler", options=comfy.samplers.KSampler.SCHEDULERS, default="simple"),
+        io.Combo.Input(
+            "scheduler",
+            options=[*comfy.samplers.KSampler.SCHEDULERS, *schedules],
+            default="simple",
+            tooltip="The ltx entries are the fixed noise levels of the distilled models: steps then does not count.",
+        ),
         *fit_inputs,
         io.Float.Input(
             "audio_scale",
@@ -67,7 +80,7 @@ def sampler_inputs(picture_inputs: list[io.Input], fit_inputs: list[io.Input]) -
             max=120.0,
             step=0.01,
             advanced=True,
-            tooltip="Frames per second. 0: the model's own (Wan2.2-S2V 16).",
+            tooltip="Frames per second. 0: the model's own (Wan2.2-S2V 16, LTX-2 24).",
         ),
         io.Float.Input(
             "segment_seconds",
@@ -76,7 +89,7 @@ def sampler_inputs(picture_inputs: list[io.Input], fit_inputs: list[io.Input]) -
             max=600.0,
             step=0.1,
             advanced=True,
-            tooltip="Seconds sampled at a time; shorter needs less memory. 0: the model's own (Wan2.2-S2V 5 s).",
+            tooltip="Seconds sampled at a time; less needs less memory. 0: the model's own (Wan2.2-S2V 5, LTX-2 20).",
         ),
         io.Image.Input(
             "control_video",
@@ -116,6 +129,55 @@ def sampler_inputs(picture_inputs: list[io.Input], fit_inputs: list[io.Input]) -
             advanced=True,
             tooltip="Hold colour and contrast of later segments to the first one's. 0: as sampled, 1: fully.",
         ),
+        io.Sigmas.Input(
+            "refining_sigmas",
+            optional=True,
+            tooltip="Noise levels of the second stage, in place of those that belong to the scheduler.",
+        ),
+        io.Float.Input(
+            "audio_guidance",
+            default=1.0,
+            min=0.0,
+            max=20.0,
+            step=0.1,
+            round=0.01,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "LTX-2: how far to move away from what the model would show without hearing the sound. Raise it when "
+                "lips do not move. 1 is off, as the distilled models are used; with the full model (cfg 3, 30 steps) "
+                "the official value is 3. Takes one more pass of the model per step."
+            ),
+        ),
+        io.Float.Input(
+            "structure_guidance",
+            default=0.0,
+            min=0.0,
+            max=20.0,
+            step=0.1,
+            round=0.01,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "LTX-2: spatio-temporal guidance (STG), for steadier shapes. 0 is off, as the distilled models are "
+                "used; with the full model the official value is 1. Takes one more pass of the model per step."
+            ),
+        ),
+        io.Float.Input(
+            "guidance_rescale",
+            default=0.7,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            round=0.01,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "LTX-2: with audio or structure guidance, how much of the contrast that they add is taken back. "
+                "The official value is 0.7."
+            ),
+        ),
+        *start_inputs,
     ]
 
 
@@ -124,8 +186,16 @@ SAMPLER_OUTPUTS = [
     io.Latent.Output(tooltip="The clip's video latents."),
 ]
 SAMPLER_HIDDEN = [io.Hidden.unique_id, io.Hidden.dynprompt]
-SAMPLER_OPTIONS = ("latent_upscale_model",)
 MODEL_INPUTS = ("model", "positive", "negative")
+SAMPLER_OPTIONS = (
+    "latent_upscale_model",
+    "refining_sigmas",
+    "audio_guidance",
+    "structure_guidance",
+    "guidance_rescale",
+    "image_strength",
+    "image_compression",
+)
 
 
 def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
@@ -152,21 +222,21 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
         cfg=inputs["cfg"],
         sampler_name=inputs["sampler_name"],
         scheduler=inputs["scheduler"],
-        sigmas=inputs.get("sigmas"),
+        sigmas=sigmas_for(family, inputs["scheduler"], inputs.get("sigmas")),
     )
     family.check(scene)
     plan = plan_scene(family, scene, settings.seed, inputs["segment_seconds"])
     audio = scene.encoded_audio.audio
-    if inputs["preview_seconds"]:
+    if inputs.get("preview_seconds"):
         plan = plan.opening(inputs["preview_seconds"])
         audio = audio and sound_between(audio, 0, plan.duration)
     say = text_on_node(hidden.unique_id)
     say(plan.describe())
     take = family.take(scene, plan)
-    store = SegmentStore(segments_folder()) if inputs["keep_segments"] else None
+    store = SegmentStore(segments_folder()) if inputs.get("keep_segments", True) else None
     host = HostSampler(settings, store, upstream_graph(hidden.dynprompt, hidden.unique_id, MODEL_INPUTS))
     latents = LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(take, host, latents, say, DriftCorrection(inputs["drift_correction"]))
+    sample_segments(take, host, latents, say, DriftCorrection(inputs.get("drift_correction", 0.0)))
     video = SampledVideo(family, take, latents, audio)
     ui = {"sound_to_video_plan": [plan.describe()], "sound_to_video_resumed": [host.resumed_runs]}
     return io.NodeOutput(video, {"samples": latents.tensor()}, ui=ui)
@@ -175,6 +245,15 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
 def segments_folder() -> Path:
     """Where finished segments are kept: the user folder outlives a restart, the host's temp folder does not."""
     return Path(folder_paths.get_user_directory()) / "sound_to_video" / "segments"
+
+
+def sigmas_for(family: Family, scheduler: str, sigmas: torch.Tensor | None) -> torch.Tensor | None:
+    """The noise levels ``[steps + 1]`` that stand in for steps and scheduler; None where the host computes them."""
+    if sigmas is not None or scheduler in comfy.samplers.KSampler.SCHEDULERS:
+        return sigmas
+    if scheduler not in family.schedules:
+        raise SoundToVideoError(f"the scheduler {scheduler} is not one for {family.name}: choose another, say simple.")
+    return torch.tensor(family.schedules[scheduler][0])
 
 
 def text_on_node(unique_id: str | None) -> Callable[[str], None]:
