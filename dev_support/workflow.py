@@ -5,11 +5,13 @@ format): widget values by position, links by slot, virtual nodes followed throug
 such as ``12:3``, muted nodes dropped and bypassed nodes connected through.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 Prompt = dict[str, dict[str, Any]]
-WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
+WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC_COMBO}
 NOTES = {"Note", "MarkdownNote"}
 ALWAYS, NEVER, BYPASS = 0, 2, 4
 SUBGRAPH_INPUTS, SUBGRAPH_OUTPUTS = -10, -20
@@ -99,9 +101,7 @@ class _Converter:
             return None
         origin, slot, _, _ = graph.links[link_id]
         if origin == SUBGRAPH_INPUTS:
-            assert graph.outer is not None
-            outer_graph, outer_node = graph.outer
-            return self.source(outer_graph, outer_node["inputs"][slot].get("link"))
+            return self.from_outside(graph, slot)
         node = graph.nodes[origin]
         if node.get("mode", ALWAYS) == NEVER:
             return None
@@ -117,6 +117,19 @@ class _Converter:
             return self.source(inside, ends[0]) if ends else None
         return [f"{graph.prefix}{node['id']}", slot]
 
+    def from_outside(self, graph: _Graph, slot: int) -> list | Value | None:
+        """What the node that uses a subgraph hands to its input ``slot``: a link's source, or its own widget's value."""
+        assert graph.outer is not None
+        outer_graph, node = graph.outer
+        defined = self.subgraphs[node["type"]]["inputs"]
+        name = defined[slot]["name"]
+        link = next((entry.get("link") for entry in node.get("inputs") or [] if entry["name"] == name), None)
+        if link is not None:
+            return self.source(outer_graph, link)
+        widgets = [entry["name"] for entry in defined if entry["type"] in WIDGET_TYPES]
+        saved = dict(zip(widgets, node.get("widgets_values") or [], strict=False))
+        return Value(saved[name]) if name in saved else None
+
 
 def _passed_through(node: dict, slot: int) -> int | None:
     """The link that a bypassed node puts in place of its output ``slot``: its slot's, else the first of its type."""
@@ -126,20 +139,34 @@ def _passed_through(node: dict, slot: int) -> int | None:
     return next((entry.get("link") for entry in candidates if entry["type"] == wanted), None)
 
 
-def widget_names(info: dict) -> list[str | None]:
-    """Names of a node's widgets in the order of ``widgets_values``; None for one that the browser alone has."""
-    names: list[str | None] = []
+def widget_values(node: dict, info: dict) -> dict[str, Any]:
+    """{name: value} of a saved node's widgets; what it does not save gets its default, as in the browser."""
+    saved = node.get("widgets_values") or []
+    values: dict[str, Any] = {}
+    if isinstance(saved, dict):
+        _take(info["input"], info.get("input_order"), iter(()), "", values)
+        values.update({name: saved[name] for name in values if name in saved})
+    else:
+        _take(info["input"], info.get("input_order"), iter(saved), "", values)
+    return values
+
+
+def _take(inputs: dict, order: dict | None, saved: Iterator, prefix: str, values: dict[str, Any]) -> None:
+    """Give each widget of ``inputs`` the next value of ``saved`` (its default when they have run out)."""
     for group in ("required", "optional"):
-        definitions = info["input"].get(group) or {}
-        for name in (info.get("input_order") or {}).get(group) or definitions:
+        definitions = inputs.get(group) or {}
+        for name in (order or {}).get(group) or definitions:
             kind, options = (*definitions[name], {})[:2]
             if not _is_widget(kind, options):
                 continue
-            names.append(name)
-            number = kind == "INT" or options.get("widgetType") == "INT"
-            if options.get("control_after_generate") or (number and name in ("seed", "noise_seed")):
-                names.append(None)
-    return names
+            value = next(saved, _default(kind, options))
+            if value is not None:
+                values[prefix + name] = value
+            if kind == "INT" and (options.get("control_after_generate") or prefix + name in ("seed", "noise_seed")):
+                next(saved, None)  # what the browser does with the seed after a run
+            if kind == DYNAMIC_COMBO:
+                chosen = [option["inputs"] for option in options["options"] if option["key"] == value]
+                _take(chosen[0] if chosen else {}, None, saved, f"{prefix}{name}.", values)
 
 
 def _is_widget(kind: Any, options: dict) -> bool:
@@ -148,28 +175,12 @@ def _is_widget(kind: Any, options: dict) -> bool:
     return isinstance(kind, list) or kind in WIDGET_TYPES or options.get("widgetType") in WIDGET_TYPES
 
 
-def widget_values(node: dict, info: dict) -> dict[str, Any]:
-    """{name: value} of a saved node's widgets; what it does not save gets its default, as in the browser."""
-    saved = node.get("widgets_values") or []
-    names = widget_names(info)
-    values = {}
-    for group in ("required", "optional"):
-        for name, definition in (info["input"].get(group) or {}).items():
-            if name in names:
-                default = _default(*(*definition, {})[:2])
-                if default is not None:
-                    values[name] = default
-    if isinstance(saved, dict):
-        values.update({name: saved[name] for name in names if name in saved})
-    else:
-        values.update({name: value for name, value in zip(names, saved, strict=False) if name is not None})
-    return values
-
-
 def _default(kind: Any, options: dict) -> Any:
     if "default" in options:
         return options["default"]
     choices = kind if isinstance(kind, list) else options.get("options")
+    if kind == DYNAMIC_COMBO and choices:
+        return choices[0]["key"]
     return choices[0] if choices else None
 
 
