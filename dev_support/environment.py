@@ -1,7 +1,7 @@
 """Everything the demo and the tests need, below ``.dev/``: Python packages and the host (standard library only).
 
 A second run finds the stamps of the first and does nothing. With ``COMFYUI_PATH`` an installation that is there already
-is used as it is: not a file of it is written, the pack is linked into a base directory of our own.
+is used as it is: nothing of it is changed, the pack is linked into a base directory of our own.
 """
 
 import hashlib
@@ -54,7 +54,7 @@ def prepare(tools: bool = True) -> Environment:
             raise StepFailed("looking for COMFYUI_PATH", str(error), cure) from None
         python = _python_of(host)
         print(
-            f"Using ComfyUI at {host}: nothing is written there; the pack is linked into folders below {DEV_DIRECTORY}"
+            f"Using ComfyUI at {host}: nothing of it is changed; the pack is linked into folders below {DEV_DIRECTORY}"
         )
         if python:
             print(f"Using its Python, {python}: no package is installed into it")
@@ -98,11 +98,17 @@ def _virtual_environment() -> Path:
     if python.is_file() and _stamped(folder, sys.version):
         return python
     shutil.rmtree(folder, ignore_errors=True)
-    uv = _uv()
-    make = [uv, "venv", "--seed", "--python", sys.executable] if uv else [sys.executable, "-m", "venv"]
     cure = "install Python's venv module (Debian: apt-get install python3-venv) or uv, then run this again"
     text = f"Making a virtual environment with Python {platform.python_version()}"
-    run_logged(text, [*make, folder], LOGS / "venv.log", cure)
+    try:
+        run_logged(text, [sys.executable, "-m", "venv", folder], LOGS / "venv.log", cure)
+    except StepFailed:
+        uv = _uv()
+        if not uv:
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+        make = [uv, "venv", "--seed", "--python", sys.executable, folder]
+        run_logged(f"{text}, by uv", make, LOGS / "venv-uv.log", cure)
     _stamp(folder, sys.version)
     return python
 

@@ -49,7 +49,7 @@ class ComfyServer:
     """ComfyUI on 127.0.0.1 with the pack linked in; a context manager.
 
     Args:
-        host: the folder with ComfyUI's ``main.py``; nothing is written there.
+        host: the folder with ComfyUI's ``main.py``; nothing of it is changed.
         base_directory: input, output, temp, user, custom_nodes and models of this server; made when absent.
         model_folders: more folders laid out as ComfyUI's ``models``; earlier ones win.
         python: the interpreter that has the host's requirements.

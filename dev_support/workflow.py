@@ -118,7 +118,7 @@ class _Converter:
         return [f"{graph.prefix}{node['id']}", slot]
 
     def from_outside(self, graph: _Graph, slot: int) -> list | Value | None:
-        """What the node that uses a subgraph hands to its input ``slot``: a link's source, or its own widget's value."""
+        """What the node that uses a subgraph hands to its input ``slot``: a link's source or its widget's value."""
         assert graph.outer is not None
         outer_graph, node = graph.outer
         defined = self.subgraphs[node["type"]]["inputs"]
