@@ -1,0 +1,168 @@
+"""One pass over a sound, in a thread of its own, that any number of browsers watch while it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from ..core.audio import open_audio
+from ..core.errors import SoundToVideoError
+from ..core.peaks import PeakMeter, bins_per_second_for, reduced, silences, sketch
+from . import sound_cache
+from .files import stat_key
+from .sound_cache import SoundPicture
+
+SKETCH_SPOTS = 800
+OVERVIEW_BINS = 2048
+SKETCH_FROM_SECONDS = 60.0
+BLOCK_SAMPLES = 1 << 17
+SECONDS_PER_MESSAGE = 20.0
+
+threads = ThreadPoolExecutor(2, thread_name_prefix="sound_to_video")
+"""For work that takes seconds. Two, so that a host that is sampling keeps its processors."""
+
+_running: dict[object, asyncio.Future] = {}
+
+
+def once(key: object, start: Callable[[], asyncio.Future]) -> asyncio.Future:
+    """What is under way for ``key``, or a new one: two browsers never make the same thing twice."""
+    if key not in _running:
+        _running[key] = start()
+        _running[key].add_done_callback(lambda _: _running.pop(key, None))
+    return _running[key]
+
+
+def message(about: dict, payload: bytes = b"") -> bytes:
+    """One message of the peaks stream: u32 length of JSON, u32 length of payload (both little-endian), JSON, payload."""
+    text = json.dumps(about).encode("utf-8")
+    return struct.pack("<II", len(text), len(payload)) + text + payload
+
+
+class PeaksStream:
+    """The messages about one file, in order; those who come late get the ones that were sent already.
+
+    ``sound``     duration (a guess until ``end``), sample_rate, channels, bins_per_second
+    ``overview``  few peaks [n, 2] of the whole sound, to be drawn at once
+    ``peaks``     first_bin, and the peaks [n, 2] from there on
+    ``end``       the exact duration, and silences [[start, end], …] in seconds
+    ``error``     a sentence
+    """
+
+    def __init__(self) -> None:
+        self._messages: list[bytes] = []
+        self._finished = False
+        self._news = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    async def messages(self) -> AsyncIterator[bytes]:
+        sent = 0
+        while True:
+            news = self._news
+            while sent < len(self._messages):
+                yield self._messages[sent]
+                sent += 1
+            if self._finished:
+                return
+            await news.wait()
+
+    def say(self, about: dict, payload: bytes = b"") -> None:
+        """From any thread."""
+        self._loop.call_soon_threadsafe(self._add, message(about, payload))
+
+    def finish(self) -> None:
+        """From any thread; after the last message."""
+        self._loop.call_soon_threadsafe(self._add, None)
+
+    def _add(self, data: bytes | None) -> None:
+        if data is None:
+            self._finished = True
+        else:
+            self._messages.append(data)
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+
+_streams: dict[tuple[str, int, int], PeaksStream] = {}
+
+
+def peaks_stream(path: Path) -> PeaksStream:
+    """The stream of a file: the one under way, or a new one, from the cache or by decoding it."""
+    key = stat_key(path)
+    if key not in _streams:
+        stream = _streams[key] = PeaksStream()
+        future = asyncio.get_running_loop().run_in_executor(threads, _fill, stream, path)
+        future.add_done_callback(lambda _: (_streams.pop(key, None), stream.finish()))
+    return _streams[key]
+
+
+def _fill(stream: PeaksStream, path: Path) -> None:
+    try:
+        content = sound_cache.known_content(path)
+        picture = sound_cache.load_picture(content) if content else None
+        if picture is None:
+            picture = _look(stream, path)
+            sound_cache.keep_picture(sound_cache.content_of(path), picture)
+        else:
+            _say_sound(stream, picture.duration_seconds, picture)
+            stream.say({"kind": "overview"}, reduced(picture.peaks, OVERVIEW_BINS).tobytes())
+            stream.say({"kind": "peaks", "first_bin": 0}, picture.peaks.tobytes())
+        stream.say({"kind": "end", "duration": picture.duration_seconds, "silences": picture.silences})
+    except SoundToVideoError as error:
+        stream.say({"kind": "error", "error": str(error)})
+    except Exception as error:
+        stream.say({"kind": "error", "error": f"{path.name} cannot be shown: {error}"})
+        raise
+
+
+def _say_sound(stream: PeaksStream, duration: float, sound: SoundPicture) -> None:
+    stream.say(
+        {
+            "kind": "sound",
+            "duration": duration,
+            "sample_rate": sound.sample_rate,
+            "channels": sound.channels,
+            "bins_per_second": sound.bins_per_second,
+        }
+    )
+
+
+def _look(stream: PeaksStream, path: Path) -> SoundPicture:
+    """Decode the whole file, sending its peaks as they come; a long one is sketched first."""
+    rough = sketch(path, SKETCH_SPOTS, SKETCH_FROM_SECONDS)
+    if rough:
+        stream.say({"kind": "sound", "duration": rough.duration_seconds})
+        stream.say({"kind": "overview"}, rough.peaks.tobytes())
+    audio = open_audio(path)
+    duration = float(audio.duration)
+    bins_per_second = bins_per_second_for(duration)
+    picture = SoundPicture(duration, audio.sample_rate, audio.channels, bins_per_second, np.zeros((0, 2), np.int8), [])
+    _say_sound(stream, duration, picture)
+    meter = PeakMeter(audio.sample_rate, bins_per_second)
+    parts: list[np.ndarray] = []
+    waiting: list[np.ndarray] = []
+    said = 0
+
+    def say_waiting() -> None:
+        nonlocal said
+        peaks = np.concatenate(waiting) if waiting else np.zeros((0, 2), np.int8)
+        stream.say({"kind": "peaks", "first_bin": said}, peaks.tobytes())
+        said += len(peaks)
+        parts.append(peaks)
+        waiting.clear()
+
+    for block in audio.blocks(BLOCK_SAMPLES):
+        waiting.append(meter.feed(block.numpy()))
+        if sum(map(len, waiting)) >= SECONDS_PER_MESSAGE * bins_per_second:
+            say_waiting()
+    waiting.append(meter.finish())
+    say_waiting()
+    peaks = np.concatenate(parts)
+    return SoundPicture(
+        duration, audio.sample_rate, audio.channels, bins_per_second, peaks, silences(meter.levels())
+    )

@@ -1,0 +1,303 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { originOf, targetsOf } from "../../web/lib/graph.js";
+import { Peaks, messages } from "../../web/lib/peaks.js";
+import { Scope } from "../../web/lib/scope.js";
+import { between, fieldsOf, movedTo, selectionOf, withEnd, withFades, withStart } from "../../web/lib/selection.js";
+import { lowerBound, nearest, snapped } from "../../web/lib/snap.js";
+import { soundFileOf } from "../../web/lib/soundfile.js";
+import { formatTime, frameCount, nearestFrameTime, parseTime, spokenTime, toMilliseconds } from "../../web/lib/time.js";
+import { ruler, scrolledView, timeAt, viewAround, viewShowing, wholeView, xAt, zoomedView } from "../../web/lib/view.js";
+import { interleaved, wavParts } from "../../web/lib/wav.js";
+
+const rounding = JSON.parse(readFileSync(new URL("../data/rounding.json", import.meta.url), "utf-8"));
+
+/** @param {number} actual @param {number} expected @param {number} [within] */
+function near(actual, expected, within = 1e-9) {
+  assert.ok(Math.abs(actual - expected) <= within, `${actual} is not ${expected}`);
+}
+
+/** A repeatable stream of numbers in 0..1. @param {number} seed */
+function random(seed) {
+  return () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+}
+
+test("the browser counts the frames that Python counts", () => {
+  for (const { seconds, frame_rate, frames } of rounding.frame_counts) {
+    assert.equal(frameCount(Number(seconds), Number(frame_rate)), frames, `${seconds} s at ${frame_rate} fps`);
+  }
+});
+
+test("a time is rounded to the millisecond that Python rounds it to", () => {
+  for (const { seconds, milliseconds } of rounding.milliseconds) {
+    assert.equal(Math.round(toMilliseconds(Number(seconds)) * 1000), milliseconds, seconds);
+  }
+});
+
+test("times are read as people write them", () => {
+  const written = { "1:23.45": 83.45, "83.45": 83.45, "83,45": 83.45, "1:02:03": 3723, "0:08": 8, ".5": 0.5, " 12 s": 12, "8sec": 8, "2:00:00.5": 7200.5 };
+  for (const [text, seconds] of Object.entries(written)) near(/** @type {number} */ (parseTime(text)), seconds);
+  for (const text of ["", "abc", "1:2:3:4", "-3", "1:", ":", "1e3", "NaN", "12 m"]) assert.equal(parseTime(text), null, text);
+});
+
+test("a written time reads back as itself", () => {
+  const next = random(7);
+  for (let i = 0; i < 500; i++) {
+    const seconds = Math.round(next() * 9e6) / 1000;
+    near(/** @type {number} */ (parseTime(formatTime(seconds, 3))), seconds, 1e-6);
+  }
+  assert.equal(formatTime(59.999), "1:00.00");
+  assert.equal(formatTime(3599.9999), "1:00:00.00");
+  assert.equal(formatTime(83.45), "1:23.45");
+  assert.equal(formatTime(7, 0), "0:07");
+  assert.equal(spokenTime(83.45), "1 minute 23.45 seconds");
+  assert.equal(spokenTime(7325), "2 hours 2 minutes 5 seconds");
+});
+
+test("what is under the pointer stays there while zooming", () => {
+  const next = random(3);
+  for (let i = 0; i < 200; i++) {
+    const duration = 1 + next() * 3600;
+    let view = wholeView(duration);
+    const x = 300 + next() * 200;
+    const anchor = timeAt(view, x, 800);
+    for (let step = 0; step < 5; step++) view = zoomedView(view, 1.7, anchor, duration);
+    if (view.end - view.start > 0.051) near(xAt(view, anchor, 800), x, 1e-6);
+    assert.ok(view.start >= 0 && view.end <= duration + 1e-9);
+  }
+});
+
+test("a view never leaves the sound", () => {
+  assert.deepEqual(scrolledView({ start: 2, end: 4 }, -10, 60), { start: 0, end: 2 });
+  assert.deepEqual(scrolledView({ start: 2, end: 4 }, 100, 60), { start: 58, end: 60 });
+  assert.deepEqual(zoomedView({ start: 2, end: 4 }, 1e-6, 3, 60), { start: 0, end: 60 });
+  near(zoomedView({ start: 2, end: 4 }, 1e9, 3, 60).end - zoomedView({ start: 2, end: 4 }, 1e9, 3, 60).start, 0.05);
+  assert.deepEqual(viewShowing({ start: 2, end: 4 }, 5, 60), { start: 3, end: 5 });
+  const around = viewAround(10, 18, 60);
+  assert.ok(around.start < 10 && around.end > 18);
+});
+
+test("the ruler's labels are round, apart from each other, and few", () => {
+  for (const seconds of [0.05, 0.3, 1, 7.3, 40, 61, 600, 3600, 40000]) {
+    for (const width of [200, 480, 1600]) {
+      const { ticks } = ruler({ start: 0.37, end: 0.37 + seconds }, width);
+      const labels = ticks.filter(({ major }) => major);
+      assert.ok(ticks.length <= width / 4, `${ticks.length} ticks on ${width} pixels`);
+      for (let i = 1; i < labels.length; i++) {
+        assert.ok(((labels[i].time - labels[i - 1].time) / seconds) * width >= 63.9);
+      }
+    }
+  }
+  assert.deepEqual(ruler({ start: 0, end: 10 }, 700).ticks.filter(({ major }) => major).map(({ time }) => time), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+});
+
+const fields = { start_seconds: 0, end_seconds: 0, fade_in_seconds: 0, fade_out_seconds: 0 };
+
+test("the fields mean what Python takes them to mean", () => {
+  assert.deepEqual(selectionOf(fields, 10), { start: 0, end: 10, fadeIn: 0, fadeOut: 0 });
+  assert.deepEqual(selectionOf({ ...fields, start_seconds: 2, end_seconds: -1 }, 10), { start: 2, end: 9, fadeIn: 0, fadeOut: 0 });
+  assert.equal(selectionOf({ ...fields, start_seconds: 12, end_seconds: 9.5 }, 20), null);
+  assert.equal(selectionOf({ ...fields, end_seconds: -10 }, 10), null);
+  assert.equal(selectionOf({ ...fields, start_seconds: 8 }, 8), null);
+});
+
+test("a selection is written so that it means the same again", () => {
+  const next = random(11);
+  for (let i = 0; i < 300; i++) {
+    const duration = 0.5 + next() * 100;
+    const start = next() * duration * 0.5;
+    const end = start + 0.02 + next() * (duration - start - 0.02);
+    const again = selectionOf(fieldsOf({ start, end, fadeIn: 0.1, fadeOut: 0.25 }, duration), duration);
+    near(again?.start ?? NaN, start, 0.0006);
+    near(again?.end ?? NaN, end, 0.0006);
+  }
+  assert.equal(fieldsOf({ start: 1, end: 10, fadeIn: 0, fadeOut: 0 }, 10).end_seconds, 0);
+});
+
+test("no drag makes a selection that is empty, inverted or outside", () => {
+  const next = random(5);
+  const duration = 20;
+  let selection = { start: 2, end: 8, fadeIn: 1, fadeOut: 1 };
+  for (let i = 0; i < 2000; i++) {
+    const to = -5 + next() * 30;
+    const action = Math.floor(next() * 6);
+    if (action === 0) selection = withStart(selection, to);
+    if (action === 1) selection = withEnd(selection, to, duration);
+    if (action === 2) selection = movedTo(selection, to, duration);
+    if (action === 3) selection = between(selection, to, -5 + next() * 30, duration);
+    if (action === 4) selection = withFades(selection, { fadeIn: to });
+    if (action === 5) selection = withFades(selection, { fadeOut: to });
+    const { start, end, fadeIn, fadeOut } = selection;
+    assert.ok(start >= 0 && end <= duration + 1e-9 && end - start >= 0.01 - 1e-9, JSON.stringify(selection));
+    assert.ok(fadeIn >= 0 && fadeOut >= 0 && fadeIn + fadeOut <= end - start + 1e-9, JSON.stringify(selection));
+  }
+});
+
+test("the range keeps its length when it is moved against an end", () => {
+  assert.deepEqual(movedTo({ start: 2, end: 8, fadeIn: 0, fadeOut: 0 }, 18, 20), { start: 14, end: 20, fadeIn: 0, fadeOut: 0 });
+  assert.deepEqual(movedTo({ start: 2, end: 8, fadeIn: 0, fadeOut: 0 }, -3, 20), { start: 0, end: 6, fadeIn: 0, fadeOut: 0 });
+});
+
+test("dragging snaps to what is near, and to frames counted from the other end", () => {
+  const beats = [0.5, 1, 1.5, 2];
+  const off = { beats: null, silences: null, frameRate: null };
+  assert.equal(snapped(1.04, { ...off, beats }, 0.05, 0), 1);
+  assert.equal(snapped(1.2, { ...off, beats }, 0.05, 0), 1.2);
+  assert.equal(snapped(1.04, { ...off, beats, silences: [1.05] }, 0.05, 0), 1.05);
+  assert.equal(snapped(1.2, { ...off, beats, frameRate: 16 }, 0.05, 0.1), nearestFrameTime(1.2, 0.1, 16));
+  near((nearestFrameTime(1.2, 0.1, 16) - 0.1) * 16, 18);
+  assert.equal(snapped(1.2, off, 0.05, 0), 1.2);
+  assert.equal(nearest([], 3), null);
+  assert.equal(lowerBound(beats, 1.01), 2);
+});
+
+test("a column shows the loudest of all its samples at any zoom", () => {
+  const next = random(9);
+  const bins = 50_000;
+  const values = new Int8Array(2 * bins);
+  for (let bin = 0; bin < bins; bin++) {
+    values[2 * bin] = -Math.floor(next() * 60);
+    values[2 * bin + 1] = Math.floor(next() * 60);
+  }
+  values[2 * 31_234 + 1] = 127;
+  const peaks = new Peaks(bins / 1000, 1000);
+  for (let from = 0; from < bins; from += 7_001) peaks.append(from, values.subarray(2 * from, 2 * Math.min(from + 7_001, bins)));
+  for (const [start, end, columns] of [[0, 50, 400], [0, 50, 37], [30, 33, 500], [31.2, 31.3, 480], [10.01, 10.02, 300]]) {
+    const found = peaks.columns(start, end, columns);
+    for (let column = 0; column < columns; column++) {
+      const from = Math.floor((start + (column * (end - start)) / columns) * 1000 + 1e-9);
+      const to = Math.max(from + 1, Math.floor((start + ((column + 1) * (end - start)) / columns) * 1000 - 1e-9));
+      let high = -127;
+      for (let bin = from; bin < to; bin++) high = Math.max(high, values[2 * bin + 1]);
+      assert.ok(found[2 * column + 1] >= high, "a peak is never hidden");
+    }
+  }
+  assert.equal(Math.max(...peaks.columns(0, 50, 480)), 127);
+  assert.equal(Math.max(...peaks.columns(32, 50, 480)) < 127, true);
+});
+
+test("while a sound is being read, the rough overview fills what is not known", () => {
+  const peaks = new Peaks(10, 1000);
+  peaks.overview = Int8Array.from({ length: 20 }, (_, i) => (i % 2 ? 50 : -50));
+  peaks.append(0, Int8Array.from({ length: 2 * 5000 }, (_, i) => (i % 2 ? 9 : -9)));
+  const found = peaks.columns(0, 10, 10);
+  assert.equal(found[1], 9);
+  assert.equal(found[19], 50);
+});
+
+test("an hour takes less than ten megabytes", () => {
+  assert.ok(new Peaks(3600, 1000).byteLength < 10e6);
+});
+
+test("messages come out whole however the bytes are cut", async () => {
+  const parts = [];
+  for (const [about, payload] of [[{ kind: "sound" }, []], [{ kind: "peaks" }, [1, -2, 3]], [{ kind: "end" }, []]]) {
+    const text = new TextEncoder().encode(JSON.stringify(about));
+    const lengths = new DataView(new ArrayBuffer(8));
+    lengths.setUint32(0, text.length, true);
+    lengths.setUint32(4, payload.length, true);
+    parts.push(new Uint8Array(lengths.buffer), text, new Uint8Array(Int8Array.from(payload).buffer));
+  }
+  const bytes = Uint8Array.from(parts.flatMap((part) => [...part]));
+  for (const size of [1, 2, 7, 8, 9, 1000]) {
+    const found = [];
+    async function* chunks() {
+      for (let at = 0; at < bytes.length; at += size) yield bytes.slice(at, at + size);
+    }
+    for await (const { about, payload } of messages(chunks())) found.push([about.kind, [...payload]]);
+    assert.deepEqual(found, [["sound", []], ["peaks", [1, -2, 3]], ["end", []]]);
+  }
+});
+
+test("a take's WAV says what it holds", async () => {
+  const left = Float32Array.from([0, 0.5, -1, 2]);
+  const right = Float32Array.from([0, -0.5, 1, -2]);
+  const samples = interleaved([left, right]);
+  assert.deepEqual([...samples], [0, 0, 16384, -16384, -32768, 32767, 32767, -32768]);
+  const bytes = new DataView(await new Blob(wavParts([samples, samples], 2, 44100)).arrayBuffer());
+  assert.equal(bytes.byteLength, 44 + 32);
+  assert.equal(bytes.getUint32(4, true), 36 + 32);
+  assert.equal(bytes.getUint16(22, true), 2);
+  assert.equal(bytes.getUint32(24, true), 44100);
+  assert.equal(bytes.getUint32(28, true), 44100 * 4);
+  assert.equal(bytes.getUint32(40, true), 32);
+  assert.equal(bytes.getInt16(44 + 4, true), 16384);
+});
+
+test("a widget's value names a file of the host", () => {
+  assert.deepEqual(soundFileOf("song.mp3"), { filename: "song.mp3", subfolder: "", type: "input" });
+  assert.deepEqual(soundFileOf("a/b/voice one.wav [output]"), { filename: "voice one.wav", subfolder: "a/b", type: "output" });
+  assert.deepEqual(soundFileOf("a\\b.wav"), { filename: "b.wav", subfolder: "a", type: "input" });
+  for (const nothing of ["", "  ", null, undefined, 3, "folder/"]) assert.equal(soundFileOf(nothing), null);
+});
+
+test("what a scope started ends with it", () => {
+  const scope = new Scope();
+  const target = new EventTarget();
+  let heard = 0;
+  let ended = 0;
+  scope.listen(target, "tick", () => heard++);
+  scope.onEnd(() => ended++);
+  target.dispatchEvent(new Event("tick"));
+  scope.end();
+  target.dispatchEvent(new Event("tick"));
+  scope.onEnd(() => ended++);
+  assert.deepEqual([heard, ended], [1, 2]);
+});
+
+/** A graph with what the front end's graphs have. @param {any[]} nodes @param {number[][]} links id, from, slot, to, slot */
+function graphOf(nodes, links, more = {}) {
+  /** @type {any} */
+  const graph = { nodes, links: new Map(), ...more };
+  graph.getLink = (/** @type {any} */ id) => graph.links.get(id);
+  graph.getNodeById = (/** @type {any} */ id) => nodes.find((node) => node.id === id);
+  graph.rootGraph ??= graph;
+  for (const node of nodes) Object.assign(node, { graph, inputs: node.inputs ?? [], outputs: node.outputs ?? [] });
+  for (const [id, origin_id, origin_slot, target_id, target_slot] of links) {
+    graph.links.set(id, { id, origin_id, origin_slot, target_id, target_slot });
+    const from = graph.getNodeById(origin_id)?.outputs[origin_slot];
+    if (from) (from.links ??= []).push(id);
+    const to = graph.getNodeById(target_id)?.inputs[target_slot];
+    if (to) to.link = id;
+  }
+  return graph;
+}
+const port = () => ({ type: "AUDIO" });
+
+test("a sound is followed through reroutes and bypassed nodes, both ways", () => {
+  const load = { id: 1, type: "LoadAudio", outputs: [port()] };
+  const reroute = { id: 2, type: "Reroute", inputs: [{ type: "*" }], outputs: [{ type: "*" }] };
+  const bypassed = { id: 3, type: "Louder", mode: 4, inputs: [{ type: "FLOAT" }, port()], outputs: [port()] };
+  const trim = { id: 4, type: "Trim", inputs: [port()], outputs: [port()] };
+  graphOf([load, reroute, bypassed, trim], [[1, 1, 0, 2, 0], [2, 2, 0, 3, 1], [3, 3, 0, 4, 0]]);
+  assert.equal(originOf(trim, 0)?.node, load);
+  assert.deepEqual(targetsOf(load, 0).map(({ node }) => node), [trim]);
+  bypassed.mode = 0;
+  assert.equal(originOf(trim, 0)?.node, bypassed);
+  bypassed.mode = 2;
+  assert.equal(originOf(trim, 0), null);
+});
+
+test("a sound is followed into subgraphs and out of them", () => {
+  const inside = { id: 10, type: "LoadAudio", outputs: [port()] };
+  const trim = { id: 11, type: "Trim", inputs: [port()], outputs: [port()] };
+  const outerLoad = { id: 1, type: "LoadAudio", outputs: [port()] };
+  const box = /** @type {any} */ ({ id: 2, type: "a-b-c", inputs: [port()], outputs: [port(), port()] });
+  const outerTrim = { id: 3, type: "Trim", inputs: [port()], outputs: [port()] };
+  const encode = { id: 4, type: "Encode", inputs: [port()], outputs: [] };
+  const root = graphOf([outerLoad, box, outerTrim, encode], [[1, 1, 0, 2, 0], [2, 2, 0, 3, 0], [3, 2, 1, 4, 0]]);
+  const subgraph = graphOf([inside, trim], [[21, 10, 0, -20, 0], [22, -10, 0, 11, 0], [23, 11, 0, -20, 1]], {
+    rootGraph: root,
+    inputs: [{ linkIds: [22] }],
+    outputs: [{ linkIds: [21] }, { linkIds: [23] }],
+  });
+  inside.outputs[0] = Object.assign(port(), { links: [21] });
+  root.subgraphs = new Map([["a-b-c", subgraph]]);
+  box.subgraph = subgraph;
+  assert.equal(originOf(trim, 0)?.node, outerLoad, "out of the subgraph");
+  assert.equal(originOf(outerTrim, 0)?.node, inside, "into the subgraph");
+  assert.deepEqual(targetsOf(trim, 0).map(({ node }) => node), [encode], "downstream out of it");
+  assert.deepEqual(targetsOf(outerLoad, 0).map(({ node }) => node), [trim], "downstream into it");
+});

@@ -1,0 +1,34 @@
+/** Sound to Video in the browser: gives the pack's nodes their waveforms. Without it their plain fields do all the work. */
+import { app } from "./host.js";
+import { keepRun } from "./ui/follow.js";
+import { LoadWidget } from "./ui/load.js";
+import { widen } from "./ui/panel.js";
+import { RecordWidget } from "./ui/record.js";
+import { TrimWidget } from "./ui/trim.js";
+
+const style = document.createElement("link");
+style.rel = "stylesheet";
+style.href = new URL("./sound_to_video.css", import.meta.url).href;
+document.head.append(style);
+
+/** The panel of each node, and how wide a new node is. @type {Record<string, {panel: (node: any) => object, width: number}>} */
+const PANELS = {
+  SoundToVideo_LoadAudio: { panel: (node) => new LoadWidget(node), width: 320 },
+  SoundToVideo_RecordMic: { panel: (node) => new RecordWidget(node), width: 360 },
+  SoundToVideo_TrimAudio: { panel: (node) => new TrimWidget(node), width: 500 },
+};
+
+app.registerExtension({
+  name: "SoundToVideo",
+  nodeCreated(/** @type {any} */ node) {
+    const kind = PANELS[node.comfyClass];
+    if (!kind) return;
+    kind.panel(node);
+    widen(node, kind.width);
+    const before = node.onExecuted;
+    node.onExecuted = function (/** @type {any} */ output) {
+      keepRun(this, output);
+      return before?.apply(this, arguments);
+    };
+  },
+});

@@ -1,0 +1,147 @@
+/** Small helpers to build and theme elements. */
+
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag @param {Record<string, any>} [attributes] `class`, `text`, `on…` listeners, or attributes
+ * @param {(Node | string | null)[]} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "class") element.className = value;
+    else if (name === "text") element.textContent = value;
+    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== undefined && value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+/** Paths on a 16 x 16 grid. */
+const ICONS = {
+  play: "M4 2.5v11l9-5.5z",
+  pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",
+  stop: "M3.5 3.5h9v9h-9z",
+  selection: "M2 2h1.6v12H2zM12.4 2H14v12h-1.6zM5.5 4v8l5.5-4z",
+  loop: "M4.5 4H10V2l3.5 2.9L10 7.8V5.7H4.5A1.5 1.5 0 0 0 3 7.2v1H1.3v-1A3.2 3.2 0 0 1 4.500 4zM11.500 12H6v2L2.500 11.100 6 8.200v2.100h5.500A1.500 1.500 0 0 0 13 8.800v-1h1.700v1a3.200 3.200 0 0 1-3.200 3.200z",
+  closer: "M7 2.500h2V7h4.500v2H9v4.500H7V9H2.500V7H7z",
+  wider: "M2.500 7h11v2h-11z",
+  whole: "M1.500 3h1.600v10H1.500zM12.900 3h1.600v10h-1.600zM4 8l3-2.600v1.800h2V5.400L12 8l-3 2.600V8.800H7v1.800z",
+  focus: "M2 2h4v1.600H3.600V6H2zM10 2h4v4h-1.600V3.600H10zM2 10h1.600v2.400H6V14H2zM12.400 10H14v4h-4v-1.600h2.400zM5.500 6h5v4h-5z",
+  upload: "M7.200 10V4.900L5.300 6.800 4.200 5.700 8 1.900l3.800 3.800-1.100 1.100-1.900-1.900V10zM2.500 10.500H4v2h8v-2h1.500V14h-11z",
+  record: "M8 3a5 5 0 1 0 0 10A5 5 0 0 0 8 3z",
+  again: "M8 2.500a5.500 5.500 0 1 1-5.200 3.700l1.500.5A3.900 3.900 0 1 0 8 4.100V6.500L4.300 3.300 8 0z",
+  keep: "M6.300 12.300 2 8l1.300-1.300 3 3 6.400-6.400L14 4.600z",
+};
+
+/** @param {keyof typeof ICONS} name @returns {SVGElement} */
+export function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+/**
+ * A button with an icon, a label for screen readers that is also its tooltip, and optionally words beside the icon.
+ * @param {keyof typeof ICONS} name @param {string} label @param {() => void} onClick @param {string} [words]
+ */
+export function iconButton(name, label, onClick, words) {
+  return make(
+    "button",
+    { type: "button", class: "stv-button", "aria-label": label, title: label, onclick: onClick },
+    icon(name),
+    words ? make("span", { text: words }) : null,
+  );
+}
+
+/** Change a button's icon and label. @param {HTMLButtonElement} button @param {keyof typeof ICONS} name @param {string} label */
+export function setIcon(button, name, label) {
+  if (button.dataset.icon === name && button.title === label) return;
+  button.dataset.icon = name;
+  button.querySelector("svg")?.replaceWith(icon(name));
+  button.setAttribute("aria-label", label);
+  button.title = label;
+}
+
+/**
+ * A button that is on or off.
+ * @param {string} words @param {string} label @param {(on: boolean) => void} onChange @param {keyof typeof ICONS} [name]
+ */
+export function toggleButton(words, label, onChange, name) {
+  const button = make(
+    "button",
+    { type: "button", class: "stv-button stv-toggle", "aria-pressed": "false", "aria-label": label, title: label },
+    name ? icon(name) : null,
+    words ? make("span", { text: words }) : null,
+  );
+  button.addEventListener("click", () => {
+    setPressed(button, !isPressed(button));
+    onChange(isPressed(button));
+  });
+  return button;
+}
+
+/** @param {HTMLElement} button */
+export function isPressed(button) {
+  return button.getAttribute("aria-pressed") === "true";
+}
+
+/** @param {HTMLElement} button @param {boolean} on */
+export function setPressed(button, on) {
+  button.setAttribute("aria-pressed", String(on));
+}
+
+/** @typedef {{background: string, text: string, muted: string, border: string, accent: string, error: string, node: string}} Colours */
+
+/** @type {Colours | null} */
+let colours = null;
+/** @type {Set<() => void>} */
+const onPalette = new Set();
+
+/** The palette's colours for a canvas, read again after it changed. @returns {Colours} */
+export function palette() {
+  if (!colours) {
+    const style = getComputedStyle(document.documentElement);
+    /** @param {string} fallback @param {string[]} names */
+    const first = (fallback, ...names) => {
+      for (const name of names) {
+        const value = style.getPropertyValue(name).trim();
+        if (value) return value;
+      }
+      return fallback;
+    };
+    colours = {
+      background: first("#222", "--comfy-input-bg"),
+      text: first("#ddd", "--input-text", "--fg-color"),
+      muted: first("#999", "--muted-foreground", "--descrip-text"),
+      border: first("#4e4e4e", "--border-color"),
+      accent: first("#3b9eff", "--p-primary-color", "--primary-background"),
+      error: first("#ff4444", "--error-text"),
+      node: first("#353535", "--component-node-background", "--comfy-menu-bg"),
+    };
+  }
+  return colours;
+}
+
+/** @type {MutationObserver | null} */
+let observer = null;
+
+/** Call `redraw` whenever the palette changes, until the scope ends. @param {import("../lib/scope.js").Scope} scope @param {() => void} redraw */
+export function followPalette(scope, redraw) {
+  if (!observer) {
+    observer = new MutationObserver(() => {
+      colours = null;
+      onPalette.forEach((call) => call());
+    });
+    const watched = { attributes: true, attributeFilter: ["class", "style"] };
+    observer.observe(document.documentElement, watched);
+    observer.observe(document.body, watched);
+  }
+  onPalette.add(redraw);
+  scope.onEnd(() => onPalette.delete(redraw));
+}

@@ -1,0 +1,149 @@
+/** The panel of Load Audio: the chosen file's waveform, and every way to bring a file in: choose, drop, paste. */
+import { app, captureUndo, setWidgetValue, toast, widgetOf } from "../host.js";
+import { Scope } from "../lib/scope.js";
+import { soundFileOf } from "../lib/soundfile.js";
+import { iconButton, make } from "./dom.js";
+import { Listen } from "./listen.js";
+import { addPanel } from "./panel.js";
+import { onTick } from "./ticker.js";
+import { ACCEPTED, mayHaveSound, upload } from "./upload.js";
+
+const WAVE_PIXELS = 84;
+const PANEL_PIXELS = 124;
+const NODE_TYPE = "SoundToVideo_LoadAudio";
+const INVITATION = "Drop a sound or a video here, paste it, or choose a file.";
+
+/** Files that were uploaded since the page was loaded: the node's definition does not list them. @type {Set<string>} */
+const uploaded = new Set();
+
+export class LoadWidget {
+  /** @param {any} node */
+  constructor(node) {
+    this.node = node;
+    this.scope = new Scope();
+    this.listen = new Listen(this.scope, WAVE_PIXELS);
+    this.chooser = make("input", { type: "file", accept: ACCEPTED, hidden: true, tabindex: "-1", "aria-hidden": "true" });
+    this.progress = make("div", { class: "stv-progress", role: "progressbar", "aria-label": "Upload", hidden: true });
+    const row = make(
+      "div",
+      { class: "stv-row" },
+      this.listen.playButton,
+      this.listen.clock,
+      make("span", { class: "stv-gap" }),
+      iconButton("upload", "Choose a sound or video from this computer", () => this.chooser.click(), "Choose a file"),
+      this.chooser,
+    );
+    this.listen.waveform.element.append(this.progress);
+    this.panel = addPanel(node, this.scope, "Sound", PANEL_PIXELS, [this.listen.waveform.element, row]);
+    this.scope.listen(this.chooser, "change", () => this.#take([...(this.chooser.files ?? [])]));
+    this.#acceptDrops();
+    this.#acceptPaste();
+    addChoices(node);
+    onTick(this.scope, () => this.refresh());
+  }
+
+  /** @type {AbortController | null} */
+  #upload = null;
+
+  refresh() {
+    const file = soundFileOf(widgetOf(this.node, "audio")?.value);
+    if (!this.#upload) this.listen.show(file, INVITATION);
+  }
+
+  #acceptDrops() {
+    const { node, panel, scope } = this;
+    const holdsFiles = (/** @type {DragEvent} */ event) => Boolean(event.dataTransfer?.types.includes("Files"));
+    const take = (/** @type {DragEvent} */ event) => this.#take([...(event.dataTransfer?.files ?? [])]);
+    node.onDragOver = holdsFiles;
+    node.onDragDrop = (/** @type {DragEvent} */ event) => take(event);
+    const mark = (/** @type {boolean} */ on) => panel.classList.toggle("stv-drop", on);
+    for (const type of ["dragenter", "dragover"]) {
+      scope.listen(panel, type, (event) => {
+        if (!holdsFiles(event)) return;
+        event.preventDefault();
+        event.stopPropagation();
+        mark(true);
+      });
+    }
+    scope.listen(panel, "dragleave", (event) => panel.contains(event.relatedTarget) || mark(false));
+    scope.listen(panel, "drop", (event) => {
+      mark(false);
+      if (!holdsFiles(event)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      take(event);
+    });
+  }
+
+  #acceptPaste() {
+    this.node.previewMediaType = "audio";
+    this.node.pasteFiles = (/** @type {File[]} */ files) => this.#take(files);
+    this.scope.listen(this.panel, "paste", (event) => {
+      const files = [...(event.clipboardData?.files ?? [])];
+      if (!files.length) return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.#take(files);
+    });
+  }
+
+  /** Take the first file that can have sound; false where there is none. @param {File[]} files */
+  #take(files) {
+    this.chooser.value = "";
+    if (!files.length) return false;
+    const file = files.find(mayHaveSound);
+    if (file) this.#send(file);
+    else toast("warn", "Load Audio", `${files[0].name} is neither audio nor video.`);
+    return true;
+  }
+
+  /** @param {File} file */
+  async #send(file) {
+    this.#upload?.abort();
+    const controller = (this.#upload = new AbortController());
+    this.scope.onEnd(() => controller.abort());
+    this.listen.show(null, `Uploading ${file.name} …`);
+    this.#showProgress(0);
+    try {
+      const name = await upload(file, file.name, { onProgress: (share) => this.#showProgress(share), signal: controller.signal });
+      uploaded.add(name);
+      for (const other of allNodes(app.graph)) addChoices(other);
+      addChoices(this.node);
+      setWidgetValue(this.node, widgetOf(this.node, "audio"), name);
+      captureUndo();
+    } catch (error) {
+      if (!controller.signal.aborted) toast("error", "Load Audio", `${file.name} was not uploaded: ${error instanceof Error ? error.message : error}`);
+    } finally {
+      if (this.#upload === controller) {
+        this.#upload = null;
+        this.progress.hidden = true;
+        this.refresh();
+      }
+    }
+  }
+
+  /** @param {number} share 0..1 */
+  #showProgress(share) {
+    this.progress.hidden = false;
+    this.progress.style.width = `${Math.round(share * 100)}%`;
+    this.progress.setAttribute("aria-valuenow", String(Math.round(share * 100)));
+  }
+}
+
+/** Offer what was uploaded in a node's list too. @param {any} node */
+function addChoices(node) {
+  if (node.comfyClass !== NODE_TYPE) return;
+  const widget = widgetOf(node, "audio");
+  const values = widget?.options?.values;
+  if (!Array.isArray(values)) return;
+  const missing = [...uploaded].filter((name) => !values.includes(name));
+  if (missing.length) widget.options.values = [...values, ...missing].sort();
+}
+
+/** @param {any} graph @returns {Generator<any>} the nodes of a graph and of its subgraphs */
+function* allNodes(graph) {
+  for (const node of graph?.nodes ?? []) {
+    yield node;
+    if (node.subgraph) yield* allNodes(node.subgraph);
+  }
+}

@@ -1,0 +1,53 @@
+/** A panel of ours in a node, in both renderers: a DOM widget of which nothing is saved. */
+import { make } from "./dom.js";
+import { nodeKey } from "./follow.js";
+import { onTick } from "./ticker.js";
+
+/** The panel that was last seen on screen for each node. @type {Map<string, WeakRef<HTMLElement>>} */
+const onScreen = new Map();
+
+/**
+ * Put elements into a node, below its other widgets; everything in `scope` ends with the node.
+ * @param {any} node @param {import("../lib/scope.js").Scope} scope @param {string} name @param {number} height pixels
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElement} the panel
+ */
+export function addPanel(node, scope, name, height, children) {
+  const panel = make("div", { class: "stv", role: "group", "aria-label": name }, ...children);
+  const widget = node.addDOMWidget(name, "sound_to_video_panel", panel, {
+    serialize: false,
+    hideOnZoom: false,
+    margin: 4,
+    getMinHeight: () => height,
+    getMaxHeight: () => height,
+  });
+  widget.serialize = false;
+  // Letters typed here belong to the panel: Delete would delete the node and w open the side bar. Ctrl+Z and such are the host's.
+  scope.listen(panel, "keydown", (event) => {
+    panel.classList.remove("stv-by-pointer");
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+  });
+  scope.listen(panel, "pointerdown", () => panel.classList.add("stv-by-pointer"), { capture: true }); // no focus ring then
+  // Nodes 2.0 would drag the node, the classic renderer select text under the pointer.
+  for (const type of ["pointerdown", "mousedown", "dblclick"]) scope.listen(panel, type, (event) => event.button === 0 && event.stopPropagation());
+  const before = node.onRemoved;
+  node.onRemoved = function () {
+    scope.end();
+    return before?.apply(this, arguments);
+  };
+  // After an undo Nodes 2.0 goes on showing the panel of the node that was there before: put the new one in its place.
+  const settle = () => {
+    if (scope.ended) return;
+    const stale = onScreen.get(nodeKey(node))?.deref();
+    if (!panel.isConnected && stale?.isConnected) stale.replaceWith(panel);
+    if (panel.isConnected) onScreen.set(nodeKey(node), new WeakRef(panel));
+  };
+  requestAnimationFrame(() => requestAnimationFrame(settle));
+  onTick(scope, settle);
+  return panel;
+}
+
+/** Make a new node wide enough for its panel. @param {any} node @param {number} width */
+export function widen(node, width) {
+  if (node.size[0] < width) node.setSize([width, Math.max(node.size[1], node.computeSize()[1])]);
+}

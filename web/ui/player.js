@@ -1,0 +1,187 @@
+/**
+ * Plays a file's sound, or a part of it once or round and round. One player sounds at a time.
+ * The server sends PCM cut to the sample, so that what is heard is what a trim takes, whatever the file's format.
+ */
+import { packURL } from "../host.js";
+
+/** @typedef {import("../lib/soundfile.js").SoundFile} SoundFile */
+/** @typedef {{start: number, end: number, fadeIn: number, fadeOut: number}} Part seconds */
+
+/** A part up to this long loops without a gap, from memory; a longer one by jumping back. */
+const GAPLESS_SECONDS = 90;
+
+/** @type {Player | null} */
+let sounding = null;
+
+export class Player {
+  /**
+   * @param {import("../lib/scope.js").Scope} scope
+   * @param {{onTime: (seconds: number) => void, onState: (playing: boolean) => void, onError: (sentence: string) => void}} told
+   */
+  constructor(scope, told) {
+    this.told = told;
+    /** @type {SoundFile | null} */
+    this.file = null;
+    this.playing = false;
+    this.#audio = new Audio();
+    this.#audio.preload = "none";
+    scope.listen(this.#audio, "ended", () => this.#reachedEnd());
+    scope.listen(this.#audio, "timeupdate", () => this.#tick());
+    scope.listen(this.#audio, "error", () => this.playing && this.#fail("the sound cannot be played."));
+    scope.listen(window, "pagehide", () => this.stop());
+    scope.onEnd(() => this.load(null));
+  }
+
+  #audio;
+  #frame = 0;
+  /** @type {Part | null} */
+  #part = null;
+  #loops = false;
+  /** @type {{context: AudioContext, source: AudioBufferSourceNode, startedAt: number} | null} */
+  #loop = null;
+  #turn = 0;
+
+  /** @param {SoundFile | null} file */
+  load(file) {
+    this.stop();
+    this.file = file;
+    if (this.#audio.src) {
+      this.#audio.removeAttribute("src");
+      this.#audio.load();
+    }
+  }
+
+  /** Where it is now, in seconds of the file. */
+  get time() {
+    if (this.#loop && this.#part) {
+      const { context, startedAt } = this.#loop;
+      const length = this.#part.end - this.#part.start;
+      return this.#part.start + ((context.currentTime - startedAt) % length);
+    }
+    return this.#audio.currentTime;
+  }
+
+  /**
+   * Play a part from `from` on.
+   * @param {Part} part @param {number} from seconds of the file @param {boolean} loops
+   */
+  async play(part, from, loops) {
+    if (!this.file) return;
+    if (sounding !== this) sounding?.stop();
+    this.stop();
+    sounding = this;
+    const turn = ++this.#turn;
+    this.#part = part;
+    this.#loops = loops;
+    this.playing = true;
+    this.told.onState(true);
+    try {
+      if (loops && part.end - part.start <= GAPLESS_SECONDS) await this.#playLoop(part, turn);
+      else await this.#playFrom(from);
+    } catch (error) {
+      if (turn === this.#turn && this.playing) this.#fail(error instanceof Error ? error.message : String(error));
+    }
+    if (turn === this.#turn && this.playing) this.#animate();
+  }
+
+  stop() {
+    this.#turn++;
+    cancelAnimationFrame(this.#frame);
+    this.#audio.pause();
+    this.#loop?.source.stop();
+    this.#loop?.context.close();
+    this.#loop = null;
+    if (sounding === this) sounding = null;
+    if (!this.playing) return;
+    this.playing = false;
+    this.told.onState(false);
+  }
+
+  /** @param {number} from */
+  async #playFrom(from) {
+    if (!this.file) return;
+    const url = new URL(packURL("sound", this.file), location.href).href;
+    if (this.#audio.src !== url) this.#audio.src = url;
+    this.#audio.volume = this.#gainAt(from);
+    this.#audio.currentTime = from;
+    await this.#audio.play();
+  }
+
+  /** @param {Part} part @param {number} turn */
+  async #playLoop(part, turn) {
+    if (!this.file) return;
+    const response = await fetch(packURL("sound", { ...this.file, start: part.start, end: part.end }));
+    if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error ?? "the sound cannot be played.");
+    const bytes = await response.arrayBuffer();
+    if (turn !== this.#turn) return;
+    const context = new AudioContext();
+    const buffer = await context.decodeAudioData(bytes);
+    if (turn !== this.#turn) {
+      context.close();
+      return;
+    }
+    const source = new AudioBufferSourceNode(context, { buffer, loop: true });
+    const gain = new GainNode(context);
+    source.connect(gain).connect(context.destination);
+    for (let channel = 0; channel < buffer.numberOfChannels; channel++) this.#fade(buffer.getChannelData(channel), buffer.sampleRate, part);
+    source.buffer = buffer;
+    source.start();
+    this.#loop = { context, source, startedAt: context.currentTime };
+  }
+
+  /** @param {Float32Array} samples @param {number} sampleRate @param {Part} part */
+  #fade(samples, sampleRate, part) {
+    const into = Math.round(part.fadeIn * sampleRate);
+    const out = Math.round(part.fadeOut * sampleRate);
+    for (let i = 0; i < Math.min(into, samples.length); i++) samples[i] *= i / into;
+    for (let i = 0; i < Math.min(out, samples.length); i++) samples[samples.length - 1 - i] *= i / out;
+  }
+
+  /** @param {number} time */
+  #gainAt(time) {
+    if (!this.#part) return 1;
+    const { start, end, fadeIn, fadeOut } = this.#part;
+    const into = fadeIn > 0 ? (time - start) / fadeIn : 1;
+    const out = fadeOut > 0 ? (end - time) / fadeOut : 1;
+    return Math.min(1, Math.max(0, Math.min(into, out)));
+  }
+
+  #animate() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = requestAnimationFrame(() => {
+      this.#tick();
+      if (this.playing) this.#animate();
+    });
+  }
+
+  #tick() {
+    if (!this.playing || !this.#part) return;
+    const time = this.time;
+    if (!this.#loop) {
+      this.#audio.volume = this.#gainAt(time);
+      if (time >= this.#part.end) {
+        this.#reachedEnd();
+        return;
+      }
+    }
+    this.told.onTime(time);
+  }
+
+  #reachedEnd() {
+    const part = this.#part;
+    if (!this.playing || !part) return;
+    if (this.#loops) {
+      this.#audio.currentTime = part.start;
+      this.#audio.play().catch(() => this.stop());
+      return;
+    }
+    this.stop();
+    this.told.onTime(part.end);
+  }
+
+  /** @param {string} sentence */
+  #fail(sentence) {
+    this.stop();
+    this.told.onError(sentence);
+  }
+}

@@ -1,0 +1,319 @@
+/** The widget of Trim Audio: a waveform that edits the node's four number fields, which are all that is saved. */
+import { captureUndo, setWidgetValue, widgetOf } from "../host.js";
+import { Scope } from "../lib/scope.js";
+import { fieldsOf, isWhole, selectionOf, withEnd, withStart } from "../lib/selection.js";
+import { fileKey } from "../lib/soundfile.js";
+import { formatTime, parseTime } from "../lib/time.js";
+import { viewAround } from "../lib/view.js";
+import { iconButton, isPressed, make, setIcon, setPressed, toggleButton } from "./dom.js";
+import { downstreamUse, nodeKey, upstreamSound } from "./follow.js";
+import { Minimap } from "./minimap.js";
+import { Outcome } from "./outcome.js";
+import { Player } from "./player.js";
+import { addPanel } from "./panel.js";
+import { soundIn } from "./sounds.js";
+import { onTick } from "./ticker.js";
+import { TrimArea } from "./trim_area.js";
+
+/** @typedef {import("../lib/selection.js").Selection} Selection */
+
+const WAVE_PIXELS = 118;
+const PANEL_PIXELS = 226;
+const FIELDS = /** @type {const} */ (["start_seconds", "end_seconds", "fade_in_seconds", "fade_out_seconds"]);
+/** Which field a handle writes; the range writes both ends. */
+const FIELD_OF = /** @type {const} */ ({ start: ["start_seconds"], end: ["end_seconds"], range: ["start_seconds", "end_seconds"], fadeIn: ["fade_in_seconds"], fadeOut: ["fade_out_seconds"] });
+
+/** How a node's widget was left: undo and a switch of tabs build the node anew. @type {Map<string, {file: string, view: {start: number, end: number}, pressed: string[], playhead: number | null}>} */
+const left = new Map();
+
+export class TrimWidget {
+  /** @param {any} node */
+  constructor(node) {
+    this.node = node;
+    this.scope = new Scope();
+    this.area = new TrimArea(this.scope, {
+      height: WAVE_PIXELS,
+      targets: () => this.#targets(),
+      onSelect: (selection) => this.#write(selection),
+      onCommit: captureUndo,
+      onSeek: (time) => this.#seek(time),
+      onView: () => this.minimap?.redraw(),
+    });
+    this.waveform = this.area.waveform;
+    this.minimap = new Minimap(this.scope, this.waveform, () => this.area.selection);
+    this.player = new Player(this.scope, {
+      onTime: (time) => this.#showTime(time),
+      onState: (playing) => setIcon(this.playButton, playing ? "pause" : "play", playing ? "Pause (space)" : "Play from the cursor"),
+      onError: (sentence) => this.#say(sentence, true),
+    });
+    this.outcome = new Outcome(this.scope, (words, isError) => this.#say(words, isError));
+    this.playButton = iconButton("play", "Play from the cursor", () => this.#playOrPause(false));
+    this.loop = toggleButton("", "Play the selection round and round", () => this.player.playing && this.#playSelection(), "loop");
+    this.snaps = {
+      beats: toggleButton("Beats", "Snap to beats", (on) => this.#onBeats(on)),
+      silences: toggleButton("Silences", "Snap to where the sound falls silent or sets in", () => this.waveform.redraw()),
+      frames: toggleButton("Frames", "Snap to whole frames of the clip", () => this.waveform.redraw()),
+    };
+    this.times = { start: this.#timeField("Start"), end: this.#timeField("End"), length: this.#timeField("Length") };
+    this.line = make("div", { class: "stv-line", "aria-live": "polite" });
+    this.clock = make("span", { class: "stv-clock", "aria-hidden": "true" });
+    addPanel(node, this.scope, "SoundToVideo trim", PANEL_PIXELS, this.#build());
+    scopeKeys(this);
+    onTick(this.scope, () => this.refresh());
+    for (const name of FIELDS) this.#follow(name);
+  }
+
+  /** @type {string | null} */
+  #shown = null;
+  /** @type {number[] | null} */
+  #beats = null;
+  #words = "";
+  #problem = "";
+
+  #build() {
+    const group = (/** @type {string} */ label, /** @type {HTMLElement[]} */ ...children) => make("div", { class: "stv-group", role: "group", "aria-label": label }, ...children);
+    return [
+      make(
+        "div",
+        { class: "stv-row" },
+        group("Playback", this.playButton, iconButton("selection", "Play the selection (space)", () => this.#playSelection()), this.loop, this.clock),
+        make("span", { class: "stv-gap" }),
+        group("Snap", make("span", { class: "stv-label", text: "Snap" }), this.snaps.beats, this.snaps.silences, this.snaps.frames),
+        group(
+          "Zoom",
+          iconButton("wider", "Zoom out", () => this.waveform.zoom(0.5)),
+          iconButton("closer", "Zoom in", () => this.waveform.zoom(2, this.#middle())),
+          iconButton("focus", "Zoom to the selection", () => this.#zoomToSelection()),
+          iconButton("whole", "Show the whole sound", () => this.waveform.setView({ start: 0, end: this.waveform.duration })),
+        ),
+      ),
+      this.waveform.element,
+      this.minimap.element,
+      make("div", { class: "stv-row" }, ...Object.values(this.times).map(({ label }) => label)),
+      this.line,
+    ];
+  }
+
+  /** Look at the graph and the fields again. */
+  refresh() {
+    const { file, words } = upstreamSound(this.node, 0);
+    const key = file ? fileKey(file) : words;
+    if (key !== this.#shown) {
+      this.#shown = key;
+      this.player.load(file);
+      this.#beats = null;
+      const sound = file ? soundIn(file) : null;
+      this.waveform.show(sound, words);
+      sound?.addEventListener("change", () => sound === this.waveform.sound && this.#read(), { signal: this.scope.signal });
+      this.#recall();
+      if (isPressed(this.snaps.beats)) this.#onBeats(true);
+    }
+    this.#read();
+    this.#remember();
+  }
+
+  /** Take the selection from the fields. */
+  #read() {
+    const { duration, sound } = this.waveform;
+    const fields = /** @type {import("../lib/selection.js").Fields} */ (Object.fromEntries(FIELDS.map((name) => [name, Number(widgetOf(this.node, name)?.value) || 0])));
+    const selection = duration ? selectionOf(fields, duration) : null;
+    const isNew = JSON.stringify(selection) !== JSON.stringify(this.area.selection);
+    this.area.locked = new Set(/** @type {(keyof typeof FIELD_OF)[]} */ (Object.keys(FIELD_OF)).filter((handle) => FIELD_OF[handle].some((name) => this.#isLinked(name))));
+    if (isNew) this.area.select(selection);
+    this.#problem =
+      duration && !selection && sound?.complete
+        ? `The range ${fields.start_seconds}–${fields.end_seconds || formatTime(duration)} s is empty; the sound lasts ${duration.toFixed(2)} s.`
+        : "";
+    this.#afterSelection();
+  }
+
+  /** Write the selection into the fields, which keep it. @param {Selection} selection */
+  #write(selection) {
+    const fields = fieldsOf(selection, this.waveform.duration);
+    for (const name of FIELDS) {
+      const widget = widgetOf(this.node, name);
+      if (widget && !this.#isLinked(name)) setWidgetValue(this.node, widget, fields[name]);
+    }
+    this.#afterSelection();
+  }
+
+  #afterSelection() {
+    const { selection } = this.area;
+    const { sound } = this.waveform;
+    const destiny = selection ? downstreamUse(this.node, 0) : null;
+    this.outcome.ask(destiny, selection?.start ?? 0, selection?.end ?? 0, sound?.sampleRate ?? 0);
+    this.snaps.frames.disabled = !this.outcome.frameRate;
+    this.snaps.frames.title = this.outcome.frameRate ? "Snap to whole frames of the clip" : "Connect Audio Encode and a sampler to snap to their frames";
+    for (const button of [this.snaps.beats, this.snaps.silences]) button.disabled = !sound?.complete;
+    const values = { start: selection?.start, end: selection?.end, length: selection && selection.end - selection.start };
+    for (const [name, { input }] of Object.entries(this.times)) {
+      const value = values[/** @type {keyof typeof values} */ (name)];
+      input.disabled = !selection;
+      if (document.activeElement !== input) input.value = value === undefined || value === null ? "" : formatTime(value, 3).replace(/0$/, "");
+    }
+    this.#say(this.#words, false);
+    this.minimap.redraw();
+  }
+
+  /** @returns {import("../lib/snap.js").SnapTargets} */
+  #targets() {
+    return {
+      beats: isPressed(this.snaps.beats) ? this.#beats : null,
+      silences: isPressed(this.snaps.silences) ? (this.waveform.sound?.silenceBorders ?? null) : null,
+      frameRate: isPressed(this.snaps.frames) ? this.outcome.frameRate : null,
+    };
+  }
+
+  /** @param {boolean} on */
+  async #onBeats(on) {
+    const { sound } = this.waveform;
+    this.waveform.redraw();
+    if (!on || !sound || this.#beats) return;
+    this.snaps.beats.classList.add("stv-busy");
+    try {
+      const beats = await sound.beats();
+      if (sound !== this.waveform.sound || this.scope.ended) return;
+      this.#beats = beats;
+      if (!beats.length) this.#say("No beats were found in this sound.", true);
+    } catch (error) {
+      sound.beatsAsked = null;
+      setPressed(this.snaps.beats, false);
+      this.#say(error instanceof Error ? error.message : String(error), true);
+    } finally {
+      this.snaps.beats.classList.remove("stv-busy");
+      this.waveform.redraw();
+    }
+  }
+
+  /** @param {string} words @param {boolean} isError */
+  #say(words, isError) {
+    if (!isError) this.#words = words;
+    const shown = this.#problem || words;
+    if (this.line.textContent !== shown && (isError || !this.#sticky || words !== "")) this.line.textContent = shown;
+    this.line.classList.toggle("stv-error", isError || Boolean(this.#problem));
+  }
+  #sticky = false;
+
+  /** @param {boolean} onlySelection */
+  #playOrPause(onlySelection) {
+    if (this.player.playing) {
+      this.player.stop();
+      return;
+    }
+    if (onlySelection || isPressed(this.loop)) return void this.#playSelection();
+    const { duration, playhead } = this.waveform;
+    const from = playhead !== null && playhead < duration - 0.01 ? playhead : 0;
+    this.player.play({ start: 0, end: duration, fadeIn: 0, fadeOut: 0 }, from, false);
+  }
+
+  #playSelection() {
+    const { selection } = this.area;
+    if (selection) this.player.play({ ...selection }, selection.start, isPressed(this.loop));
+  }
+
+  /** @param {number} time */
+  #seek(time) {
+    this.#showTime(time);
+    if (this.player.playing) this.player.play({ start: 0, end: this.waveform.duration, fadeIn: 0, fadeOut: 0 }, time, false);
+  }
+
+  /** @param {number} time */
+  #showTime(time) {
+    this.waveform.playhead = time;
+    this.clock.textContent = formatTime(time);
+    if (this.player.playing && !this.waveform.isWhole && (time > this.waveform.view.end || time < this.waveform.view.start)) {
+      const length = this.waveform.view.end - this.waveform.view.start;
+      this.waveform.setView({ start: time, end: time + length });
+    }
+    this.waveform.redraw();
+  }
+
+  /** Space: what is playing stops; else the selection plays. */
+  space() {
+    this.#playOrPause(true);
+  }
+
+  #middle() {
+    const { view, playhead } = this.waveform;
+    return playhead !== null && playhead > view.start && playhead < view.end ? playhead : (view.start + view.end) / 2;
+  }
+
+  #zoomToSelection() {
+    const { selection } = this.area;
+    if (selection) this.waveform.setView(viewAround(selection.start, selection.end, this.waveform.duration));
+  }
+
+  /** @param {"Start" | "End" | "Length"} name */
+  #timeField(name) {
+    const input = make("input", { type: "text", class: "stv-time", spellcheck: "false", autocomplete: "off", title: "A time such as 1:23.45" });
+    const label = make("label", { class: "stv-time-label" }, make("span", { text: name }), input);
+    input.addEventListener("change", () => this.#typed(name, input));
+    input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") input.blur();
+      if (event.key === "Escape") {
+        input.value = "";
+        input.blur();
+      }
+    });
+    input.addEventListener("blur", () => {
+      input.removeAttribute("aria-invalid");
+      this.#afterSelection();
+    });
+    return { label, input };
+  }
+
+  /** @param {"Start" | "End" | "Length"} name @param {HTMLInputElement} input */
+  #typed(name, input) {
+    const time = parseTime(input.value);
+    const { selection } = this.area;
+    input.toggleAttribute("aria-invalid", time === null && input.value !== "");
+    if (time === null || !selection) return;
+    const { duration } = this.waveform;
+    const changed = name === "Start" ? withStart(selection, time) : withEnd(selection, name === "End" ? time : selection.start + time, duration);
+    this.area.select(changed);
+    this.#write(changed);
+    captureUndo();
+  }
+
+  /** @param {string} name */
+  #isLinked(name) {
+    const input = this.node.inputs?.find((/** @type {any} */ one) => one.name === name);
+    return input?.link !== null && input?.link !== undefined;
+  }
+
+  /** Let a field hold milliseconds, and see at once what is typed into it. @param {string} name */
+  #follow(name) {
+    const widget = widgetOf(this.node, name);
+    if (!widget) return;
+    Object.assign(widget.options, { precision: 3, round: 0.001 });
+    const before = widget.callback;
+    widget.callback = (/** @type {any[]} */ ...values) => {
+      const answer = before?.apply(widget, values);
+      if (!this.scope.ended) queueMicrotask(() => this.#read());
+      return answer;
+    };
+  }
+
+  #remember() {
+    if (this.node.id === -1 || !this.#shown) return;
+    const pressed = Object.entries({ ...this.snaps, loop: this.loop }).filter(([, button]) => isPressed(button));
+    left.set(nodeKey(this.node), { file: this.#shown, view: this.waveform.view, pressed: pressed.map(([name]) => name), playhead: this.waveform.playhead });
+  }
+
+  #recall() {
+    const was = left.get(nodeKey(this.node));
+    if (!was || was.file !== this.#shown) return;
+    for (const name of was.pressed) setPressed({ ...this.snaps, loop: this.loop }[/** @type {"loop"} */ (name)], true);
+    if (this.waveform.duration) this.waveform.setView(was.view);
+    this.waveform.playhead = was.playhead;
+  }
+}
+
+/** Space plays from anywhere in the widget but from where it means something else. @param {TrimWidget} widget */
+function scopeKeys(widget) {
+  widget.scope.listen(widget.waveform.element, "keydown", (event) => {
+    if (event.key !== " ") return;
+    event.preventDefault();
+    widget.space();
+  });
+}

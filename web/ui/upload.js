@@ -1,0 +1,35 @@
+/** Uploads into the input folder, of any size, with their progress. */
+import { packURL } from "../host.js";
+
+const SUFFIXES = /\.(wav|mp3|m4a|flac|ogg|oga|opus|aac|aiff?|webm|mp4|m4v|mov|mkv)$/i;
+
+/** Whether a file that a person dropped or chose can have sound in it. @param {{name: string, type: string}} file */
+export function mayHaveSound(file) {
+  return /^(audio|video)\//.test(file.type) || SUFFIXES.test(file.name);
+}
+
+/** For a file chooser. */
+export const ACCEPTED = "audio/*,video/*,.wav,.mp3,.m4a,.flac,.ogg,.opus,.aac,.aif,.aiff,.webm,.mp4,.mov,.mkv";
+
+/**
+ * Send a file as it is read from the disk, never as a whole in memory.
+ * @param {Blob} file @param {string} filename @param {{subfolder?: string, onProgress?: (share: number) => void, signal?: AbortSignal}} [options]
+ * @returns {Promise<string>} its name in the input folder, as a file list shows it
+ */
+export function upload(file, filename, { subfolder = "", onProgress, signal } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch tells nothing of how far an upload is
+    request.open("POST", packURL("upload", { filename, subfolder }));
+    request.responseType = "json";
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.upload.onprogress = (event) => event.lengthComputable && onProgress?.(event.loaded / event.total);
+    request.onload = () => {
+      if (request.status === 200) resolve(request.response.name);
+      else reject(new Error(request.response?.error ?? `the server answered ${request.status}`));
+    };
+    request.onerror = () => reject(new Error("the connection to the server was lost."));
+    request.onabort = () => reject(new DOMException("stopped", "AbortError"));
+    signal?.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
+}

@@ -1,0 +1,230 @@
+/**
+ * A sound drawn on a canvas: ruler, waveform, playhead, and what a widget paints over it.
+ * Wheel and pinch zoom and scroll it once it has the focus, so that the graph's own zoom is not taken away.
+ */
+import { formatTime } from "../lib/time.js";
+import { clampedView, ruler, scrolledView, timeAt, viewShowing, wholeView, xAt, zoomedView } from "../lib/view.js";
+import { followPalette, make, palette } from "./dom.js";
+
+/** @typedef {import("../lib/scope.js").Scope} Scope */
+/** @typedef {import("./sounds.js").Sound} Sound */
+/** @typedef {{context: CanvasRenderingContext2D, width: number, height: number, top: number, x: (time: number) => number}} Picture */
+
+export const RULER_PIXELS = 18;
+const WHEEL_ZOOM = 1.0015;
+const SHARPEST = 3;
+
+export class Waveform {
+  /**
+   * @param {Scope} scope
+   * @param {{height: number, onDraw?: (picture: Picture) => void, onView?: () => void,
+   *          selection?: () => {start: number, end: number} | null}} options
+   */
+  constructor(scope, options) {
+    this.options = options;
+    /** @type {Sound | null} */
+    this.sound = null;
+    this.view = wholeView(0);
+    /** @type {number | null} */
+    this.playhead = null;
+    /** Milliseconds that the last redraw took; read by the tests. */
+    this.drawMilliseconds = 0;
+    this.canvas = make("canvas", { "aria-hidden": "true" });
+    this.words = make("div", { class: "stv-message", role: "status" });
+    this.element = make("div", { class: "stv-wave", "data-capture-wheel": "true", style: `height:${options.height}px` });
+    this.element.append(this.canvas, this.words);
+    this.#frame = 0;
+    this.#columns = new Int8Array(0);
+    followPalette(scope, () => this.redraw());
+    const sizes = new ResizeObserver(() => this.redraw());
+    sizes.observe(this.element);
+    scope.onEnd(() => {
+      sizes.disconnect();
+      cancelAnimationFrame(this.#frame);
+      this.#follow?.abort();
+    });
+    scope.listen(this.element, "wheel", (event) => this.#onWheel(event), { passive: false });
+  }
+
+  #frame;
+  #columns;
+  /** @type {AbortController | null} */
+  #follow = null;
+
+  get duration() {
+    return this.sound?.duration ?? 0;
+  }
+
+  /** Width in the element's own pixels, which the graph's zoom does not change. */
+  get width() {
+    return this.element.clientWidth || 1;
+  }
+
+  /** Show another sound, or none with a sentence in its place. @param {Sound | null} sound @param {string} [words] */
+  show(sound, words = "") {
+    this.#follow?.abort();
+    this.sound = sound;
+    this.playhead = null;
+    this.view = wholeView(this.duration);
+    this.words.textContent = sound ? "" : words;
+    if (sound) {
+      this.#follow = new AbortController();
+      let duration = this.duration;
+      const onChange = () => {
+        const wasWhole = this.view.start === 0 && this.view.end >= duration;
+        duration = this.duration;
+        this.view = wasWhole ? wholeView(duration) : clampedView(this.view, duration);
+        this.#say();
+        this.options.onView?.();
+        this.redraw();
+      };
+      sound.addEventListener("change", onChange, { signal: this.#follow.signal });
+      this.#say();
+    }
+    this.options.onView?.();
+    this.redraw();
+  }
+
+  #say() {
+    const sound = this.sound;
+    this.words.textContent = sound?.error ?? (sound && !sound.duration ? "Reading the sound …" : "");
+    this.words.classList.toggle("stv-error", Boolean(sound?.error));
+  }
+
+  /** @param {{start: number, end: number}} view */
+  setView(view) {
+    this.view = clampedView(view, this.duration);
+    this.options.onView?.();
+    this.redraw();
+  }
+
+  /** @param {number} factor @param {number} [anchor] seconds, else the middle */
+  zoom(factor, anchor = (this.view.start + this.view.end) / 2) {
+    this.setView(zoomedView(this.view, factor, anchor, this.duration));
+  }
+
+  /** @param {number} time seconds */
+  reveal(time) {
+    this.setView(viewShowing(this.view, time, this.duration));
+  }
+
+  get isWhole() {
+    return this.view.end - this.view.start >= this.duration - 1e-6;
+  }
+
+  /** The time under a pointer; right at any zoom of the graph. @param {{clientX: number}} event */
+  timeOf(event) {
+    const box = this.element.getBoundingClientRect();
+    return timeAt(this.view, event.clientX - box.left, box.width || 1);
+  }
+
+  /** Seconds that lie on so many pixels of the screen. @param {number} pixels */
+  secondsOf(pixels) {
+    return ((this.view.end - this.view.start) * pixels) / (this.element.getBoundingClientRect().width || 1);
+  }
+
+  /** Distance from the left edge in the element's own pixels. @param {number} time */
+  x(time) {
+    return xAt(this.view, time, this.width);
+  }
+
+  redraw() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      const start = performance.now();
+      this.#draw();
+      this.drawMilliseconds = performance.now() - start;
+    });
+  }
+
+  /** @param {WheelEvent} event */
+  #onWheel(event) {
+    if (!this.duration || !this.element.closest(".stv")?.contains(document.activeElement)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const pixels = event.deltaMode === 1 ? 16 : 1;
+    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+      const delta = (event.deltaX || event.deltaY) * pixels;
+      this.setView(scrolledView(this.view, this.secondsOf(delta), this.duration));
+    } else {
+      const speed = event.ctrlKey ? 6 : 1; // a pinch on a touchpad comes as small steps with ctrl
+      this.zoom(WHEEL_ZOOM ** (-event.deltaY * pixels * speed), this.timeOf(event));
+    }
+  }
+
+  #draw() {
+    const { width } = this;
+    const height = this.options.height;
+    const scale = (this.element.getBoundingClientRect().width / width || 1) * devicePixelRatio;
+    const sharpness = Math.min(Math.max(scale, 1), SHARPEST);
+    const [pixelsWide, pixelsHigh] = [Math.round(width * sharpness), Math.round(height * sharpness)];
+    if (this.canvas.width !== pixelsWide || this.canvas.height !== pixelsHigh) {
+      this.canvas.width = pixelsWide;
+      this.canvas.height = pixelsHigh;
+    }
+    const context = this.canvas.getContext("2d");
+    if (!context) return;
+    context.setTransform(pixelsWide / width, 0, 0, pixelsHigh / height, 0, 0);
+    context.clearRect(0, 0, width, height);
+    if (!this.duration) return;
+    this.#drawRuler(context, width, height);
+    const picture = { context, width, height, top: RULER_PIXELS, x: (/** @type {number} */ time) => this.x(time) };
+    this.#drawPeaks(context, width, height);
+    this.options.onDraw?.(picture);
+    if (this.playhead !== null) {
+      context.fillStyle = palette().text;
+      context.fillRect(Math.round(this.x(this.playhead)) - 0.75, 0, 1.5, height);
+    }
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height */
+  #drawRuler(context, width, height) {
+    const { ticks, digits } = ruler(this.view, width);
+    context.fillStyle = palette().muted;
+    context.font = "10px sans-serif";
+    context.textBaseline = "top";
+    for (const { time, major } of ticks) {
+      const x = Math.round(xAt(this.view, time, width));
+      context.globalAlpha = major ? 0.9 : 0.45;
+      context.fillRect(x, RULER_PIXELS - (major ? 6 : 3), 1, major ? 6 : 3);
+      if (!major) continue;
+      const label = formatTime(time, digits);
+      const half = context.measureText(label).width / 2;
+      context.fillText(label, Math.min(Math.max(x - half, 2), width - 2 * half - 2), 1.5);
+      context.globalAlpha = 0.08;
+      context.fillRect(x, RULER_PIXELS, 1, height - RULER_PIXELS);
+    }
+    context.globalAlpha = 1;
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height */
+  #drawPeaks(context, width, height) {
+    const count = Math.max(1, Math.round(width));
+    if (this.#columns.length !== 2 * count) this.#columns = new Int8Array(2 * count);
+    const peaks = this.sound?.peaks;
+    if (!peaks) return;
+    peaks.columns(this.view.start, this.view.end, count, this.#columns);
+    const middle = RULER_PIXELS + (height - RULER_PIXELS) / 2;
+    const unit = (height - RULER_PIXELS - 6) / 2 / 127;
+    const selection = this.options.selection?.() ?? null;
+    const from = selection ? Math.round((xAt(this.view, selection.start, width) / width) * count) : 0;
+    const to = selection ? Math.round((xAt(this.view, selection.end, width) / width) * count) : count;
+    const { accent, muted } = palette();
+    /** @param {number} first @param {number} last @param {string} colour @param {number} alpha */
+    const band = (first, last, colour, alpha) => {
+      context.beginPath();
+      for (let column = Math.max(first, 0); column < Math.min(last, count); column++) {
+        const high = this.#columns[2 * column + 1] * unit;
+        const low = this.#columns[2 * column] * unit;
+        context.rect(column, middle - high - 0.5, 1, high - low + 1);
+      }
+      context.fillStyle = colour;
+      context.globalAlpha = alpha;
+      context.fill();
+    };
+    band(0, from, muted, 0.55);
+    band(from, to, accent, 1);
+    band(to, count, muted, 0.55);
+    context.globalAlpha = 1;
+  }
+}
