@@ -32,7 +32,7 @@ def bins_per_second_for(duration_seconds: float) -> int:
 
 
 class _Bins:
-    """Reduces a stream of samples to one value a bin; bin ``i`` holds the samples ``n`` with ``n * rate // sample_rate == i``."""
+    """One value a bin of a stream of samples: bin ``i`` holds samples ``n`` with ``n * rate // sample_rate == i``."""
 
     def __init__(self, reduceat: Callable[..., np.ndarray], sample_rate: int, bins_per_second: int) -> None:
         self._reduceat = reduceat
@@ -83,7 +83,7 @@ class PeakMeter:
         self._powers: list[np.ndarray] = []
 
     def feed(self, block: np.ndarray) -> np.ndarray:
-        """Add a block [C, n] of samples in -1..1; returns the peaks [bins, 2] that it completed, see :func:`quantised`."""
+        """Add a block [C, n] of samples in -1..1; returns the peaks [bins, 2] that it completed (:func:`quantised`)."""
         self._keep_power(self._power.feed(np.square(block, dtype=np.float32).mean(axis=0)))
         lowest, _ = self._lowest.feed(block.min(axis=0))
         highest, _ = self._highest.feed(block.max(axis=0))
@@ -116,9 +116,7 @@ def reduced(peaks: np.ndarray, most_bins: int) -> np.ndarray:
     if len(peaks) <= most_bins:
         return peaks
     starts = np.arange(most_bins) * len(peaks) // most_bins
-    return np.stack(
-        [np.minimum.reduceat(peaks[:, 0], starts), np.maximum.reduceat(peaks[:, 1], starts)], axis=1
-    )
+    return np.stack([np.minimum.reduceat(peaks[:, 0], starts), np.maximum.reduceat(peaks[:, 1], starts)], axis=1)
 
 
 def silences(levels_db: np.ndarray) -> list[tuple[float, float]]:
@@ -168,7 +166,7 @@ def sketch(path: Path, spots: int, from_seconds: float = 0.0) -> Sketch | None:
 
 
 def _peak_here(container: av.container.InputContainer, stream: av.audio.AudioStream) -> np.ndarray:
-    """The peak [2] of the few frames that come next; the first ones after a seek may still be silent (bit reservoir)."""
+    """The peak [2] of the few frames that come next; the first after a seek may be silent (bit reservoir)."""
     lowest = highest = 0.0
     decoded = 0
     for packet in container.demux(stream):

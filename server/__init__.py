@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def register() -> None:
+def register_routes() -> None:
     """Add the routes to the host's server; to be called while it loads its custom nodes."""
     from server import PromptServer  # the host's, not this package
 

@@ -39,7 +39,7 @@ def once(key: object, start: Callable[[], asyncio.Future]) -> asyncio.Future:
 
 
 def message(about: dict, payload: bytes = b"") -> bytes:
-    """One message of the peaks stream: u32 length of JSON, u32 length of payload (both little-endian), JSON, payload."""
+    """One message of the peaks stream: u32 lengths of JSON and of payload (little-endian), JSON, payload."""
     text = json.dumps(about).encode("utf-8")
     return struct.pack("<II", len(text), len(payload)) + text + payload
 
@@ -163,6 +163,4 @@ def _look(stream: PeaksStream, path: Path) -> SoundPicture:
     waiting.append(meter.finish())
     say_waiting()
     peaks = np.concatenate(parts)
-    return SoundPicture(
-        duration, audio.sample_rate, audio.channels, bins_per_second, peaks, silences(meter.levels())
-    )
+    return SoundPicture(duration, audio.sample_rate, audio.channels, bins_per_second, peaks, silences(meter.levels()))

@@ -11,7 +11,7 @@ import folder_paths
 from aiohttp import web
 
 SOUND_SUFFIXES = frozenset(
-    ".wav .mp3 .m4a .flac .ogg .opus .aac .aif .aiff .webm .mp4 .m4v .mov .mkv".split()
+    (".wav", ".mp3", ".m4a", ".flac", ".ogg", ".opus", ".aac", ".aif", ".aiff", ".webm", ".mp4", ".m4v", ".mov", ".mkv")
 )
 """What LoadAudio offers and what may be uploaded. Other files of the folders are nobody's business here."""
 

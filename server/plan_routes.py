@@ -1,4 +1,4 @@
-"""GET /sound_to_video/families and /sound_to_video/plan: what a choice of sound will become, in the planner's own words."""
+"""GET /sound_to_video/families and /sound_to_video/plan: what a choice of sound will become, as the planner says it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _about(family: Family) -> dict[str, object]:
 
 @routes.get("/sound_to_video/plan")
 async def plan(request: web.Request) -> web.Response:
-    """``{"words": "8.00 s → 128 frames at 16 fps, 2 segments", "frame_count": 128, "frame_rate": 16.0, "segments": 2}``.
+    """``{"words": "8.00 s → 128 frames at 16 fps, 2 segments", "frame_count": 128, "frame_rate": 16, "segments": 2}``.
 
     Query: ``family`` (an id), ``start`` and ``end`` in seconds, ``sample_rate`` in Hz, and what the sampler's inputs
     say: ``frame_rate`` and ``segment_seconds`` (0 or absent = the family's own).

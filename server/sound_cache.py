@@ -1,7 +1,7 @@
 """What was found out about sounds, kept on disk by content: a copy, a rename or a restart costs nothing.
 
 In the host's folder for internal data (``user/__sound_to_video/sounds``), which its routes never serve:
-``<content>.peaks.npz``, ``<content>.beats.json``, and ``<path, size, time>.is``, the content that a file was seen to have.
+``<content>.peaks.npz``, ``<content>.beats.json``, and ``<path, size, time>.is``, which content a file was seen to have.
 A cache that cannot be written is said once in the log and done without.
 """
 
@@ -143,7 +143,9 @@ def _keep(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def _drop_oldest(folder: Path) -> None:
-    files = [(entry.stat().st_mtime, entry.stat().st_size, Path(entry)) for entry in os.scandir(folder) if entry.is_file()]
+    files = [
+        (entry.stat().st_mtime, entry.stat().st_size, Path(entry)) for entry in os.scandir(folder) if entry.is_file()
+    ]
     total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files, key=lambda file: file[0]):
         if total <= MOST_BYTES:

@@ -23,9 +23,7 @@ routes = web.RouteTableDef()
 async def peaks(request: web.Request) -> web.StreamResponse:
     """The picture of a sound, as it becomes known: see :class:`~.analysis.PeaksStream` for the messages."""
     path = requested_file(request)
-    response = web.StreamResponse(
-        headers={"Content-Type": "application/octet-stream", "Cache-Control": "no-store"}
-    )
+    response = web.StreamResponse(headers={"Content-Type": "application/octet-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
     async for data in peaks_stream(path).messages():
         await response.write(data)
@@ -71,7 +69,9 @@ async def sound(request: web.Request) -> web.StreamResponse:
         audio = await asyncio.get_running_loop().run_in_executor(None, open_audio, path)
     except SoundToVideoError as error:
         raise refusal(422, str(error)) from error
-    start, end = (_sample(request, name, audio, default) for name, default in (("start", 0), ("end", audio.sample_count)))
+    start, end = (
+        _sample(request, name, audio, default) for name, default in (("start", 0), ("end", audio.sample_count))
+    )
     if start >= end:
         raise refusal(400, "the range is empty.")
     return await wav_response(request, audio.trimmed(start, end))

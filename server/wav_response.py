@@ -17,7 +17,7 @@ _MOST_BYTES = 0xFFFFFFFF
 
 
 async def wav_response(request: web.Request, audio: Audio) -> web.StreamResponse:
-    """Answer with ``audio`` as 16-bit PCM of one or two channels (more are mixed down), honouring ``Range: bytes=a-b``."""
+    """Answer with ``audio`` as 16-bit PCM of one or two channels (more are mixed down); ``Range: bytes=a-b`` works."""
     channels = min(audio.channels, 2)
     frame_bytes = 2 * channels
     total = HEADER_BYTES + audio.sample_count * frame_bytes
@@ -25,7 +25,9 @@ async def wav_response(request: web.Request, audio: Audio) -> web.StreamResponse
     headers = {"Content-Type": "audio/wav", "Accept-Ranges": "bytes", "Cache-Control": "no-store"}
     if span is None:
         return web.json_response(
-            {"error": f"the range is outside of the {total} bytes."}, status=416, headers={"Content-Range": f"bytes */{total}"}
+            {"error": f"the range is outside of the {total} bytes."},
+            status=416,
+            headers={"Content-Range": f"bytes */{total}"},
         )
     first, end = span
     if "Range" in request.headers:
@@ -53,7 +55,7 @@ async def wav_response(request: web.Request, audio: Audio) -> web.StreamResponse
 
 
 def _requested_span(header: str | None, total: int) -> tuple[int, int] | None:
-    """(first, end) bytes, end excluded, of a Range header; None if none of it exists. Anything else than one range asks for all."""
+    """(first, end) bytes, end excluded; None if none of them exists. What is not a single range asks for all."""
     match = re.fullmatch(r"bytes=(\d*)-(\d*)", header.strip()) if header else None
     if match is None or match.groups() == ("", ""):
         return 0, total
@@ -67,7 +69,15 @@ def _requested_span(header: str | None, total: int) -> tuple[int, int] | None:
 def _header(sample_rate: int, channels: int, total: int) -> bytes:
     riff, data = min(total - 8, _MOST_BYTES), min(total - HEADER_BYTES, _MOST_BYTES)
     form = struct.pack("<HHIIHH", 1, channels, sample_rate, sample_rate * channels * 2, channels * 2, 16)
-    return b"RIFF" + struct.pack("<I", riff) + b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", data)
+    return (
+        b"RIFF"
+        + struct.pack("<I", riff)
+        + b"WAVEfmt "
+        + struct.pack("<I", 16)
+        + form
+        + b"data"
+        + struct.pack("<I", data)
+    )
 
 
 def _pcm(block: torch.Tensor) -> bytes:
