@@ -1,0 +1,9 @@
+"""Sound that is decoded only where it is looked at.
+
+``open_audio`` for files, ``audio_from`` for any AUDIO of the graph; both return an ``Audio``, which is an AUDIO too.
+"""
+
+from .file import open_audio
+from .lazy import Audio, audio_from
+
+__all__ = ["Audio", "audio_from", "open_audio"]

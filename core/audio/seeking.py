@@ -1,0 +1,182 @@
+"""Reading from the middle of a file so that each sample is the one that a decode from its start gives.
+
+Packets are decoded with skipping left to us, so that priming and padding are taken off once, and the same way wherever
+reading begins. See ``Probe`` for raw and audible samples.
+"""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from fractions import Fraction
+
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.error import FFmpegError
+from av.packet import Packet
+
+from ..errors import SoundToVideoError
+from .lazy import seconds
+from .probe import Probe, Reading, count, end_padding, floats, frames_of, samples_of
+
+# Raw samples for which a decoder is fed before the wanted one to be in the state that a decode from the start has left
+# it in, to the bit (measured). MP3: 128 frames, as its bit reservoir spans up to 85 of them at 8 kbit/s.
+PREROLL = {"flac": 0, "alac": 0, "mp3float": 128 * 1152, "mp3": 128 * 1152, "vorbis": 4 * 8192}
+# Decoders that never quite forget: AAC draws its noise substitution from one generator for the whole stream. They
+# begin anew every SECTION_SECONDS whatever is asked for, so that each sample has one value.
+SECTIONED_PREROLL = {"aac": 16 * 1024, "opus": 48000}
+SECTION_SECONDS = 30
+
+Positioned = Generator[tuple[Packet, int], None, None]
+
+
+class Track(ABC):
+    """Positions are audible samples unless named raw."""
+
+    def __init__(self, probe: Probe):
+        self.probe = probe
+
+    @abstractmethod
+    def sample_count(self) -> int: ...
+
+    def reaches(self, sample: int) -> bool:
+        return sample <= self.sample_count()
+
+    def prepare(self, sample: int) -> None:  # noqa: B027 - most have nothing to prepare
+        """Find out, and keep, what reading up to ``sample`` needs to know; ``read`` then changes nothing."""
+
+    @abstractmethod
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        """Pieces [C, n] that make up ``start`` to ``stop``; raises SoundToVideoError where the file is damaged."""
+        ...
+
+    def damaged(self, sample: int) -> SoundToVideoError:
+        when = seconds(Fraction(max(sample, 0), self.probe.rate))
+        return SoundToVideoError(
+            f"{self.probe.name} is damaged: what follows {when} s cannot be decoded. Trim that stretch away, or export "
+            "the file again."
+        )
+
+    def check_frame(self, frame: AudioFrame, sample: int) -> None:
+        if frame.sample_rate != self.probe.rate or frame.layout.nb_channels != self.probe.channels:
+            when = seconds(Fraction(sample, self.probe.rate))
+            raise SoundToVideoError(
+                f"{self.probe.name} changes from {self.probe.channels} channels at {self.probe.rate} Hz to "
+                f"{frame.layout.nb_channels} at {frame.sample_rate} Hz after {when} s. Export it at one rate."
+            )
+
+
+class SeekingTrack(Track):
+    """Begins at any packet, some way before the wanted sample."""
+
+    def __init__(self, probe: Probe, preroll: int):
+        super().__init__(probe)
+        self.preroll = preroll
+        self._end: int | None = None  # raw
+
+    @abstractmethod
+    def _open_at(self, raw: int) -> "tuple[Reading, Positioned]":
+        """A reading that begins at or, as far as it can, before ``raw``; its packets with their raw positions."""
+        ...
+
+    @abstractmethod
+    def _rough_end(self) -> int:
+        """A raw position near the end."""
+        ...
+
+    def sample_count(self) -> int:
+        if self._end is None:
+            self._end = self._measure_end()
+        return self._end - self.probe.head
+
+    def packets(self, raw: int) -> Positioned:
+        """Packets from the last one on that begins at or before ``raw``."""
+        for start in sorted({max(0, raw - back * self.probe.rate) for back in (0, 5, raw)}, reverse=True):
+            try:
+                reading, positioned = self._open_at(start)
+            except FFmpegError:
+                continue
+            with reading:
+                held = None
+                for packet, position in positioned:
+                    if held is not None and position > raw:
+                        yield held
+                        held = None
+                        yield packet, position
+                        yield from positioned
+                        return
+                    if position > raw:
+                        break
+                    held = packet, position
+                if held is not None:
+                    yield held
+                    return
+
+    def _measure_end(self) -> int:
+        """Raw end of the sound, from what the last packets really decode to."""
+        rough = self._rough_end()
+        for back in (2, 60, rough // self.probe.rate + 1):
+            end, failed = 0, 0
+            with closing(self.packets(max(0, rough - back * self.probe.rate - self.preroll))) as packets:
+                for packet, raw in packets:
+                    length = count(frames_of(packet))
+                    failed = 0 if length else failed + 1
+                    length = min(length, self._declared_length(packet) or length) - self._end_padding(packet)
+                    end = raw + length if length > 0 else end
+            if end:
+                break
+        if failed:
+            logging.warning("%s: its last %d packets cannot be decoded; the file is cut short", self.probe.name, failed)
+        if end <= self.probe.head:
+            raise SoundToVideoError(f"{self.probe.name} holds 0 samples of sound. Export or record it again.")
+        return end
+
+    def _end_padding(self, packet: Packet) -> int:
+        return end_padding(packet)
+
+    def _declared_length(self, packet: Packet) -> int:
+        """MP4 gives its last packet the length that the sound has there; core keeps the padding beyond."""
+        if "mp4" not in self.probe.container or not packet.duration:
+            return 0
+        return round(packet.duration * self.probe.time_base * self.probe.rate)
+
+    def spans(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Raw ranges of an audible one."""
+        return [(start + self.probe.head, stop + self.probe.head)]
+
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        return floats(self._stored(start, stop), start, self.probe.rate)
+
+    def _stored(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        for low, high in self.spans(start, stop):
+            if self.probe.codec not in SECTIONED_PREROLL:
+                yield from self._run(low, low, high)
+                continue
+            section = SECTION_SECONDS * self.probe.rate
+            for anchor in range(low // section * section, high, section):
+                yield from self._run(anchor, max(low, anchor), min(high, anchor + section))
+
+    def _run(self, anchor: int, low: int, high: int) -> Iterator[np.ndarray]:
+        """Raw samples ``low`` to ``high`` from a decoder started anew ``preroll`` before ``anchor``."""
+        at = low
+        expected = None
+        with closing(self.packets(max(0, anchor - self.preroll))) as packets:
+            for packet, raw in packets:
+                if raw >= high:
+                    break
+                if expected is not None and raw != expected:
+                    raise self.damaged(at - self.probe.head)
+                frames = frames_of(packet)
+                for frame in frames:
+                    if raw + frame.samples > at:
+                        if raw > at or frame.is_corrupt:
+                            raise self.damaged(at - self.probe.head)
+                        self.check_frame(frame, at - self.probe.head)
+                        piece = samples_of(frame)[:, at - raw : high - raw]
+                        at += piece.shape[1]
+                        yield piece
+                        if at == high:
+                            return
+                    raw += frame.samples
+                expected = raw if at > low else None
+        raise self.damaged(at - self.probe.head)
