@@ -10,7 +10,6 @@ import comfy.samplers
 import folder_paths
 import torch
 from comfy_api.latest import io
-
 from server import PromptServer
 
 from ..core.drift import DriftCorrection

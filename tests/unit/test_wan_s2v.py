@@ -82,9 +82,8 @@ def our_latents(scene: Scene, settings: SamplerSettings = SETTINGS) -> list[torc
 
 def host_latents(models, conditioning, encoding: dict, lengths: list[int], control: torch.Tensor | None = None):
     """The template's wiring: WanSoundImageToVideo, one Extend for each further length, each with KSampler."""
-    from comfy_extras.nodes_wan import WanSoundImageToVideo, WanSoundImageToVideoExtend
-
     import nodes
+    from comfy_extras.nodes_wan import WanSoundImageToVideo, WanSoundImageToVideoExtend
 
     model, vae = models
     clip = None
