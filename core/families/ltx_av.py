@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import comfy.ldm.lightricks.latent_upsampler
@@ -35,7 +36,8 @@ from ..errors import SoundToVideoError
 from ..images import check_rgb, fitted_reference, longer_edge_resized, resized_cropped
 from ..latent_spool import LatentHistory
 from ..plan import Plan, Segment, Window
-from ..timeline import FrameGrid, Number, exact, rounded
+from ..prompt_timeline import prompt_at
+from ..timeline import FrameGrid, Number, clip_frame_count, exact, rounded
 from .base import Family, Scene, Take
 from .ltx_guidance import Guidance, guided, scaled_audio
 from .ltx_memory import check_memory, explained_out_of_memory
@@ -108,6 +110,8 @@ class LTXAVTake(Take):
 
     def _sample(self, segment: Segment, history: LatentHistory, host: HostSampler) -> torch.Tensor:
         scene = self.scene
+        time = self.plan.middle_seconds(segment)
+        positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)
         sound = self.sound(segment)
         overlap = history.last(segment.overlap) if segment.overlap else None
         width, height = self.sizes[0]
@@ -116,18 +120,18 @@ class LTXAVTake(Take):
         first_overlap = overlap if self.upscaler is None or overlap is None else self._halved(history, segment.overlap)
         strength = scene.option("image_strength", 0.7)
         latent, mask = self._joint(empty, sound, self.references[0], strength, segment, first_overlap)
-        result = host.sample(self.model, self.positive, self.negative, latent, segment.seed, noise_mask=mask)
+        result = host.sample(self.model, positive, negative, latent, segment.seed, noise_mask=mask)
         if self.upscaler is not None:
             picture, sound = result.unbind()
             picture = LTXVLatentUpsampler.execute({"samples": picture}, self.upscaler, scene.vae)[0]["samples"]
             latent, mask = self._joint(picture, sound, self.references[1], 1.0, segment, overlap)
             guider = comfy.samplers.CFGGuider(self.refining_model)
-            guider.set_conds(self.positive, self.negative)
+            guider.set_conds(positive, negative)
             guider.set_cfg(1.0)
             result = host.sample(
                 self.refining_model,
-                self.positive,
-                self.negative,
+                positive,
+                negative,
                 latent,
                 segment.seed,
                 noise_mask=mask,
@@ -139,7 +143,7 @@ class LTXAVTake(Take):
     def sound(self, segment: Segment) -> torch.Tensor:
         """The audio latents under a segment, ``[1, 8, n, 16]``: silence where the grid goes beyond the audio.
 
-        In a clip of one segment all latents of the audio, also where they outlast the last frame by a few.
+        The last segment hears the audio to its end, also where that outlasts the last frame by a latent or two.
         """
         encoded = self.scene.encoded_audio
         assert isinstance(encoded, AudioLatents)
@@ -147,7 +151,7 @@ class LTXAVTake(Take):
         start = rounded(stride * segment.latent_start / plan.frame_rate * encoded.rate)
         end_frame = stride * (segment.latent_stop - 1) + 1
         stop = rounded(end_frame / plan.frame_rate * encoded.rate)
-        if segment is plan.segments[-1]:
+        if plan.grid.frame_count(segment.latent_stop) >= clip_frame_count(encoded.duration, plan.frame_rate):
             stop = max(stop, encoded.count)
         return encoded.span(start, stop).to(comfy.model_management.intermediate_device())
 
@@ -233,7 +237,16 @@ class LTXAV(Family):
         return LTXAVTake(scene, plan)
 
     def decode(self, take: Take, latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-        return skip_frames(decode_stream(take.scene.vae, latents, take.plan.latent_count), 0, take.plan.frame_count)
+        pieces, vae, frame_count = iter(latents), take.scene.vae, take.plan.frame_count
+        for stretch in take.plan.stretches():
+            latent_count = sum(segment.new_latents for segment in stretch)
+            own = islice(pieces, len(stretch))
+            if not stretch[0].index:
+                yield from skip_frames(decode_stream(vae, own, latent_count), 0, frame_count)
+            else:  # the first latent, one frame in its segment, holds eight in the clip: decoded after itself it does
+                first = next(own)
+                frames = decode_stream(vae, chain([first[:, :, :1], first], own), latent_count + 1)
+                yield from skip_frames(frames, 1, frame_count)
 
 
 def check_upscaler(upscaler: Any) -> None:
