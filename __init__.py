@@ -15,6 +15,8 @@ class SoundToVideoExtension(ComfyExtension):
 
 async def comfy_entrypoint() -> SoundToVideoExtension:
     from .core.samples import install_samples
+    from .server import register_routes
 
     install_samples(folder_paths.get_input_directory())
+    register_routes()
     return SoundToVideoExtension()

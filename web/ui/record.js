@@ -14,7 +14,7 @@ import { upload } from "./upload.js";
 /** @typedef {"idle" | "opening" | "countdown" | "recording" | "uploading" | "unsaved" | "review"} State */
 
 const WAVE_PIXELS = 84;
-const PANEL_PIXELS = 186;
+const PANEL_PIXELS = 202;
 const SUBFOLDER = "sound_to_video";
 const CHOICES_KEY = "SoundToVideo.recording";
 
