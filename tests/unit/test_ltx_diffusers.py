@@ -1,7 +1,7 @@
 """LTX-2 from a diffusers folder: the same weights give the same results in diffusers' classes and in the host's.
 
 The tiny models are made, filled and saved by diffusers itself, in shards. Its transformer is an implementation of its
-own: that it agrees on the velocity for the same latents, sound, timesteps and masks says that the conditioning is right.
+own: that it agrees on the velocity for the same latents, sound, times and masks says that the conditioning is right.
 """
 
 import json
