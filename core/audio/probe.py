@@ -10,7 +10,7 @@ from typing import IO, cast
 import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
-from av.audio.frame import AudioFrame
+from av.audio.frame import AudioFrame, format_dtypes
 from av.codec.context import Flags2
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
@@ -192,9 +192,15 @@ def skip_samples(packet: Packet) -> tuple[int, int]:
 
 
 def samples_of(frame: AudioFrame) -> np.ndarray:
-    """The samples of a frame, [C, n], as they were stored."""
-    samples = frame.to_ndarray()
-    return samples if frame.format.is_planar else samples.reshape(frame.samples, -1).T
+    """The samples of a frame, [C, n], as they were stored.
+
+    Not by ``to_ndarray``: PyAV 16 to 18 find a ninth plane in a planar frame of 8 channels.
+    """
+    channels = frame.layout.nb_channels
+    if not frame.format.is_planar:
+        return frame.to_ndarray().reshape(frame.samples, channels).T
+    dtype = np.dtype(format_dtypes[frame.format.name])
+    return np.stack([np.frombuffer(memoryview(plane), dtype, frame.samples) for plane in frame.planes[:channels]])
 
 
 def floats(stored: Iterable[np.ndarray], position: int, sample_rate: int) -> Iterator[np.ndarray]:

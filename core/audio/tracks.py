@@ -166,7 +166,8 @@ class IndexedTrack(SeekingTrack):
         if self._end is None:
             self._end = self._measure_end()
         kept, at = [], 0
-        for low, high in [*sorted(self._index.cuts), (self._end, self._end)]:
+        cuts = sorted(cut for cut in self._index.cuts if cut[0] < cut[1])
+        for low, high in [*cuts, (self._end, self._end)]:
             if low > at:
                 kept.append((at, min(low, self._end)))
             at = max(at, high)
