@@ -99,6 +99,8 @@ test("the fields mean what Python takes them to mean", () => {
   assert.deepEqual(selectionOf(fields, 10), { start: 0, end: 10, fadeIn: 0, fadeOut: 0 });
   assert.deepEqual(selectionOf({ ...fields, start_seconds: 2, end_seconds: -1 }, 10), { start: 2, end: 9, fadeIn: 0, fadeOut: 0 });
   assert.equal(selectionOf({ ...fields, start_seconds: 12, end_seconds: 9.5 }, 20), null);
+  assert.deepEqual(selectionOf({ ...fields, start_seconds: -4, end_seconds: -1 }, 10), { start: 6, end: 9, fadeIn: 0, fadeOut: 0 });
+  assert.equal(selectionOf({ ...fields, start_seconds: -11 }, 10)?.start, 0);
   assert.equal(selectionOf({ ...fields, end_seconds: -10 }, 10), null);
   assert.equal(selectionOf({ ...fields, start_seconds: 8 }, 8), null);
 });

@@ -1,6 +1,6 @@
 """The browser code without a browser: its own tests, and its types against those that the front end publishes.
 
-Node.js comes from PyPI with pyright; TypeScript and the front end's types come from npm, at the versions of package.json.
+Node.js comes from PyPI with pyright, TypeScript and the types come from npm at the versions of package.json.
 """
 
 import json

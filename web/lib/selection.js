@@ -1,6 +1,6 @@
 /**
  * The part of a sound that a trim keeps. No DOM.
- * The node's number fields are what is saved: end 0 means the end of the sound, a negative one counts back from it.
+ * The node's number fields are what is saved: negative ones count back from the end of the sound, and end 0 is that end.
  * @typedef {{start: number, end: number, fadeIn: number, fadeOut: number}} Selection seconds
  * @typedef {{start_seconds: number, end_seconds: number, fade_in_seconds: number, fade_out_seconds: number}} Fields
  */
@@ -14,7 +14,7 @@ export const SHORTEST_SELECTION_SECONDS = 0.01;
  */
 export function selectionOf(fields, duration) {
   const end = fields.end_seconds > 0 ? Math.min(fields.end_seconds, duration) : duration + fields.end_seconds;
-  const start = fields.start_seconds;
+  const start = fields.start_seconds < 0 ? Math.max(0, duration + fields.start_seconds) : fields.start_seconds;
   if (!(start >= 0 && start < end)) return null;
   return { start, end, fadeIn: fields.fade_in_seconds, fadeOut: fields.fade_out_seconds };
 }
@@ -85,4 +85,12 @@ export function isWhole(selection, duration) {
 /** @param {number} value @param {number} least @param {number} most */
 function clamp(value, least, most) {
   return Math.min(Math.max(value, least), Math.max(least, most));
+}
+
+/**
+ * The gain of a fade: a raised cosine from 0 to 1, as core/audio has it.
+ * @param {number} share how much of the fade is over
+ */
+export function fadeGain(share) {
+  return 0.5 - 0.5 * Math.cos(Math.PI * clamp(share, 0, 1));
 }

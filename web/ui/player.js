@@ -3,6 +3,7 @@
  * The server sends PCM cut to the sample, so that what is heard is what a trim takes, whatever the file's format.
  */
 import { packURL } from "../host.js";
+import { fadeGain } from "../lib/selection.js";
 
 /** @typedef {import("../lib/soundfile.js").SoundFile} SoundFile */
 /** @typedef {{start: number, end: number, fadeIn: number, fadeOut: number}} Part seconds */
@@ -133,8 +134,8 @@ export class Player {
   #fade(samples, sampleRate, part) {
     const into = Math.round(part.fadeIn * sampleRate);
     const out = Math.round(part.fadeOut * sampleRate);
-    for (let i = 0; i < Math.min(into, samples.length); i++) samples[i] *= i / into;
-    for (let i = 0; i < Math.min(out, samples.length); i++) samples[samples.length - 1 - i] *= i / out;
+    for (let i = 0; i < Math.min(into, samples.length); i++) samples[i] *= fadeGain(i / into);
+    for (let i = 0; i < Math.min(out, samples.length); i++) samples[samples.length - 1 - i] *= fadeGain(i / out);
   }
 
   /** @param {number} time */
@@ -143,7 +144,7 @@ export class Player {
     const { start, end, fadeIn, fadeOut } = this.#part;
     const into = fadeIn > 0 ? (time - start) / fadeIn : 1;
     const out = fadeOut > 0 ? (end - time) / fadeOut : 1;
-    return Math.min(1, Math.max(0, Math.min(into, out)));
+    return fadeGain(Math.min(into, out));
   }
 
   #animate() {

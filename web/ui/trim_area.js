@@ -2,7 +2,8 @@
 import { between, isWhole, movedTo, withEnd, withFades, withStart } from "../lib/selection.js";
 import { lowerBound, snapped } from "../lib/snap.js";
 import { spokenTime } from "../lib/time.js";
-import { make, palette } from "./dom.js";
+import { make } from "./dom.js";
+import { paintTrim } from "./trim_paint.js";
 import { Waveform } from "./waveform.js";
 
 /** @typedef {import("../lib/selection.js").Selection} Selection */
@@ -39,7 +40,7 @@ export class TrimArea {
     this.waveform = new Waveform(scope, {
       height: told.height,
       selection: () => this.selection,
-      onDraw: (picture) => this.#draw(picture),
+      onDraw: (picture) => paintTrim(picture, this.waveform, this.selection, told.targets()),
       onView: () => {
         this.#place();
         told.onView();
@@ -255,63 +256,5 @@ export class TrimArea {
     this.handles.range.style.width = `${Math.max(to - from, 1)}px`;
     const length = spokenTime(selection.end - selection.start);
     this.handles.range.setAttribute("aria-valuetext", `from ${spokenTime(selection.start)}, ${length} long`);
-  }
-
-  /** @param {import("./waveform.js").Picture} picture */
-  #draw({ context, width, height, top, x }) {
-    const { selection, waveform } = this;
-    const { text, accent, background, muted } = palette();
-    const targets = this.told.targets();
-    if (targets.silences) {
-      context.fillStyle = muted;
-      context.globalAlpha = 0.14;
-      for (const [from, to] of waveform.sound?.silences ?? []) {
-        if (to > waveform.view.start && from < waveform.view.end) context.fillRect(x(from), top, x(to) - x(from), height - top);
-      }
-      context.globalAlpha = 1;
-    }
-    if (targets.beats) {
-      const from = lowerBound(targets.beats, waveform.view.start);
-      const to = lowerBound(targets.beats, waveform.view.end);
-      const crowded = (to - from) * 3 > width;
-      context.fillStyle = text;
-      context.globalAlpha = crowded ? 0.25 : 0.7;
-      for (let i = from; i < to; i++) context.fillRect(Math.round(x(targets.beats[i])), height - 7, 1, 7);
-      context.globalAlpha = 1;
-    }
-    if (!selection) return;
-    const [from, to] = [x(selection.start), x(selection.end)];
-    context.fillStyle = background;
-    context.globalAlpha = 0.45;
-    context.fillRect(0, top, from, height - top);
-    context.fillRect(to, top, width - to, height - top);
-    context.globalAlpha = 0.1;
-    context.fillStyle = accent;
-    context.fillRect(from, top, to - from, height - top);
-    context.globalAlpha = 1;
-    this.#drawFade(context, from, x(selection.start + selection.fadeIn), top, height);
-    this.#drawFade(context, to, x(selection.end - selection.fadeOut), top, height);
-  }
-
-  /** The gain's line, and shade where it takes sound away. @param {CanvasRenderingContext2D} context @param {number} silent x @param {number} full x @param {number} top @param {number} bottom */
-  #drawFade(context, silent, full, top, bottom) {
-    if (Math.abs(full - silent) < 1) return;
-    const { background, text } = palette();
-    context.beginPath();
-    context.moveTo(silent, bottom);
-    context.lineTo(full, top);
-    context.lineTo(silent, top);
-    context.closePath();
-    context.globalAlpha = 0.6;
-    context.fillStyle = background;
-    context.fill();
-    context.beginPath();
-    context.moveTo(silent, bottom);
-    context.lineTo(full, top);
-    context.globalAlpha = 0.9;
-    context.strokeStyle = text;
-    context.lineWidth = 1.25;
-    context.stroke();
-    context.globalAlpha = 1;
   }
 }
