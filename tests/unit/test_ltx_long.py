@@ -1,0 +1,200 @@
+"""LTX-2 beyond one window: segments that overlap, hear the right stretch of the sound, and join without a seam."""
+
+from fractions import Fraction
+
+import comfy.utils
+import folder_paths
+import pytest
+import torch
+from sound_to_video.core.audio import audio_from
+from sound_to_video.core.audio_latents import MIRRORED_LATENTS, AudioLatents
+from sound_to_video.core.families.ltx_av import LTXAV, OVERLAP_LATENTS, LTXAVTake
+from sound_to_video.core.latent_spool import LatentSpool
+from sound_to_video.core.prompt_timeline import placed
+from sound_to_video.core.sampling import HostSampler, plan_scene, sample_segments
+from sound_to_video.tests.ltx import SETTINGS, Models, conditioning, our_latents, scene_of, sound
+
+SECONDS = 6
+SEGMENT_SECONDS = 2  # 7 latents, 4 of them overlap
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_node():
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope="module")
+def models(checkpoints):
+    return Models(checkpoints)
+
+
+class Watched(HostSampler):
+    """The host's sampler, and what went in and came out of every run."""
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.runs: list[tuple] = []
+
+    def sample(self, model, positive, negative, latent, seed, **how):
+        result = super().sample(model, positive, negative, latent, seed, **how)
+        self.runs.append((latent.unbind(), how["noise_mask"].unbind(), result.unbind(), seed))
+        return result
+
+
+def watched(scene, segment_seconds=SEGMENT_SECONDS):
+    family = LTXAV()
+    plan = plan_scene(family, scene, SETTINGS.seed, segment_seconds)
+    host, latents = Watched(SETTINGS), LatentSpool(folder_paths.get_temp_directory())
+    sample_segments(family.take(scene, plan), host, latents)
+    return plan, host.runs, torch.cat(list(latents), dim=2)
+
+
+def test_window_and_overlap():
+    family = LTXAV()
+    assert family.window_for(Fraction(24), 0) == family.window
+    assert family.grid.frame_count(family.window.latent_count) == 481  # 20 s and a frame
+    assert family.window_for(Fraction(25), 0).latent_count == 64
+    for rate in (12, 16, 24, 25, 30, 48, 50, 60):
+        step = family.window_for(Fraction(rate), 5).latent_count - OVERLAP_LATENTS
+        assert (Fraction(8 * step, rate) * 25).denominator == 1, "segments begin between two audio latents"
+
+
+def test_segments_share_latents_to_the_bit(models):
+    """The start of a segment is the end of the one before: set in, not noised, and handed on as it is."""
+    plan, runs, clip = watched(scene_of(models, sound(44100 * SECONDS)))
+    assert len(plan.segments) > 3
+    assert [seed for *_, seed in runs] == [SETTINGS.seed + index for index in range(len(runs))]
+    for segment, ((picture, _), (mask, _), _, _) in zip(plan.segments[1:], runs[1:], strict=True):
+        overlap = clip[:, :, segment.latent_start : segment.latent_start + OVERLAP_LATENTS]
+        assert torch.equal(picture[:, :, :OVERLAP_LATENTS], overlap)
+        assert mask[:, :, :OVERLAP_LATENTS].eq(0).all() and mask[:, :, OVERLAP_LATENTS:].eq(1).all()
+    assert clip.shape[2] == plan.latent_count
+
+
+def test_segments_share_the_sound_of_the_overlap(models):
+    """Audio latents of one moment are the same numbers in both segments, at the same distance to the picture."""
+    plan, runs, _ = watched(scene_of(models, sound(44100 * SECONDS)))
+    for before, after, run_before, run_after in zip(plan.segments, plan.segments[1:], runs, runs[1:], strict=False):
+        shift = Fraction(8 * (after.latent_start - before.latent_start), 24) * 25
+        assert shift.denominator == 1
+        earlier, later = run_before[0][1], run_after[0][1]
+        shared = earlier.shape[2] - int(shift)
+        assert shared >= 25  # a second
+        assert torch.equal(earlier[:, :, int(shift) :], later[:, :, :shared])
+        assert run_after[1][1].eq(0).all()  # the sound is given
+
+
+def test_two_stages_go_on_from_what_was_refined(models):
+    scene = scene_of(models, sound(44100 * SECONDS), options={"latent_upscale_model": models.upscaler})
+    plan, runs, clip = watched(scene)
+    assert len(runs) == 2 * len(plan.segments)
+    take = LTXAV().take(scene, plan)
+    for segment, first, second in zip(plan.segments[1:], runs[2::2], runs[3::2], strict=True):
+        overlap = clip[:, :, segment.latent_start : segment.latent_start + OVERLAP_LATENTS]
+        assert torch.equal(second[0][0][:, :, :OVERLAP_LATENTS], overlap)
+        spool = LatentSpool(folder_paths.get_temp_directory())
+        history = spool.from_here()
+        spool.append(clip[:, :, : segment.latent_start + OVERLAP_LATENTS])
+        half = take._halved(history, OVERLAP_LATENTS)
+        torch.testing.assert_close(first[0][0][:, :, :OVERLAP_LATENTS], half)
+        assert half.shape[3] * 2 == overlap.shape[3]
+
+
+def smooth_model(model, rate: Fraction):
+    """The MODEL with a network in place of its own that draws what it hears at each latent's time, smoothly.
+
+    What a trained model does, to the letter: the picture at a moment is a function of the sound at that moment.
+    """
+
+    def network(_, args):
+        shapes = args["c"]["latent_shapes"]
+        picture, heard = comfy.utils.unpack_latents(args["input"], shapes)
+        cosine, sine = heard[0, :2].mean(dim=-1)  # [audio latents]
+        times = torch.tensor([max(0.0, (8 * index - 3.5) / float(rate)) for index in range(picture.shape[2])])
+        at = (times * 25).clamp(max=len(sine) - 1.001)
+        below = at.floor().long()
+        cosine, sine = (torch.lerp(wave[below], wave[below + 1], at - below) for wave in (cosine, sine))
+        turns = torch.arange(picture.shape[1]) * 2 * torch.pi / picture.shape[1]
+        drawn = turns.cos()[:, None] * cosine + turns.sin()[:, None] * sine  # [channels, latents]
+        return comfy.utils.pack_latents([drawn[None, :, :, None, None].expand_as(picture).contiguous(), heard])[0]
+
+    patched = model.clone()
+    patched.set_model_unet_function_wrapper(network)
+    return patched
+
+
+def sweep(seconds: int) -> AudioLatents:
+    """Encoded audio that turns at a constant speed, once in 3.7 s, so that every step changes the picture as much."""
+    phase = torch.arange(25 * seconds + 1) / 25 * 2 * torch.pi / 3.7
+    latents = torch.zeros([1, 8, len(phase), 16])
+    latents[0, 0], latents[0, 1] = phase.cos()[:, None], phase.sin()[:, None]
+    audio = audio_from(sound(16000 * seconds, rate=16000))
+    return AudioLatents(audio, latents, latents[:, :, -MIRRORED_LATENTS:], Fraction(25))
+
+
+def seam(changes: torch.Tensor, joins: list[int]) -> tuple[float, float]:
+    """The largest change at a join, and the 95th percentile of the changes within segments."""
+    within = torch.ones_like(changes, dtype=torch.bool)
+    within[joins] = False
+    return changes[joins].max().item(), changes[within].quantile(0.95).item()
+
+
+def smooth_clip(models, rate: int):
+    scene = scene_of(
+        models,
+        sweep(12),
+        model=smooth_model(models.model, Fraction(rate)),
+        reference_image=None,
+        frame_rate=Fraction(rate),
+    )
+    latents, plan = our_latents(scene, segment_seconds=4)
+    assert len(plan.segments) >= 4
+    return scene, latents, plan
+
+
+@pytest.mark.parametrize("rate", [24, 25, 30])
+def test_no_seam_on_a_smooth_model(models, rate):
+    """The picture changes no more where segments join than it does within them: in latents, and in frames."""
+    scene, latents, plan = smooth_clip(models, rate)
+    family = LTXAV()
+    clip = torch.cat(latents, dim=2)[0].transpose(0, 1)
+    joins = [segment.latent_start + segment.overlap - 1 for segment in plan.segments[1:]]
+    at_joins, within = seam((clip[1:] - clip[:-1]).abs().mean(dim=(1, 2, 3)), joins)
+    assert at_joins <= 1.01 * within  # all changes are equal but for what lies between two audio latents
+
+    frames = torch.cat(list(family.decode(family.take(scene, plan), latents)))
+    joins = [family.grid.first_frame(segment.latent_start + segment.overlap) - 1 for segment in plan.segments[1:]]
+    at_joins, within = seam((frames[1:] - frames[:-1]).abs().mean(dim=(1, 2, 3)), joins)
+    assert at_joins <= within
+
+
+def test_segments_that_hear_the_sound_early_have_a_seam(models, monkeypatch):
+    """The measure above sees it where segments hear another stretch of the sound, here half a second too early."""
+    right = LTXAVTake.sound
+
+    def early(self, segment):
+        sound = right(self, segment)
+        return sound if segment.starts_afresh else sound.roll(-12, dims=2)
+
+    monkeypatch.setattr(LTXAVTake, "sound", early)
+    _, latents, plan = smooth_clip(models, 24)
+    clip = torch.cat(latents, dim=2)[0].transpose(0, 1)
+    joins = [segment.latent_start + segment.overlap - 1 for segment in plan.segments[1:]]
+    at_joins, within = seam((clip[1:] - clip[:-1]).abs().mean(dim=(1, 2, 3)), joins)
+    assert at_joins > 1.5 * within
+
+
+def test_a_cut_begins_afresh_from_the_image(models):
+    positive, negative = conditioning()
+    cut = placed(positive, 0, False) + placed(positive, 3, True)
+    scene = scene_of(models, sound(44100 * SECONDS), positive=cut, negative=negative)
+    plan, runs, clip = watched(scene, 0)
+    assert [segment.starts_afresh for segment in plan.segments] == [True, True]
+    reference = LTXAV().take(scene, plan).references[0]
+    for (picture, _), (mask, _), _, _ in runs:
+        assert torch.equal(picture[:, :, :1], reference)
+        assert mask[0, 0, 0].item() == pytest.approx(0.3)
+    frames = torch.cat(list(LTXAV().decode(LTXAV().take(scene, plan), [clip[:, :, :9], clip[:, :, 9:]])))
+    assert plan.segments[1].latent_start == 9
+    assert frames.shape[0] >= plan.frame_count == 144
