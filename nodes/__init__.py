@@ -2,4 +2,16 @@
 
 from comfy_api.latest import io
 
-NODES: list[type[io.ComfyNode]] = []
+from .a2v_sampler import A2VSampler
+from .audio_encode import AudioEncode
+from .load_diffusers_ltx import LoadDiffusersLTX
+from .prompt_timeline import PromptTimeline
+from .s2v_sampler import S2VSampler
+
+NODES: list[type[io.ComfyNode]] = [
+    AudioEncode,
+    S2VSampler,
+    A2VSampler,
+    PromptTimeline,
+    LoadDiffusersLTX,
+]
