@@ -39,7 +39,7 @@ class ClipFormat:
 
 
 # "use_metadata_tags" keeps the workflow, as the host's own mp4 does; "faststart" lets a browser play while it loads.
-MOVIE = {"movflags": "use_metadata_tags+faststart"}
+MOVIE = {"movflags": "use_metadata_tags+faststart", "movie_timescale": "90000"}  # edit lists are in its ticks
 
 FORMATS = {
     "mp4 (H.264)": ClipFormat(
@@ -69,6 +69,6 @@ FORMATS = {
     "mov (ProRes)": ClipFormat(
         *(".mov", "mov", "prores_ks", "yuv422p10le", "profile", ("proxy", "lt", "standard", "hq"), "pcm_s24le", "s32"),
         video_options={"vendor": "apl0"},
-        container_options={"movflags": "use_metadata_tags"},
+        container_options={**MOVIE, "movflags": "use_metadata_tags"},
     ),
 }

@@ -1,0 +1,131 @@
+"""Clips of any length: as long as their sound, the sound in its place, nothing sampled that it does not reach."""
+
+import math
+import random
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import folder_paths
+import numpy as np
+import pytest
+import torch
+from sound_to_video.core.audio import Audio, audio_from
+from sound_to_video.core.audio_latents import encode_with_vae
+from sound_to_video.core.encoded_audio import EncodedAudio, HostEncodedAudio
+from sound_to_video.core.families import Scene, recognise
+from sound_to_video.core.latent_spool import LatentSpool
+from sound_to_video.core.mux import write_clip
+from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
+from sound_to_video.core.video import SampledVideo
+
+SIZE = 64
+SETTINGS = SamplerSettings(seed=1, steps=1, cfg=1.0, sampler_name="euler", scheduler="simple")
+
+
+def some_lengths(count: int = 30) -> list[float]:
+    """From 0.3 to 40 s, as many short as long ones."""
+    draw = random.Random(20)
+    return [0.3, 40.0] + [round(0.3 * (40 / 0.3) ** draw.random(), 4) for _ in range(count - 2)]
+
+
+@dataclass
+class Loaded:
+    model: Any
+    vae: Any
+    audio_vae: Any = None
+
+    def encoded(self, audio: Audio) -> EncodedAudio:
+        if self.audio_vae is not None:
+            return encode_with_vae(audio, self.audio_vae)
+        samples = math.ceil(audio.sample_count * 16000 / audio.sample_rate)
+        layers = tuple(torch.randn([1, max(1, (samples - 400) // 320 + 1), 1024]) for _ in range(25))
+        host = {"encoded_audio": layers[-1], "encoded_audio_all_layers": layers, "audio_samples": samples}
+        return HostEncodedAudio(host, audio)
+
+
+@pytest.fixture(scope="module", params=["wan_s2v", "ltx_av"])
+def loaded(request, checkpoints) -> Loaded:
+    import comfy.sd
+    import comfy.utils
+
+    if request.param == "wan_s2v":
+        model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
+        return Loaded(model, comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae")))))
+    from comfy_extras.nodes_lt_audio import LTXVAudioVAELoader
+    from nodes import CheckpointLoaderSimple
+
+    folder_paths.add_model_folder_path("checkpoints", str(checkpoints.path("ltx_av").parent))
+    name = checkpoints.name("ltx_av")
+    model, _, vae = CheckpointLoaderSimple().load_checkpoint(name)
+    return Loaded(model, vae, LTXVAudioVAELoader.execute(name)[0])
+
+
+def impulse(seconds: float, sample_rate: int, at: float) -> Audio:
+    waveform = torch.zeros([1, 2, round(seconds * sample_rate)])
+    waveform[..., round(at * sample_rate)] = 0.9
+    return audio_from({"waveform": waveform, "sample_rate": sample_rate})
+
+
+def sampled(loaded: Loaded, audio: Audio) -> tuple[SampledVideo, LatentSpool]:
+    family = recognise(loaded.model)
+    width = torch.Generator().manual_seed(1)
+    scene = Scene(
+        model=loaded.model,
+        vae=loaded.vae,
+        positive=[[torch.randn([1, 2, 1024], generator=width), {}]],
+        negative=[[torch.zeros([1, 2, 1024]), {}]],
+        encoded_audio=loaded.encoded(audio),
+        width=SIZE,
+        height=SIZE,
+        frame_rate=family.rate(0),
+        reference_image=torch.rand([1, SIZE, SIZE, 3], generator=width),
+    )
+    family.check(scene)
+    take = family.take(scene, plan_scene(family, scene, SETTINGS.seed, 0))
+    latents = LatentSpool(folder_paths.get_temp_directory())
+    sample_segments(take, HostSampler(SETTINGS), latents)
+    return SampledVideo(family, take, latents, audio), latents
+
+
+def heard(path: str) -> tuple[Fraction, Fraction, float]:
+    """Seconds of picture, seconds of sound, and the time of the loudest sample, as a player has them."""
+    with av.open(path) as file:
+        video, audio = file.streams.video[0], file.streams.audio[0]
+        pictures = sum(1 for _ in file.decode(video))
+        file.seek(0)
+        start = None
+        pieces = []
+        for frame in file.decode(audio):
+            start = frame.pts * frame.time_base if start is None else start
+            pieces.append(frame.to_ndarray())
+        samples = np.concatenate(pieces, axis=1)
+        peak = start + Fraction(int(np.abs(samples[0]).argmax()), audio.rate)
+        # A decoder gives the last AAC frame whole; the track's duration is what a player stops at.
+        return pictures / video.average_rate, audio.duration * audio.time_base, float(peak)
+
+
+def test_thirty_lengths(loaded, tmp_path, record_property):
+    draw = random.Random(3)
+    worst_length = worst_impulse = 0.0
+    for seconds in some_lengths():
+        sample_rate = draw.choice([16000, 22050, 44100, 48000])
+        at = seconds * draw.uniform(0.1, 0.9)
+        audio = impulse(seconds, sample_rate, at)
+        with torch.inference_mode():
+            video, latents = sampled(loaded, audio)
+            path = str(tmp_path / "clip.mp4")
+            write_clip(path, video.stream_frames(), video.get_frame_rate(), audio)
+        frame = 1 / video.get_frame_rate()
+        pictures, sound, peak = heard(path)
+        assert abs(pictures - audio.duration) <= frame / 2, seconds
+        grid = recognise(loaded.model).grid
+        assert latents.tensor().shape[2] == grid.latent_count(video.get_frame_count()), "no latent too many"
+        worst_length = max(worst_length, float(abs(pictures - sound) / frame))
+        worst_impulse = max(worst_impulse, abs(peak - round(at * sample_rate) / sample_rate))
+    record_property(
+        "worst", f"picture and sound {worst_length:.3f} frames, impulse {worst_impulse * 1000:.3f} ms apart"
+    )
+    assert worst_length <= 0.5
+    assert worst_impulse < 0.001
