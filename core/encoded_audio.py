@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .errors import SoundToVideoError
+from .lazy_mapping import LazyMapping
 from .timeline import exact, sample_time
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ KIND_NAMES = {
 }
 
 
-class EncodedAudio(Mapping):
+class EncodedAudio(LazyMapping):
     """Base of everything that travels as AUDIO_ENCODER_OUTPUT; see the module's docstring for keys and attributes."""
 
     kind: str

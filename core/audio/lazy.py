@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SoundToVideoError
+from ..lazy_mapping import LazyMapping
 
 
 class Source(Protocol):
@@ -34,7 +35,7 @@ class Source(Protocol):
         ...
 
 
-class Audio(Mapping[str, Any]):
+class Audio(LazyMapping):
     """A stretch of sound, decoded when indexed: ``audio["waveform"]`` is ``[1, C, T]`` float32, on the CPU.
 
     It keeps no samples: a waveform that nobody holds any more is decoded again the next time it is asked for.

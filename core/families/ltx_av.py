@@ -50,7 +50,7 @@ SPATIAL_RATIO = 32
 UPSCALE = 2
 WINDOW_SECONDS = 20
 AUDIO_RATE = Fraction(25)  # audio latents a second
-LONGEST_ALIGNED_STEP = 12  # latents
+SHORTEST_STEP, LONGEST_ALIGNED_STEP = 3, 12  # new latents of a segment
 OVERLAP_LATENTS = 4
 DECODE_CONTEXT = 2  # latents decoded in front of an overlap that is encoded anew at half size
 REFERENCE_EDGE = 1536  # pixels of the reference image's longer edge when it is compressed, as in the template
@@ -206,7 +206,7 @@ class LTXAV(Family):
     def window_for(self, frame_rate: Fraction, segment_seconds: Number) -> Window:
         """Windows that start on a latent of picture and sound where the frame rate allows it (24, 25, 30 fps ...)."""
         seconds = exact(segment_seconds or WINDOW_SECONDS)
-        step = max(1, 1 + rounded(seconds * frame_rate / self.grid.stride) - OVERLAP_LATENTS)
+        step = max(SHORTEST_STEP, 1 + rounded(seconds * frame_rate / self.grid.stride) - OVERLAP_LATENTS)
         both = (self.grid.stride * AUDIO_RATE / frame_rate).denominator
         if both <= LONGEST_ALIGNED_STEP:
             step = max(both, step - step % both)
