@@ -4,14 +4,22 @@ from comfy_api.latest import io
 
 from .a2v_sampler import A2VSampler
 from .audio_encode import AudioEncode
+from .load_audio import LoadAudio
 from .load_diffusers_ltx import LoadDiffusersLTX
+from .mux_audio_video import MuxAudioVideo
 from .prompt_timeline import PromptTimeline
+from .record_mic import RecordMic
 from .s2v_sampler import S2VSampler
+from .trim_audio import TrimAudio
 
 NODES: list[type[io.ComfyNode]] = [
+    LoadAudio,
+    RecordMic,
+    TrimAudio,
     AudioEncode,
     S2VSampler,
     A2VSampler,
+    MuxAudioVideo,
     PromptTimeline,
     LoadDiffusersLTX,
 ]

@@ -1,0 +1,67 @@
+"""The stretch of a sound that Trim Audio keeps."""
+
+import wave
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from .audio import Audio, seconds
+from .errors import SoundToVideoError
+from .timeline import Number, exact, sample_index
+
+WAV_BLOCK_SAMPLES = 1 << 18
+
+
+def trim(
+    audio: Audio,
+    start_seconds: Number,
+    end_seconds: Number = 0,
+    fade_in_seconds: Number = 0,
+    fade_out_seconds: Number = 0,
+) -> Audio:
+    """``audio`` from ``start_seconds`` to ``end_seconds``, with raised-cosine fades; nothing is decoded.
+
+    An end of 0, or beyond the sound, is the sound's end; negative times count from it, as in core's Trim Audio
+    Duration. Times become samples by ``timeline.sample_index``. Raises SoundToVideoError when nothing is left, or a
+    fade is longer than what is left.
+    """
+    start, end = exact(start_seconds), exact(end_seconds)
+    if start < 0:
+        start = max(audio.duration + start, Fraction(0))
+    if end < 0:
+        end += audio.duration
+        if end <= start:
+            raise _empty(audio, start, end)
+    first = sample_index(start, audio.sample_rate)
+    last: int | None = sample_index(end, audio.sample_rate)
+    if not end or not audio.reaches(last):
+        last = None
+    if (last is not None and last <= first) or (end and end <= start) or not audio.reaches(first + 1):
+        raise _empty(audio, start, end or audio.duration)
+    kept = audio if first == 0 and last is None else audio.trimmed(first, last)
+    return kept.faded(
+        sample_index(fade_in_seconds, audio.sample_rate), sample_index(fade_out_seconds, audio.sample_rate)
+    )
+
+
+def _empty(audio: Audio, start: Fraction, end: Fraction) -> SoundToVideoError:
+    return SoundToVideoError(
+        f"the range {seconds(start)}-{seconds(end)} s is empty; the audio lasts {seconds(audio.duration)} s."
+    )
+
+
+def write_wav(audio: Audio, path: Path) -> None:
+    """Write 16-bit PCM for a browser, a block at a time; the file appears when it is whole."""
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        with wave.open(str(partial), "wb") as file:
+            file.setnchannels(audio.channels)
+            file.setsampwidth(2)
+            file.setframerate(audio.sample_rate)
+            for block in audio.blocks(WAV_BLOCK_SAMPLES):
+                levels = np.rint(np.clip(block.T.numpy(), -1, 1) * 32767)
+                file.writeframes(levels.astype("<i2").tobytes())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,99 @@
+"""Mux Audio Video: frames and sound to a clip."""
+
+from pathlib import Path
+
+import comfy.model_management
+import comfy.utils
+import folder_paths
+from comfy.cli_args import args
+from comfy_api.latest import InputImpl, io, ui
+
+from ..core.audio import audio_from
+from ..core.clip_formats import DEFAULT_QUALITY, FORMATS, QUALITIES
+from ..core.frames import frames_of
+from ..core.mux import write_clip
+from ._errors import named_errors
+
+
+class MuxAudioVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoundToVideo_MuxAudioVideo",
+            display_name="Mux Audio Video",
+            category="sound to video",
+            description=(
+                "Writes the clip: pictures and sound, each encoded once, in step to the sample. Frames are decoded and "
+                "encoded a few at a time, so that long clips fit in memory."
+            ),
+            search_aliases=[
+                "save video",
+                "export video",
+                "video combine",
+                "mp4",
+                "webm",
+                "prores",
+                "h264",
+                "add audio",
+            ],
+            inputs=[
+                io.MultiType.Input("video", types=[io.Video, io.Image], tooltip="A VIDEO, or the frames of one."),
+                io.Audio.Input(
+                    "audio", optional=True, tooltip="The sound of the clip. Left open, the VIDEO's own sound is kept."
+                ),
+                io.Combo.Input(
+                    "format",
+                    options=list(FORMATS),
+                    default="mp4 (H.264)",
+                    tooltip=(
+                        "H.264 plays everywhere. H.265 and AV1 are smaller, and slower to write. ProRes is for editing "
+                        "programs; browsers cannot play it. Sound: AAC in mp4, Opus in webm, uncompressed in mov."
+                    ),
+                ),
+                io.Combo.Input("quality", options=list(QUALITIES), default=DEFAULT_QUALITY),
+                io.String.Input(
+                    "filename_prefix",
+                    default="video/sound_to_video",
+                    tooltip="Where to save in the output folder. Takes %date:yyyy-MM-dd% and %width%.",
+                ),
+                io.Float.Input(
+                    "frame_rate",
+                    default=16.0,
+                    min=0.01,
+                    max=1000.0,
+                    step=0.01,
+                    round=0.001,
+                    tooltip="Frames per second, for an IMAGE. A VIDEO knows its own.",
+                ),
+            ],
+            outputs=[io.Video.Output()],
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            is_output_node=True,
+        )
+
+    @classmethod
+    @named_errors("Mux Audio Video")
+    def execute(cls, video, format, quality, filename_prefix, frame_rate, audio=None) -> io.NodeOutput:
+        stream = frames_of(video, frame_rate)
+        sound = stream.audio if audio is None else audio_from(audio)
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+            filename_prefix, folder_paths.get_output_directory(), stream.width, stream.height
+        )
+        path = Path(folder, f"{name}_{counter:05}_{FORMATS[format].suffix}")
+        progress = comfy.utils.ProgressBar(stream.frame_count)
+
+        def on_frames(count: int) -> None:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            progress.update_absolute(count, max(count, stream.frame_count))
+
+        write_clip(path, stream.groups, stream.frame_rate, sound, format, quality, cls._metadata(), on_frames)
+        shown = ui.PreviewVideo([ui.SavedResult(path.name, subfolder, io.FolderType.output)])
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=shown)
+
+    @classmethod
+    def _metadata(cls) -> dict | None:
+        """The workflow and prompt, under the keys of core's Save Video; none with --disable-metadata."""
+        if args.disable_metadata:
+            return None
+        prompt = {} if cls.hidden.prompt is None else {"prompt": cls.hidden.prompt}
+        return {**(cls.hidden.extra_pnginfo or {}), **prompt}

@@ -1,0 +1,226 @@
+"""Load Audio, Record Mic, Trim Audio and Mux Audio Video as the host calls them."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import folder_paths
+import numpy as np
+import pytest
+import torch
+from comfy.cli_args import args
+from comfy_api.latest import InputImpl, Types
+from comfy_execution.utils import CurrentNodeContext
+from sound_to_video.core.audio import Audio, open_audio
+from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.nodes.load_audio import LoadAudio
+from sound_to_video.nodes.mux_audio_video import MuxAudioVideo
+from sound_to_video.nodes.record_mic import RecordMic
+from sound_to_video.nodes.trim_audio import TrimAudio
+from sound_to_video.tests.sound_files import chirp, write_silent_video, write_sound
+
+RATE = 16000
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path, monkeypatch):
+    """Input, output and temp folders of this test alone."""
+    for kind in ("input", "output", "temp"):
+        (tmp_path / kind).mkdir()
+        monkeypatch.setattr(folder_paths, f"{kind}_directory", str(tmp_path / kind))
+    return tmp_path
+
+
+@pytest.fixture
+def voice(folders):
+    (folders / "input" / "takes").mkdir()
+    return write_sound(folders / "input" / "takes" / "voice.wav", "pcm_s16le", chirp(2.0, RATE, 1), RATE)
+
+
+def hidden(node, **values):
+    """The node class as the executor prepares it, with these hidden inputs."""
+    from comfy_api.latest import io
+
+    prepared = node.PREPARE_CLASS_CLONE({})
+    prepared.hidden = io.HiddenHolder(
+        **{name: values.get(name) for name in ("unique_id", "prompt", "extra_pnginfo", "dynprompt")},
+        auth_token_comfy_org=None,
+        api_key_comfy_org=None,
+    )
+    return prepared
+
+
+def frames(count=8, height=48, width=64):
+    return torch.linspace(0, 1, count)[:, None, None, None].expand(count, height, width, 3).contiguous()
+
+
+def mux(video, audio=None, format="mp4 (H.264)", quality="high", filename_prefix="clip", frame_rate=16.0, **values):
+    return hidden(MuxAudioVideo, **values).execute(video, format, quality, filename_prefix, frame_rate, audio)
+
+
+def test_sounds_of_all_subfolders_are_offered(folders, voice):
+    write_silent_video(folders / "input" / "clip.mp4")
+    (folders / "input" / "notes.txt").write_text("no sound")
+    (folders / "input" / "model.safetensors").touch()
+    (folders / "input" / ".hidden.wav").touch()
+    (combo,) = LoadAudio.define_schema().inputs
+    assert combo.options == ["clip.mp4", "takes/voice.wav"]
+
+
+def test_loading_gives_lazy_sound(voice):
+    audio = LoadAudio.execute("takes/voice.wav").args[0]
+    assert isinstance(audio, Audio)
+    assert torch.equal(audio["waveform"], open_audio(voice)["waveform"])
+    assert torch.equal(RecordMic.execute("takes/voice.wav [input]").args[0]["waveform"], audio["waveform"])
+
+
+@pytest.mark.parametrize("name", ["nowhere.wav", "../secret.wav", "takes", "/etc/passwd", "takes/voice.wav [output]"])
+def test_names_that_are_no_file_of_the_folder_are_refused_before_the_run(voice, name):
+    (voice.parents[2] / "secret.wav").write_bytes(voice.read_bytes())
+    for answer in (LoadAudio.validate_inputs(name), RecordMic.validate_inputs(name)):
+        assert "is not in the input folder" in answer
+
+
+def test_a_link_out_of_the_folder_is_refused(voice):
+    outside = voice.parents[2] / "secret.wav"
+    outside.write_bytes(voice.read_bytes())
+    (voice.parents[1] / "link.wav").symlink_to(outside)
+    assert "is not in the input folder" in LoadAudio.validate_inputs("link.wav")
+
+
+def test_no_take_yet():
+    assert "press record" in RecordMic.validate_inputs("")
+
+
+def test_names_that_are_there_are_accepted(voice):
+    assert LoadAudio.validate_inputs("takes/voice.wav") is True
+    assert RecordMic.validate_inputs("takes/voice.wav [input]") is True
+
+
+def test_a_new_take_under_the_same_name_runs_again(voice):
+    before = LoadAudio.fingerprint_inputs("takes/voice.wav")
+    assert LoadAudio.fingerprint_inputs("takes/voice.wav") == before
+    write_sound(voice, "pcm_s16le", chirp(2.0, RATE, 1, seed=1), RATE)
+    assert LoadAudio.fingerprint_inputs("takes/voice.wav") != before
+
+
+@pytest.mark.parametrize(("node", "name"), [(LoadAudio, "Load Audio"), (RecordMic, "Record Mic")])
+def test_errors_begin_with_the_nodes_name(folders, node, name):
+    (folders / "input" / "empty.wav").touch()
+    with pytest.raises(SoundToVideoError, match=f"^{name}: empty.wav is empty"):
+        node.execute("empty.wav")
+
+
+def test_trimming_core_audio_and_ours_is_the_same(voice):
+    ours = LoadAudio.execute("takes/voice.wav").args[0]
+    core = {"waveform": ours["waveform"], "sample_rate": RATE}
+    trimmed = [hidden(TrimAudio).execute(audio, 0.25, -0.5, 0.1, 0.2).args[0] for audio in (ours, core)]
+    assert trimmed[0].sample_count == RATE * 5 // 4
+    assert torch.equal(trimmed[0]["waveform"], trimmed[1]["waveform"])
+
+
+def test_trim_errors_name_the_node_the_range_and_the_length(voice):
+    audio = LoadAudio.execute("takes/voice.wav").args[0]
+    with pytest.raises(SoundToVideoError, match=r"^Trim Audio: the range 3.0-2.5 s is empty; the audio lasts 2.0 s.$"):
+        hidden(TrimAudio).execute(audio, 3.0, 2.5, 0, 0)
+
+
+def test_sound_made_in_the_graph_is_left_for_the_widget(folders, voice):
+    audio = LoadAudio.execute("takes/voice.wav").args[0]
+    prompt = {
+        "1": {"class_type": "EmptyAudio", "inputs": {}},
+        "2": {"class_type": "SoundToVideo_TrimAudio", "inputs": {"audio": ["1", 0]}},
+    }
+    output = hidden(TrimAudio, prompt=prompt, unique_id="2").execute(audio, 0, 0, 0, 0)
+    (file,) = output.ui["sound_to_video_source"]
+    assert file["type"] == "temp"
+    assert open_audio(folders / "temp" / file["filename"]).sample_count == audio.sample_count
+    prompt["1"]["class_type"] = "SoundToVideo_LoadAudio"
+    assert not hidden(TrimAudio, prompt=prompt, unique_id="2").execute(audio, 0, 0, 0, 0).ui
+
+
+def test_mux_writes_numbered_files_shows_them_and_passes_the_video_on(folders, voice):
+    audio = LoadAudio.execute("takes/voice.wav").args[0]
+    first = mux(frames(32), audio, filename_prefix="sub/clip")
+    second = mux(frames(32), audio, filename_prefix="sub/clip")
+    names = sorted(path.name for path in (folders / "output" / "sub").iterdir())
+    assert names == ["clip_00001_.mp4", "clip_00002_.mp4"]
+    assert second.ui.as_dict()["images"] == [{"filename": names[1], "subfolder": "sub", "type": "output"}]
+    video = first.args[0]
+    assert (video.get_dimensions(), video.get_frame_count(), video.get_frame_rate()) == ((64, 48), 32, 16)
+    assert abs(open_audio(folders / "output" / "sub" / names[0]).duration - 2) < Fraction(1, 1000)
+
+
+@pytest.mark.parametrize("format", ["mp4 (H.264)", "webm (VP9)", "mov (ProRes)"])
+def test_the_workflow_is_in_the_file(folders, format, monkeypatch):
+    values = {"prompt": {"1": {"class_type": "X"}}, "extra_pnginfo": {"workflow": {"nodes": [], "name": "häß"}}}
+    mux(frames(), format=format, **values)
+    monkeypatch.setattr(args, "disable_metadata", True)
+    mux(frames(), format=format, **values)
+    kept = []
+    for path in sorted((folders / "output").iterdir()):
+        with av.open(str(path)) as container:
+            kept.append({key.lower(): value for key, value in container.metadata.items()})
+    assert json.loads(kept[0]["prompt"]) == values["prompt"]
+    assert json.loads(kept[0]["workflow"]) == values["extra_pnginfo"]["workflow"]
+    assert not {"prompt", "workflow"} & set(kept[1])
+
+
+def test_a_video_keeps_its_own_sound_and_rate(folders, voice):
+    audio = LoadAudio.execute("takes/voice.wav").args[0]
+    components = Types.VideoComponents(images=frames(24), audio=audio, frame_rate=Fraction(12))
+    again = mux(mux(InputImpl.VideoFromComponents(components)).args[0], frame_rate=99.0).args[0]
+    assert (again.get_frame_rate(), again.get_frame_count()) == (12, 24)
+    clip = open_audio(Path(again.get_stream_source()))
+    assert clip.sample_count == audio.sample_count
+    heard, meant = clip["waveform"][0, 0].numpy(), audio["waveform"][0, 0].numpy()
+    assert np.corrcoef(heard, meant)[0, 1] > 0.98
+    trimmed = mux(again.as_trimmed(0.5, 1.0)).args[0]
+    assert trimmed.get_frame_count() == 12
+    clip = open_audio(Path(trimmed.get_stream_source()))
+    assert clip.duration == 1
+    assert np.corrcoef(clip["waveform"][0, 0].numpy(), meant[RATE // 2 : 3 * RATE // 2])[0, 1] > 0.95
+
+
+def test_interrupting_leaves_nothing(folders, monkeypatch):
+    import comfy.model_management
+
+    calls = []
+
+    def interrupted():
+        calls.append(1)
+        if len(calls) == 3:
+            raise comfy.model_management.InterruptProcessingException
+
+    monkeypatch.setattr(comfy.model_management, "throw_exception_if_processing_interrupted", interrupted)
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        mux(frames(80))
+    assert list((folders / "output").iterdir()) == []
+
+
+def test_progress_reaches_its_end(folders, monkeypatch):
+    import comfy.utils
+
+    seen = []
+    monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda value, total, *_, **__: seen.append((value, total)))
+    with CurrentNodeContext("prompt", "node"):
+        mux(frames(20))
+    assert seen[-1] == (20, 20)
+    assert [value for value, _ in seen] == sorted(value for value, _ in seen)
+
+
+@pytest.mark.parametrize(
+    ("video", "words"),
+    [
+        (frames(4, 48, 63), "even width and height, the frames are 63 x 48. Resize or crop them to 62 x 48"),
+        (torch.zeros(4, 48, 64, 4), "frames must be RGB"),
+        (torch.zeros(0, 48, 64, 3), "IMAGE batch"),
+        (torch.full((4, 48, 64, 3), float("nan")), "frame 0 holds NaN"),
+        ("a text", "expected a VIDEO or an IMAGE"),
+    ],
+)
+def test_pictures_that_cannot_be_written_are_named(folders, video, words):
+    with pytest.raises(SoundToVideoError, match=f"^Mux Audio Video: .*{words}"):
+        mux(video)
+    assert list((folders / "output").iterdir()) == []
