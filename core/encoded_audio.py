@@ -58,6 +58,11 @@ class EncodedAudio(LazyMapping):
     def __len__(self) -> int:
         return len(HOST_KEYS)
 
+    def values(self):
+        """Nothing: the host looks through the values of every output for models (PromptModelTracker in
+        comfy/model_patcher.py), which would encode the whole audio anew. Index it, or use ``items()``."""
+        return ()
+
     @abstractmethod
     def host_value(self, key: str) -> Any:
         """The value under one of the host's keys."""

@@ -156,6 +156,11 @@ class Audio(LazyMapping):
     def __len__(self) -> int:
         return 2
 
+    def values(self):
+        """Without the waveform: the host looks through the values of every output for models (PromptModelTracker in
+        comfy/model_patcher.py), which would decode the whole file. Index it, or use ``items()``."""
+        return (self.sample_rate,)
+
     def __contains__(self, key: object) -> bool:
         return key in ("waveform", "sample_rate")
 

@@ -67,3 +67,37 @@ def frames_of_clip(prompt: Prompt) -> Prompt:
         "components": node("GetVideoComponents", video=["clip", 0]),
         "frames": node("PreviewImage", images=["components", 0]),
     }
+
+
+def ltx_latents(checkpoints, audio: str, **sampler: Any) -> Prompt:
+    """Core's Load Audio -> Audio Encode -> A2V Sampler ("clip"), its latents saved ("file"), at 64 x 64."""
+    name = checkpoints.name("ltx_av")
+    return {
+        "model": node("CheckpointLoaderSimple", ckpt_name=name),
+        "audio_vae": node("LTXVAudioVAELoader", ckpt_name=name),
+        "text": node("LotusConditioning"),
+        "audio": node("LoadAudio", audio=audio),
+        "encoded": node("SoundToVideo_AudioEncode", audio=["audio", 0], audio_vae=["audio_vae", 0]),
+        "clip": node(
+            "SoundToVideo_A2VSampler",
+            **{
+                "model": ["model", 0],
+                "vae": ["model", 2],
+                "positive": ["text", 0],
+                "negative": ["text", 0],
+                "encoded_audio": ["encoded", 0],
+                "width": 64,
+                "height": 64,
+                "seed": 5,
+                "steps": 2,
+                "cfg": 1.0,
+                "sampler_name": "euler",
+                "scheduler": "simple",
+                "audio_scale": 1.0,
+                "frame_rate": 0.0,
+                "segment_seconds": 0.0,
+                **sampler,
+            },
+        ),
+        "file": node("SaveLatent", samples=["clip", 1], filename_prefix="latents"),
+    }
