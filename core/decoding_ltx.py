@@ -72,7 +72,7 @@ class _Carried:
     """The frames kept by the decoder's convolutions: in place inside the ``with``, put aside outside."""
 
     def __init__(self, decoder: torch.nn.Module):
-        self._modules = [module for module in decoder.modules() if hasattr(module, "temporal_cache_state")]
+        self._modules: list[Any] = [m for m in decoder.modules() if hasattr(m, "temporal_cache_state")]
         self._states: list[Any] = [None] * len(self._modules)
 
     def __enter__(self) -> None:

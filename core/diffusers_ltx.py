@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import comfy.sd
 import comfy.utils
@@ -112,7 +112,8 @@ def _vae(weights: Weights, folder: Path, part: str, **config: Any) -> comfy.sd.V
     given = set(weights)
     vae = comfy.sd.VAE(sd=weights, metadata=_metadata(**config))
     vae.throw_exception_if_invalid()
-    _check_names(given, set(vae.first_stage_model.state_dict()), folder, part)
+    network: Any = vae.first_stage_model
+    _check_names(given, set(network.state_dict()), folder, part)
     return vae
 
 
@@ -185,5 +186,5 @@ def _weights(folder: Path, part: str) -> Weights:
         raise SoundToVideoError(f"{folder.name}/{part} lacks {what}: download the whole {part} folder.")
     weights: Weights = {}
     for file in files:
-        weights.update(comfy.utils.load_torch_file(str(file), safe_load=True))
+        weights.update(cast(Weights, comfy.utils.load_torch_file(str(file), safe_load=True)))
     return weights

@@ -40,6 +40,7 @@ LTX_TRANSFORMER = {
     "audio_connector_num_attention_heads": 1,
     "audio_connector_attention_head_dim": 512,
     "use_middle_indices_grid": True,
+    "causal_temporal_positioning": True,
     "positional_embedding_max_pos": [20, 2048, 2048],
     "audio_positional_embedding_max_pos": [20],
     "rope_type": "split",

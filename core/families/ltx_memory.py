@@ -25,7 +25,7 @@ def check_memory(model: Any, plan: Plan, width: int, height: int) -> None:
     The estimate is the host's own (``BaseModel.memory_required``) where attention does not hold its whole matrix.
     """
     device = model.load_device
-    available = comfy.model_management.get_total_memory(device)
+    available: Any = comfy.model_management.get_total_memory(device)
     longest = max(plan.segments, key=lambda segment: segment.latent_count)
     value_size = comfy.model_management.dtype_size(model.model.get_dtype_inference())
     latent_bytes = width * height * LATENT_VALUES * value_size * BYTES_PER_FACTOR * model.model.memory_usage_factor
