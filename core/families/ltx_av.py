@@ -164,7 +164,7 @@ class LTXAVTake(Take):
         segment: Segment,
         overlap: torch.Tensor | None,
     ) -> tuple[Any, Any]:
-        """The host's nested latents and noise masks of picture and sound, what is known set in: mask 0 is kept, 1 is sampled."""
+        """The host's nested latents and noise masks of both, what is known set in: mask 0 is kept, 1 is sampled."""
         picture = picture.clone()
         mask = torch.ones([1, 1, picture.shape[2], 1, 1], device=picture.device)
         if overlap is not None:
