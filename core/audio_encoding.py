@@ -42,6 +42,8 @@ class EncoderFeatures(EncodedAudio):
     Every layer at 50 a second would be 5 MB a second; core nodes that ask for it get it computed anew.
     """
 
+    audio: Audio
+
     def __init__(self, audio: Audio, encoder: Any, kind: str, frame_rate: Fraction):
         self.audio, self.kind, self.duration = audio, kind, audio.duration
         self._encoder, self._frame_rate = encoder, frame_rate

@@ -33,8 +33,8 @@ def longer_edge_resized(image: torch.Tensor, longer_edge: int) -> torch.Tensor:
     """The first picture, its longer edge at ``longer_edge`` pixels, as core's Resize Images by Longer Edge has it."""
     picture = Image.fromarray((image[0].cpu().numpy() * 255).clip(0, 255).astype(np.uint8))
     scale = longer_edge / max(picture.size)
-    size = tuple(longer_edge if side == max(picture.size) else int(side * scale) for side in picture.size)
-    pixels = np.asarray(picture.resize(size, Image.Resampling.LANCZOS)).astype(np.float32) / 255
+    width, height = (longer_edge if side == max(picture.size) else int(side * scale) for side in picture.size)
+    pixels = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS)).astype(np.float32) / 255
     return torch.from_numpy(pixels)[None].to(image.device)
 
 

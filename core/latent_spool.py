@@ -56,7 +56,7 @@ class LatentSpool(Sequence[torch.Tensor]):
             else:
                 with self._path.open("r+b") as file:
                     file.seek(offset)
-                    file.write(memoryview(frames_first.numpy()).cast("B"))
+                    file.write(frames_first.numpy().data.cast("B"))
         except OSError as error:
             logging.warning("Sound to Video: latents stay in memory, the disk does not take them: %s", error)
             held = frames_first
@@ -84,7 +84,7 @@ class LatentSpool(Sequence[torch.Tensor]):
             frames_first = torch.empty(piece.shape)
             with self._path.open("rb") as file:
                 file.seek(piece.offset)
-                file.readinto(memoryview(frames_first.numpy()).cast("B"))
+                file.readinto(frames_first.numpy().data.cast("B"))
         return frames_first.transpose(0, 1).unsqueeze(0)
 
     def tensor(self) -> torch.Tensor:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import av.audio
+import av.container
 import numpy as np
 
 FINEST_BINS_PER_SECOND = 1000
@@ -176,7 +178,7 @@ def _peak_here(container: av.container.InputContainer, stream: av.audio.AudioStr
             continue
         for frame in frames:
             samples = frame.to_ndarray()
-            scale = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max)
+            scale = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype.name).max)
             offset = 128 if samples.dtype == np.uint8 else 0
             lowest = min(lowest, (float(samples.min()) - offset) / (127.0 if offset else scale))
             highest = max(highest, (float(samples.max()) - offset) / (127.0 if offset else scale))

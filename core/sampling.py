@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import comfy.model_management
-import comfy.nested_tensor
 import comfy.sample
 import comfy.samplers
 import comfy.utils
 import latent_preview
 import torch
+from comfy.nested_tensor import NestedTensor
 
 from .families import Family, Scene, Take
 from .latent_spool import LatentSpool
@@ -74,14 +74,14 @@ class HostSampler:
         model,
         positive: list,
         negative: list,
-        latent: torch.Tensor,
+        latent: torch.Tensor | NestedTensor,
         seed: int,
         *,
-        noise_mask: torch.Tensor | None = None,
+        noise_mask: torch.Tensor | NestedTensor | None = None,
         sigmas: torch.Tensor | None = None,
         sampler_name: str | None = None,
         guider: comfy.samplers.CFGGuider | None = None,
-    ) -> torch.Tensor:
+    ) -> Any:
         """One run of the host's sampler loop; the same numbers as core's KSampler with the same inputs.
 
         latent: ``[1, C, T, H, W]`` or the host's NestedTensor of several modalities.
@@ -98,7 +98,7 @@ class HostSampler:
             if kept is not None:
                 self.resumed_runs += 1
                 self._step(len(sigmas) - 1)
-                return kept[0] if len(kept) == 1 else comfy.nested_tensor.NestedTensor(kept)
+                return kept[0] if len(kept) == 1 else NestedTensor(kept)
         if guider is None:
             guider = comfy.samplers.CFGGuider(model)
             guider.set_conds(positive, negative)

@@ -37,7 +37,7 @@ def _feed(digest: Any, value: Any) -> None:
     if isinstance(value, torch.Tensor):
         data = value.detach().cpu().contiguous()
         digest.update(f"tensor {data.dtype} {tuple(data.shape)}".encode())
-        digest.update(memoryview(data.reshape(-1).view(torch.uint8).numpy()))
+        digest.update(data.reshape(-1).view(torch.uint8).numpy().data)
     elif getattr(value, "is_nested", False):
         _feed(digest, ["nested", *value.unbind()])
     elif isinstance(value, Mapping):

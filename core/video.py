@@ -54,7 +54,8 @@ class SampledVideo(Input.Video):
 
     def get_components(self) -> Types.VideoComponents:
         images = torch.cat(list(self.stream_frames()))
-        return Types.VideoComponents(images=images, audio=self._audio, frame_rate=self.get_frame_rate())
+        audio: Any = self._audio  # a Mapping with the host's keys
+        return Types.VideoComponents(images=images, audio=audio, frame_rate=self.get_frame_rate())
 
     def save_to(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from aiohttp import web
+
 
 def register_routes() -> None:
     """Add the routes to the host's server; to be called while it loads its custom nodes."""
@@ -11,4 +13,5 @@ def register_routes() -> None:
 
     for table in (sound_routes.routes, upload_routes.routes, plan_routes.routes):
         for route in table:
+            assert isinstance(route, web.RouteDef)
             PromptServer.instance.routes.route(route.method, route.path)(route.handler)
