@@ -232,6 +232,10 @@ class LTXAV(Family):
             raise SoundToVideoError(f"{self.name} takes no control_video: disconnect it.")
         if upscaler is not None:
             check_upscaler(upscaler)
+            if not hasattr(scene.vae.first_stage_model, "per_channel_statistics"):
+                raise SoundToVideoError(
+                    "the latent upscale model needs the whole VAE of the checkpoint, not a tiny one."
+                )
 
     def take(self, scene: Scene, plan: Plan) -> Take:
         return LTXAVTake(scene, plan)

@@ -1,5 +1,7 @@
 """What LTX-2 cannot work with is said before anything is sampled, with what to do."""
 
+from dataclasses import replace
+
 import comfy.model_management
 import pytest
 import torch
@@ -8,7 +10,7 @@ from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import recognise
 from sound_to_video.core.families.ltx_memory import check_memory, explained_out_of_memory
 from sound_to_video.core.sampling import plan_scene
-from sound_to_video.tests.ltx import Models, pictures, scene_of, sound
+from sound_to_video.tests.ltx import Models, our_latents, pictures, scene_of, sound
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +33,7 @@ def test_audio_of_another_encoder(models):
     layers = tuple(torch.zeros([1, 50, 1024]) for _ in range(25))
     encoded = HostEncodedAudio({"encoded_audio_all_layers": layers, "audio_samples": 16000})
     scene = scene_of(models, sound(16000))
-    scene = type(scene)(**{**vars(scene), "encoded_audio": encoded})
+    scene = replace(scene, encoded_audio=encoded)
     refused(scene, r"encoded by wav2vec2 large .* listens to an LTX audio VAE: connect .* to audio_vae of Audio Encode")
 
 
@@ -70,6 +72,21 @@ def test_a_latent_upscale_model_of_another_kind(models, checkpoints, tmp_path, c
     folder_paths.filename_list_cache.clear()
     other = LatentUpscaleModelLoader.execute("other.safetensors")[0]
     refused(scene_of(models, sound(16000), options={"latent_upscale_model": other}), "not the spatial x2 upscaler")
+
+
+def test_two_stages_with_a_tiny_autoencoder(models, checkpoints):
+    """One stage goes with it; the upscaler works on latents in the whole VAE's own scale."""
+    import comfy.sd
+    import comfy.utils
+
+    vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("taehv_ltx"))))
+    scene = scene_of(models, sound(44100), vae=vae)
+    (latents,), _ = our_latents(scene)
+    assert latents.isfinite().all()
+    refused(
+        replace(scene, options={"latent_upscale_model": models.upscaler}),
+        "second stage needs the whole VAE of the checkpoint",
+    )
 
 
 def test_more_than_the_device_can_hold(models):
