@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .errors import SoundToVideoError
-from .lazy_mapping import LazyMapping
 from .timeline import exact, sample_time
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ KIND_NAMES = {
 }
 
 
-class EncodedAudio(LazyMapping):
+class EncodedAudio(Mapping):
     """Base of everything that travels as AUDIO_ENCODER_OUTPUT; see the module's docstring for keys and attributes."""
 
     kind: str

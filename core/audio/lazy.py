@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from ..errors import SoundToVideoError
-from ..lazy_mapping import LazyMapping
 
 
 class Source(Protocol):
@@ -35,7 +34,7 @@ class Source(Protocol):
         ...
 
 
-class Audio(LazyMapping):
+class Audio(Mapping[str, Any]):
     """A stretch of sound, decoded when indexed: ``audio["waveform"]`` is ``[1, C, T]`` float32, on the CPU.
 
     It keeps no samples: a waveform that nobody holds any more is decoded again the next time it is asked for.
