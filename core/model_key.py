@@ -16,13 +16,21 @@ def model_key(model: Any, graph: Any) -> str:
 
     graph: from ``upstream_graph``: patches are functions, which only the nodes that made them can tell apart.
     """
-    # A patched weight reads differently once the model is loaded, so that its patches speak for it.
+    # What the host patches into the loaded model reads differently then, so that the patches speak for it.
+    replaced = (*model.object_patches, *model.object_patches_backup, "model_sampling.")
     weights = [
         [name, tuple(tensor.shape) if name in model.patches else _sampled(tensor)]
         for name, tensor in model.model.state_dict().items()
+        if not name.startswith(replaced)
     ]
     patches = [[name, _patch_values(patch)] for name, patch in sorted(model.patches.items())]
-    settings = [sorted(model.object_patches), model.model_options, str(model.load_device)]
+    sampling = model.get_model_object("model_sampling")
+    settings = [
+        sorted(model.object_patches),
+        [type(sampling).__mro__[1].__name__, sampling.state_dict()],
+        model.model_options,
+        str(model.load_device),
+    ]
     return content_key(type(model.model).__name__, weights, patches, settings, graph)
 
 

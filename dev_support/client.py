@@ -74,7 +74,8 @@ class Client:
         return self
 
     def __exit__(self, *exception) -> None:
-        self._loop.call_soon_threadsafe(self._task.cancel)
+        if not self._loop.is_closed():  # it is once the server went away
+            self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(10)
 
     def _listen(self) -> None:
@@ -136,15 +137,17 @@ class Client:
             saved = json.loads(response.read())
         return f"{saved['subfolder']}/{saved['name']}" if saved["subfolder"] else saved["name"]
 
-    def queue(self, prompt: Prompt, workflow: dict | None = None) -> str:
-        """Queue an API-format prompt (with the workflow that it came from); return its id.
+    def queue(self, prompt: Prompt, workflow: dict | None = None, previews: bool = False) -> str:
+        """Queue an API-format prompt (with the workflow that it came from, with live previews); return its id.
 
         Raises:
             PromptError: the host refused it (unknown node, bad value, missing input).
         """
         body: dict[str, Any] = {"prompt": prompt, "client_id": self.id}
+        extra: dict[str, Any] = {"preview_method": "auto"} if previews else {}
         if workflow is not None:
-            body["extra_data"] = {"extra_pnginfo": {"workflow": workflow}}
+            extra["extra_pnginfo"] = {"workflow": workflow}
+        body["extra_data"] = extra
         try:
             return self.request("/prompt", body)["prompt_id"]
         except urllib.error.HTTPError as error:

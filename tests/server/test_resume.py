@@ -52,6 +52,7 @@ def finished(server, prompt) -> tuple[object, list]:
 
 def kill_at_step(server, prompt, step: int, delay_seconds: float) -> None:
     with Client(server.url) as client:
+        client.free()  # else the host answers from its cache
         prompt_id = client.queue(prompt)
 
         class Reached(Exception):
@@ -67,9 +68,10 @@ def kill_at_step(server, prompt, step: int, delay_seconds: float) -> None:
         server.kill()
 
 
+@pytest.mark.timeout(1200)
 def test_killed_at_random_moments_every_run_finishes_to_the_bit(server, checkpoints):
     write_tone(server.input_directory / "tone.wav", 13)
-    prompt = ltx_latents(checkpoints, "tone.wav", steps=STEPS, segment_seconds=2.0)
+    prompt = ltx_latents(checkpoints, "tone.wav", steps=STEPS, segment_seconds=3.0)
     undisturbed, resumed = finished(server, prompt)
     assert resumed == [0]
     assert len(kept_segments(server)) == SEGMENTS
@@ -78,8 +80,6 @@ def test_killed_at_random_moments_every_run_finishes_to_the_bit(server, checkpoi
     for _ in range(KILLS):
         for path in kept_segments(server):
             path.unlink()
-        prompt["file"]["inputs"]["filename_prefix"] = f"latents{len(found)}"
-        prompt["clip"]["inputs"]["seed"] = 5  # the host's cache must not answer: only a fresh server is asked
         kill_at_step(server, prompt, draw.randrange(1, SEGMENTS * STEPS), draw.uniform(0, 0.1))
         done = len(kept_segments(server))
         server.start()
@@ -87,6 +87,4 @@ def test_killed_at_random_moments_every_run_finishes_to_the_bit(server, checkpoi
         assert latents.equal(undisturbed)
         assert resumed == [done], "a finished segment was sampled again"
         found.append(done)
-        server.stop()
-        server.start()
     assert len(set(found)) > 2, f"the kills all fell into the same segments: {found}"

@@ -33,7 +33,7 @@ def clip(comfy_server, checkpoints):
 
     with Client(comfy_server.url) as client:
         prompt = frames_of_clip(muxed(wan_clip(checkpoints, VOICE, SECONDS, **SEGMENT)))
-        prompt_id = client.queue(prompt, workflow={"nodes": [], "a note": "kept"})
+        prompt_id = client.queue(prompt, workflow={"nodes": [], "a note": "kept"}, previews=True)
         result = client.wait(prompt_id)
         yield client, result
 
@@ -104,7 +104,8 @@ def test_core_save_video_writes_our_clip_with_its_sound(clip, checkpoints):
         theirs = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
         audio = container.streams.audio[0]
         assert abs(float(audio.duration * audio.time_base) - SECONDS) < 0.001
-    assert np.abs(theirs.astype(float) - frames_of(client, result)).mean() < 6, "only H.264 lies between them"
+    coarse = [frames.reshape(32, 8, 8, 8, 8, 3).mean((2, 4)) for frames in (theirs, frames_of(client, result))]
+    assert np.abs(coarse[0] - coarse[1]).mean() < 4, "only H.264 lies between them"
 
 
 def test_our_encoding_drives_cores_own_wan_node(client, checkpoints):

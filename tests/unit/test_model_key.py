@@ -33,6 +33,18 @@ def test_loading_and_reloading_do_not_change_it(load_model):
     assert before == loaded == model_key(with_lora(load_model(), 0.7), None)
 
 
+def test_another_patched_clone_of_it_in_memory_does_not_change_it(load_model):
+    import comfy.model_management
+    from comfy_extras.nodes_model_advanced import ModelSamplingSD3
+
+    model = load_model()
+    before = model_key(model, None)
+    (shifted,) = ModelSamplingSD3().patch(model, shift=1.0)
+    comfy.model_management.load_models_gpu([shifted])
+    assert model_key(model, None) == before
+    assert model_key(shifted, None) != before
+
+
 def test_weights_patches_and_their_strength_change_it(load_model):
     model = load_model()
     other = load_model()
