@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from .audio import Audio
 from .clip_formats import DEFAULT_QUALITY, FORMATS, QUALITIES, ClipFormat
 from .errors import SoundToVideoError
 from .sound_track import SoundTrack
+
+os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder's only switch for its console output: errors
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
