@@ -12,6 +12,8 @@ OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 # channel, which AAC and Opus would rob of everything above 120 Hz.
 LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 OPUS_LAYOUTS = {**LAYOUTS, 4: "quad"}
+# libav's Opus encoder swaps three channels of 6.1 (seen with three decoders): its back channel goes to two of 7.1.
+OPUS_WRITTEN_AS = {"6.1": "7.1"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class ClipFormat:
     codec_tag: str | None = None
     sample_rates: tuple[int, ...] = ()  # empty: any
     layouts: dict[int, str] = field(default_factory=lambda: LAYOUTS)
+    written_as: dict[str, str] = field(default_factory=dict)  # layouts that the encoder gets wrong
 
     @property
     def is_deep(self) -> bool:
@@ -59,12 +62,14 @@ FORMATS = {
         video_options={"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
         sample_rates=OPUS_RATES,
         layouts=OPUS_LAYOUTS,
+        written_as=OPUS_WRITTEN_AS,
     ),
     "webm (AV1)": ClipFormat(
         *(".webm", "webm", "libsvtav1", "yuv420p10le", "crf", ("45", "35", "27", "20"), "libopus", "flt"),
         video_options={"preset": "8"},
         sample_rates=OPUS_RATES,
         layouts=OPUS_LAYOUTS,
+        written_as=OPUS_WRITTEN_AS,
     ),
     "mov (ProRes)": ClipFormat(
         *(".mov", "mov", "prores_ks", "yuv422p10le", "profile", ("proxy", "lt", "standard", "hq"), "pcm_s24le", "s32"),

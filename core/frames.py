@@ -120,17 +120,18 @@ def _file_groups(source: Any, start: Fraction, stop: Fraction | None) -> Iterato
 
 
 def _to_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> Tensor:
-    """[H, W, 3] float32, by the frame's own matrix, and by way of 16 bits: swscale rounds roughly to 8."""
+    """[H, W, 3] float32, by the matrix that the frame is tagged with."""
+    deep = max(component.bits for component in frame.format.components) > 8
     rgb = reformatter.reformat(
         frame,
-        format="rgb48le",
+        format="rgb48le" if deep else "rgb24",
         src_colorspace=MATRICES.get(int(frame.colorspace)),
         src_color_range=frame.color_range or None,
         dst_color_range=ColorRange.JPEG,
     ).to_ndarray()
     if frame.rotation:
         rgb = np.rot90(rgb, k=round(frame.rotation / 90), axes=(0, 1))
-    return torch.from_numpy(rgb.astype(np.float32) / 65535)
+    return torch.from_numpy(rgb.astype(np.float32) / (65535 if deep else 255))
 
 
 def _sound_of_file(video: InputImpl.VideoFromFile, start: Fraction, stop: Fraction | None) -> Audio | None:

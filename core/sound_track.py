@@ -29,16 +29,15 @@ class SoundTrack:
         self._output = output
         self._audio = audio
         self._layout = clip_format.layouts[audio.channels]
+        written = clip_format.written_as.get(self._layout, self._layout)
         self._rate = _supported_rate(audio.sample_rate, clip_format.sample_rates)
-        self._stream = cast(
-            AudioStream, output.add_stream(clip_format.audio_codec, rate=self._rate, layout=self._layout)
-        )
+        self._stream = cast(AudioStream, output.add_stream(clip_format.audio_codec, rate=self._rate, layout=written))
         context = self._stream.codec_context
         context.format = clip_format.sample_format
         context.time_base = Fraction(1, self._rate)
         if clip_format.sample_rates:
             context.bit_rate = audio.channels * min(BITS_PER_SECOND, 4 * self._rate)
-        self._resampler = AudioResampler(format=clip_format.sample_format, layout=self._layout, rate=self._rate)
+        self._resampler = AudioResampler(format=clip_format.sample_format, layout=written, rate=self._rate)
         self._blocks = audio.blocks(max(1, int(BLOCK_SECONDS * audio.sample_rate)))
         self._block = next(self._blocks, None)
         self._taken = 0  # samples of the audio

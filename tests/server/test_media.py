@@ -111,7 +111,9 @@ def test_what_is_wrong_with_a_file_is_said_on_the_node(client, comfy_server):
     (comfy_server.input_directory / "words.mp3").write_text("These are words.\n" * 300)
     for name, words in (("silent.mp4", "silent.mp4 has no sound"), ("words.mp3", "words.mp3 ")):
         with pytest.raises(PromptError, match=f"Load Audio: {words}") as error:
-            client.run({"sound": loaded(name), "heard": {"class_type": "PreviewAudio", "inputs": {"audio": ["sound", 0]}}})
+            client.run(
+                {"sound": loaded(name), "heard": {"class_type": "PreviewAudio", "inputs": {"audio": ["sound", 0]}}}
+            )
         assert error.value.node_id == "sound"
     with pytest.raises(PromptError) as error:
         client.run(
