@@ -82,8 +82,8 @@ class LTXAVTake(Take):
         self.sizes = [(scene.width, scene.height)]
         if self.upscaler is not None:
             self.sizes.insert(0, (scene.width // UPSCALE, scene.height // UPSCALE))
-        self.references = self._references()
         check_memory(self.refining_model, plan, *self.sizes[-1])
+        self.references = self._references()
 
     def _references(self) -> list[torch.Tensor | None]:
         """The reference image's latent ``[1, 128, 1, H, W]`` at the size of every pass."""

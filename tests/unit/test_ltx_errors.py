@@ -85,7 +85,7 @@ def test_two_stages_with_a_tiny_autoencoder(models, checkpoints):
     assert latents.isfinite().all()
     refused(
         replace(scene, options={"latent_upscale_model": models.upscaler}),
-        "second stage needs the whole VAE of the checkpoint",
+        "needs the whole VAE of the checkpoint",
     )
 
 
@@ -120,3 +120,16 @@ def test_out_of_memory_while_sampling(models):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
     with pytest.raises(RuntimeError, match="something else"), explained_out_of_memory(plan, plan.segments[0]):
         raise RuntimeError("something else")
+
+
+def test_a_schedule_of_another_family():
+    from sound_to_video.core.families.ltx_av import LTXAV
+    from sound_to_video.core.families.wan_s2v import WanS2V
+    from sound_to_video.nodes._sampler import sigmas_for
+
+    with pytest.raises(SoundToVideoError, match="scheduler ltx-2 distilled is not one for Wan2"):
+        sigmas_for(WanS2V(), "ltx-2 distilled", None)
+    assert sigmas_for(LTXAV(), "ltx-2 distilled", None).tolist()[:2] == pytest.approx([1.0, 0.99375])
+    assert sigmas_for(LTXAV(), "simple", None) is None
+    given = torch.tensor([1.0, 0.0])
+    assert sigmas_for(LTXAV(), "ltx-2 distilled", given) is given

@@ -12,6 +12,7 @@ from sound_to_video.core.families.ltx_av import LTXAV, OVERLAP_LATENTS, LTXAVTak
 from sound_to_video.core.latent_spool import LatentSpool
 from sound_to_video.core.prompt_timeline import placed
 from sound_to_video.core.sampling import HostSampler, plan_scene, sample_segments
+from sound_to_video.core.segment_store import SegmentStore
 from sound_to_video.tests.ltx import SETTINGS, Models, conditioning, our_latents, scene_of, sound
 
 SECONDS = 6
@@ -198,3 +199,25 @@ def test_a_cut_begins_afresh_from_the_image(models):
     frames = torch.cat(list(LTXAV().decode(LTXAV().take(scene, plan), [clip[:, :, :9], clip[:, :, 9:]])))
     assert plan.segments[1].latent_start == 9
     assert frames.shape[0] >= plan.frame_count == 144
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(models, tmp_path):
+    """Both passes of every finished segment are found again; other guidance is another run."""
+
+    def run(**options):
+        options = {"latent_upscale_model": models.upscaler, **options}
+        scene = scene_of(models, sound(44100 * 3), options=options)
+        plan = plan_scene(LTXAV(), scene, SETTINGS.seed, SEGMENT_SECONDS)
+        host, latents = HostSampler(SETTINGS, SegmentStore(tmp_path)), LatentSpool(folder_paths.get_temp_directory())
+        sample_segments(LTXAV().take(scene, plan), host, latents)
+        return torch.cat(list(latents), dim=2), host.resumed_runs, 2 * len(plan.segments)
+
+    clip, resumed, runs = run()
+    assert (resumed, runs) == (0, 4)
+    newest = max(tmp_path.glob("*.segment"), key=lambda file: file.stat().st_mtime_ns)
+    newest.unlink()  # the run that was under way when the machine went down
+    again, resumed, _ = run()
+    assert resumed == runs - 1
+    assert torch.equal(again, clip)
+    other, resumed, _ = run(audio_guidance=3.0)
+    assert resumed == 0 and not torch.equal(other, clip)
