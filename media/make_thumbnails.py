@@ -1,0 +1,57 @@
+"""Draw the pictures that stand for the workflows in ComfyUI's template browser: ``python media/make_thumbnails.py``."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+from painting import Painting
+from PIL import Image, ImageOps
+
+MEDIA = Path(__file__).parent
+WORKFLOWS = MEDIA.parent / "workflows"
+SIZE = 512
+BARS = 56
+PORTRAIT, STAGE = MEDIA / "sound_to_video_portrait.png", MEDIA / "sound_to_video_stage.png"
+VOICE, MUSIC = MEDIA / "sound_to_video_voice.wav", MEDIA / "sound_to_video_music.flac"
+
+# workflow: (its picture, None for sound alone; its sound; colours of the waveform from top to bottom)
+THUMBNAILS = {
+    "talking_portrait": (PORTRAIT, VOICE, ((255, 246, 226), (250, 190, 150))),
+    "music_performance": (STAGE, MUSIC, ((255, 170, 210), (130, 140, 255))),
+}
+
+
+def loudness(path: Path) -> np.ndarray:
+    """How loud the file is in each of `BARS` equal stretches: [BARS] of 0 .. 1."""
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler(format="flt", layout="mono")
+        parts = [out.to_ndarray()[0] for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+    stretches = np.array_split(np.concatenate(parts), BARS)
+    levels = np.array([np.sqrt((stretch**2).mean()) for stretch in stretches])
+    return levels / levels.max()
+
+
+def draw(picture: Path | None, sound: Path, colours) -> Image.Image:
+    art = Painting(SIZE, SIZE)
+    if picture:
+        with Image.open(picture) as image:
+            art.image = ImageOps.fit(image.convert("RGB"), art.size, Image.Resampling.LANCZOS)
+        shade = art.mask([(0, 380), (SIZE, 380), (SIZE, SIZE), (0, SIZE)], smooth=False)
+        art.paint(shade, (14, 10, 24), opacity=0.72, blur=26)
+    else:
+        art.backdrop((SIZE / 2, SIZE / 2), (70, 40, 110), (12, 10, 30), SIZE * 0.8)
+    middle, most = (446, 52) if picture else (SIZE / 2, 180)
+    step = (SIZE - 56) / BARS
+    for index, level in enumerate(loudness(sound)):
+        x, half = 28 + (index + 0.5) * step, 2 + most * level
+        bar = art.mask(
+            [(x - 2.4, middle - half), (x + 2.4, middle - half), (x + 2.4, middle + half), (x - 2.4, middle + half)],
+            False,
+        )
+        art.paint(bar, *colours, blur=0.4)
+    return art.finished()
+
+
+if __name__ == "__main__":
+    for name, how in THUMBNAILS.items():
+        draw(*how).save(WORKFLOWS / f"{name}.jpg", quality=88)

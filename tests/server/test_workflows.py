@@ -1,0 +1,81 @@
+"""Every bundled workflow runs as opened, on the small checkpoints; and says where the real models are had."""
+
+import io
+import json
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+from sound_to_video.dev_support.small_models import LORAS, adapt, missing_models, needed_checkpoints
+from sound_to_video.dev_support.workflow import to_prompt
+from sound_to_video.tests.checkpoints import CHECKPOINTS
+
+WORKFLOWS = sorted((Path(__file__).resolve().parents[2] / "workflows").glob("*.json"))
+MODEL_FILES = (".safetensors", ".pt", ".ckpt", ".gguf")
+
+bundled = pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+
+
+def all_nodes(workflow: dict) -> list[dict]:
+    subgraphs = (workflow.get("definitions") or {}).get("subgraphs") or []
+    return [*workflow["nodes"], *(node for subgraph in subgraphs for node in subgraph["nodes"])]
+
+
+@bundled
+def test_runs_as_opened(client, checkpoints, file):
+    object_info = client.object_info()
+    prompt = to_prompt(json.loads(file.read_text("utf-8")), object_info)
+    missing = missing_models(prompt, object_info)
+    needed = needed_checkpoints(prompt, missing)
+    for name in set(needed.values()):
+        checkpoints.path(name)
+    prompt = adapt(prompt, missing, {node: Path(CHECKPOINTS[kind][0]).name for node, kind in needed.items()})
+    for node in prompt.values():  # a second of the sound is as good as all of it, and quick
+        if node["class_type"] == "SoundToVideo_TrimAudio":
+            node["inputs"].update(start_seconds=0.2, end_seconds=1.2)
+        for side in ("width", "height"):
+            if isinstance(node["inputs"].get(side), int):
+                node["inputs"][side] = 64
+    result = client.run(prompt)
+    (clip,) = [
+        entry
+        for output in result.outputs.values()
+        for entries in output.values()
+        if isinstance(entries, list)
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("type") == "output"
+    ]
+    with av.open(io.BytesIO(client.download(clip))) as container:
+        picture, sound = container.streams.video[0], container.streams.audio[0]
+        frames = sum(1 for _ in container.decode(picture))
+        container.seek(0)
+        samples = sum(frame.samples for frame in container.decode(sound))
+        assert abs(frames / picture.average_rate - 1) <= 0.5 / picture.average_rate
+        assert abs(samples / sound.rate - 1) < 0.05  # what the codec pads at the end; the edit list cuts it
+
+
+@bundled
+def test_names_the_real_models_and_where_they_are_had(file):
+    for node in all_nodes(json.loads(file.read_text("utf-8"))):
+        wanted = {value for value in node.get("widgets_values") or [] if str(value).endswith(MODEL_FILES)}
+        given = {model["name"]: model for model in node.get("properties", {}).get("models") or []}
+        assert wanted <= set(given), f"node {node['id']} {node['type']}"
+        for model in given.values():
+            assert model["url"].startswith("https://")
+            assert model["directory"]
+
+
+@bundled
+def test_has_a_note_and_a_picture(file):
+    nodes = all_nodes(json.loads(file.read_text("utf-8")))
+    assert any(node["type"] in ("Note", "MarkdownNote") and node["widgets_values"][0].strip() for node in nodes)
+    with Image.open(file.with_suffix(".jpg")) as picture:
+        assert min(picture.size) >= 256
+
+
+def test_the_four_step_lora_is_in_use_where_a_workflow_has_it():
+    for file in WORKFLOWS:
+        for node in all_nodes(json.loads(file.read_text("utf-8"))):
+            if node["type"] in LORAS:
+                assert node.get("mode", 0) == 0, f"{file.stem}: {node['type']} is muted or bypassed"
