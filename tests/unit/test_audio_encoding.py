@@ -1,0 +1,111 @@
+"""Audio Encode for audio encoders: the host's numbers, for any rate, channels and length."""
+
+import pytest
+import torch
+from sound_to_video.core.audio import audio_from
+from sound_to_video.core.audio_encoding import encode_with_encoder, encoder_kind, whisper_layers, windows
+from sound_to_video.core.encoded_audio import HostEncodedAudio, encoded_audio_from
+from sound_to_video.core.errors import SoundToVideoError
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_node():
+    with torch.inference_mode():
+        yield
+
+
+def sound(seconds: float, sample_rate: int = 16000, channels: int = 1):
+    generator = torch.Generator().manual_seed(1)
+    waveform = 0.1 * torch.randn([1, channels, round(seconds * sample_rate)], generator=generator)
+    return audio_from({"waveform": waveform, "sample_rate": sample_rate})
+
+
+@pytest.fixture(scope="module")
+def wav2vec2(checkpoints):
+    import comfy.sd
+    import comfy.utils
+    from comfy.audio_encoders.audio_encoders import load_audio_encoder_from_sd
+
+    return load_audio_encoder_from_sd(comfy.utils.load_torch_file(str(checkpoints.path("wav2vec2"))))
+
+
+def small_encoder(**config):
+    """One of the host's encoders at a small width."""
+    import comfy.sd  # noqa: F401
+    from comfy.audio_encoders.audio_encoders import AudioEncoderModel
+    from sound_to_video.tests.checkpoints import fill
+
+    encoder = AudioEncoderModel(config)
+    encoder.load_sd(fill(encoder.get_sd()))
+    return encoder
+
+
+@pytest.fixture(scope="module")
+def small_whisper():
+    return small_encoder(model_type="whisper3", n_audio_state=32, n_audio_head=2, n_audio_layer=2)
+
+
+@pytest.mark.parametrize(("seconds", "sample_rate", "channels"), [(0.3, 44100, 2), (1.1, 16000, 1), (0.7, 8000, 6)])
+def test_features_and_host_values_are_those_of_cores_node(wav2vec2, seconds, sample_rate, channels):
+    from comfy_extras.nodes_audio_encoder import AudioEncoderEncode
+
+    audio = sound(seconds, sample_rate, channels)
+    theirs = AudioEncoderEncode.execute(wav2vec2, audio)[0]
+    ours = encode_with_encoder(audio, wav2vec2)
+    assert ours.duration == audio.duration
+    features = ours.frame_features(16, 32)
+    assert torch.equal(features, HostEncodedAudio(theirs).frame_features(16, 32))
+    reached = round(float(audio.duration) * 16)
+    assert features[:, reached - 2].abs().sum() > 0, "features to the end of the audio"
+    assert features[:, reached + 1 :].abs().sum() == 0, "and silence after it"
+    if seconds < 1:
+        assert ours["audio_samples"] == theirs["audio_samples"]
+        for mine, host in zip(ours["encoded_audio_all_layers"], theirs["encoded_audio_all_layers"], strict=True):
+            assert torch.equal(mine, host)
+
+
+def test_a_click_of_a_few_samples_is_long_enough(wav2vec2):
+    assert encode_with_encoder(sound(0.001), wav2vec2).frame_features(16, 4).isfinite().all()
+
+
+def test_whisper_up_to_half_a_minute_is_the_hosts(small_whisper):
+    audio = sound(12)
+    theirs = small_whisper.encode_audio(audio["waveform"], 16000)["encoded_audio_all_layers"]
+    assert all(torch.equal(a, b) for a, b in zip(whisper_layers(audio, small_whisper), theirs, strict=True))
+
+
+def test_whisper_beyond_half_a_minute_hears_all_of_it(small_whisper):
+    long, opening = sound(71), sound(30)
+    layers = whisper_layers(long, small_whisper)
+    assert {layer.shape[1] for layer in layers} == {71 * 50}
+    host = small_whisper.encode_audio(long["waveform"], 16000)["encoded_audio_all_layers"]
+    assert {layer.shape[1] for layer in host} == {1500}, "the host stops at 30 s"
+    first = small_whisper.encode_audio(opening["waveform"], 16000)["encoded_audio_all_layers"]
+    assert all(torch.equal(mine[:, :1250], whole[:, :1250]) for mine, whole in zip(layers, first, strict=True))
+    later = long.trimmed(60 * 16000, 71 * 16000)
+    tail = small_whisper.encode_audio(later["waveform"], 16000)["encoded_audio_all_layers"]
+    assert torch.equal(layers[-1][:, 65 * 50 :], tail[-1][:, 5 * 50 : 11 * 50])
+
+
+@pytest.mark.parametrize("seconds", [30.5, 35.01, 40, 61, 200])
+def test_windows_keep_every_feature_once_with_context_on_both_sides(seconds):
+    audio, count = sound(seconds, 100), round(seconds * 50)
+    kept = 0
+    for window, keep in windows(audio, 30, count):
+        features = round(window.duration * 50)
+        assert keep.start == (0 if kept == 0 else 5 * 50)
+        kept += keep.stop - keep.start
+        assert keep.stop == (features if kept == count else features - 5 * 50)
+    assert kept == count
+
+
+def test_an_encoder_that_is_not_known():
+    encoder = small_encoder(model_type="wav2vec2", embed_dim=64, num_heads=2, num_layers=2)
+    with pytest.raises(SoundToVideoError, match=r"this audio encoder \(2 layers of 64\) is not known: load wav2vec2"):
+        encoder_kind(encoder)
+
+
+def test_the_output_of_another_encoder_is_refused():
+    layers = tuple(torch.zeros([1, 10, 5]) for _ in range(3))
+    with pytest.raises(SoundToVideoError, match="features of 3 layers of 5 are of no encoder known here"):
+        encoded_audio_from({"encoded_audio": layers[-1], "encoded_audio_all_layers": layers, "audio_samples": 4000})
