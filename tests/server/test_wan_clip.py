@@ -144,12 +144,17 @@ def test_interrupt_then_the_same_workflow_goes_on_at_the_next_segment(client, ch
     prompt["frames"] = node("PreviewImage", images=["preview", 0])
     prompt_id = client.queue(prompt)
 
+    steps = []
+
     def stop_in_the_second_segment(kind, data):
-        if kind == "progress" and data.get("node") == "clip" and data["value"] == 30:
-            client.interrupt()
+        if kind == "progress" and data.get("node") == "clip":
+            steps.append(data["value"])
+            if data["value"] == 30:
+                client.interrupt()
 
     with pytest.raises(PromptError, match="interrupted"):
         client.wait(prompt_id, on_message=stop_in_the_second_segment)
+    assert steps[-1] < 45, "the interrupt ends the segment under way, not only the next"
     resumed = client.run(prompt)
     assert resumed.outputs["clip"]["sound_to_video_resumed"] == [1]
     whole = {**prompt, "clip": node("SoundToVideo_S2VSampler", **{**prompt["clip"]["inputs"], "keep_segments": False})}

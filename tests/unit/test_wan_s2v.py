@@ -131,6 +131,21 @@ def test_extension_segments_are_the_hosts_graph_to_the_bit(models, conditioning)
     assert all(torch.equal(mine, host) for mine, host in zip(ours, theirs, strict=True))
 
 
+def test_lora_and_model_patches_pass_through_to_the_bit(models, conditioning):
+    from comfy_extras.nodes_model_advanced import ModelSamplingSD3
+
+    model, vae = models
+    (shifted,) = ModelSamplingSD3().patch(model, shift=3.0)
+    names = [name for name in model.model.state_dict() if name.endswith("self_attn.q.weight")]
+    generator = torch.Generator().manual_seed(9)
+    weights = {name: torch.randn(model.model.state_dict()[name].shape, generator=generator) for name in names}
+    shifted.add_patches({name: (weight,) for name, weight in weights.items()}, 0.2)
+    ours = our_latents(scene_of((shifted, vae), conditioning, 1.0))
+    theirs = host_latents((shifted, vae), conditioning, host_encoding(1.0), [17])
+    assert torch.equal(ours[0], theirs[0])
+    assert not torch.equal(ours[0], our_latents(scene_of(models, conditioning, 1.0))[0])
+
+
 def test_a_shorter_last_segment_hears_all_of_its_audio(models, conditioning):
     """Difference 1: for a segment of another length the host lays the audio out anew, and here runs out of it."""
     from comfy_extras.nodes_wan import wan_sound_to_video
