@@ -16,8 +16,8 @@ import av.container
 import numpy as np
 
 FINEST_BINS_PER_SECOND = 1000
-MOST_BINS = 3_600_000
-"""An hour at the finest resolution, 7.2 MB. A longer sound gets coarser bins, not more of them."""
+MOST_BINS = 4_000_000
+"""66 minutes at the finest resolution, 8 MB. A longer sound gets coarser bins, not more of them."""
 
 LEVELS_PER_SECOND = 100
 SILENCE_BELOW_LOUD_DB = 32.0

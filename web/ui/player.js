@@ -38,8 +38,9 @@ export class Player {
   /** @type {Part | null} */
   #part = null;
   #loops = false;
-  /** @type {{context: AudioContext, source: AudioBufferSourceNode, startedAt: number} | null} */
-  #loop = null;
+  /** Plays round and round, while it is there. @type {AudioContext | null} */
+  #context = null;
+  #loopStart = Infinity;
   #turn = 0;
 
   /** @param {SoundFile | null} file */
@@ -54,10 +55,9 @@ export class Player {
 
   /** Where it is now, in seconds of the file. */
   get time() {
-    if (this.#loop && this.#part) {
-      const { context, startedAt } = this.#loop;
+    if (this.#context && this.#part) {
       const length = this.#part.end - this.#part.start;
-      return this.#part.start + ((context.currentTime - startedAt) % length);
+      return this.#part.start + (Math.max(0, this.#context.currentTime - this.#loopStart) % length);
     }
     return this.#audio.currentTime;
   }
@@ -89,9 +89,9 @@ export class Player {
     this.#turn++;
     cancelAnimationFrame(this.#frame);
     this.#audio.pause();
-    this.#loop?.source.stop();
-    this.#loop?.context.close();
-    this.#loop = null;
+    this.#context?.close();
+    this.#context = null;
+    this.#loopStart = Infinity;
     if (sounding === this) sounding = null;
     if (!this.playing) return;
     this.playing = false;
@@ -115,19 +115,16 @@ export class Player {
     if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error ?? "the sound cannot be played.");
     const bytes = await response.arrayBuffer();
     if (turn !== this.#turn) return;
-    const context = new AudioContext();
+    const context = (this.#context = new AudioContext());
     const buffer = await context.decodeAudioData(bytes);
-    if (turn !== this.#turn) {
-      context.close();
-      return;
+    if (turn !== this.#turn) return;
+    for (let channel = 0; channel < buffer.numberOfChannels; channel++) {
+      this.#fade(buffer.getChannelData(channel), buffer.sampleRate, part);
     }
     const source = new AudioBufferSourceNode(context, { buffer, loop: true });
-    const gain = new GainNode(context);
-    source.connect(gain).connect(context.destination);
-    for (let channel = 0; channel < buffer.numberOfChannels; channel++) this.#fade(buffer.getChannelData(channel), buffer.sampleRate, part);
-    source.buffer = buffer;
+    source.connect(context.destination);
     source.start();
-    this.#loop = { context, source, startedAt: context.currentTime };
+    this.#loopStart = context.currentTime;
   }
 
   /** @param {Float32Array} samples @param {number} sampleRate @param {Part} part */
@@ -158,7 +155,7 @@ export class Player {
   #tick() {
     if (!this.playing || !this.#part) return;
     const time = this.time;
-    if (!this.#loop) {
+    if (!this.#context) {
       this.#audio.volume = this.#gainAt(time);
       if (time >= this.#part.end) {
         this.#reachedEnd();
