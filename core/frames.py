@@ -25,7 +25,6 @@ MATRICES = {
     5: Colorspace.ITU601,
     6: Colorspace.SMPTE170M,
     7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
 }
 
 
@@ -73,14 +72,16 @@ def _of_images(images: Tensor, frame_rate: Fraction, audio: Any) -> FrameStream:
 def _of_file(video: InputImpl.VideoFromFile) -> FrameStream:
     start, duration = (exact(seconds) for seconds in video.get_active_trim_window())
     stop = start + duration if duration else None
+    rate = video.get_frame_rate()
+    count = max(1, round(exact(video.get_duration()) * rate))
+    audio = _sound_of_file(video, start, stop)
+    # Last, as a source in memory has one reading position.
     groups = _file_groups(video.get_stream_source(), start, stop)
     first = next(groups, None)
     if first is None:
         raise SoundToVideoError("the VIDEO holds no frames.")
     _, height, width, _ = first.shape
-    rate = video.get_frame_rate()
-    count = max(1, round(exact(video.get_duration()) * rate))
-    return FrameStream(_with_first(first, groups), rate, count, width, height, _sound_of_file(video, start, stop))
+    return FrameStream(_with_first(first, groups), rate, count, width, height, audio)
 
 
 def _with_first(first: Tensor, rest: Iterator[Tensor]) -> Iterator[Tensor]:

@@ -30,12 +30,12 @@ class LoadAudio(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, audio) -> bool | str:
-        return missing(audio) or True
+    def validate_inputs(cls, audio=None) -> bool | str:
+        return audio is None or missing(audio) or True
 
     @classmethod
-    def fingerprint_inputs(cls, audio) -> str:
-        return fingerprint(audio)
+    def fingerprint_inputs(cls, audio=None) -> str:
+        return "" if audio is None else fingerprint(audio)
 
     @classmethod
     @named_errors("Load Audio")

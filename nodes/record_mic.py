@@ -30,14 +30,14 @@ class RecordMic(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, take) -> bool | str:
-        if not take:
+    def validate_inputs(cls, take=None) -> bool | str:
+        if take == "":
             return "There is no take yet: press record on the node."
-        return missing(take) or True
+        return take is None or missing(take) or True
 
     @classmethod
-    def fingerprint_inputs(cls, take) -> str:
-        return fingerprint(take)
+    def fingerprint_inputs(cls, take=None) -> str:
+        return "" if take is None else fingerprint(take)
 
     @classmethod
     @named_errors("Record Mic")

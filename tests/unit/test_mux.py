@@ -1,7 +1,7 @@
 """Clips: the sound where it was, the colours as they were, the whole file or none."""
 
+import io
 import random
-import resource
 from fractions import Fraction
 from pathlib import Path
 
@@ -183,6 +183,7 @@ def test_frames_are_taken_as_they_are_written(tmp_path):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_full_disk_leaves_nothing_and_says_so(tmp_path, format):
+    resource = pytest.importorskip("resource")  # not on Windows
     noise = (torch.rand(4, 240, 320, 3) for _ in range(12))
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limit[1]))
@@ -253,6 +254,14 @@ def test_a_folder_that_cannot_be_written_to_is_said(tmp_path):
 def video_of_file(folder, frame_count=48):
     audio = sound(chirp(frame_count / 16, 16000, 1), 16000)
     return InputImpl.VideoFromFile(str(clip(folder, "mp4 (H.264)", frame_count, audio=audio)))
+
+
+def test_a_file_in_memory_is_streamed_too(tmp_path):
+    path = Path(video_of_file(tmp_path).get_stream_source())
+    video = InputImpl.VideoFromFile(io.BytesIO(path.read_bytes()), start_time=0.5, duration=1.5)
+    stream = frames_of(video, 99)
+    assert torch.cat(list(stream.groups)).shape == (24, HEIGHT, WIDTH, 3)
+    assert stream.audio.sample_count == 24000
 
 
 @pytest.mark.parametrize(("start", "duration"), [(0, 0), (0.5, 1.0), (1.25, 0), (-1.0, 0), (-2.0, 0.5)])
