@@ -125,7 +125,7 @@ def _to_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> Tensor:
     deep = max(component.bits for component in frame.format.components) > 8
     rgb = reformatter.reformat(
         frame,
-        format="rgb48le" if deep else "rgb24",
+        format="gbrp16le" if deep else "rgb24",  # PyAV 17 gets rgb48 wrong
         src_colorspace=MATRICES.get(int(frame.colorspace)),
         src_color_range=frame.color_range or None,
         dst_color_range=ColorRange.JPEG,

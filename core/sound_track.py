@@ -61,7 +61,7 @@ class SoundTrack:
         self._output.mux(self._stream.encode(None))
 
     def _encode(self, samples: Tensor) -> None:
-        # Interleaved: PyAV 16 to 18 cannot fill a planar frame of 8 channels.
+        # Interleaved: PyAV to 18.1 cannot fill a planar frame of 8 channels.
         frame = AudioFrame.from_ndarray(samples.T.reshape(1, -1).numpy(), format="flt", layout=self._layout)
         frame.sample_rate = self._audio.sample_rate
         frame.pts = self._taken

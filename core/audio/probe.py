@@ -194,7 +194,7 @@ def skip_samples(packet: Packet) -> tuple[int, int]:
 def samples_of(frame: AudioFrame) -> np.ndarray:
     """The samples of a frame, [C, n], as they were stored.
 
-    Not by ``to_ndarray``: PyAV 16 to 18 find a ninth plane in a planar frame of 8 channels.
+    Not by ``to_ndarray``: PyAV to 18.1 find a ninth plane in a planar frame of 8 channels.
     """
     channels = frame.layout.nb_channels
     if not frame.format.is_planar:
