@@ -40,6 +40,16 @@ def parse_timeline(text: str) -> list[tuple[Fraction, str]]:
     return entries
 
 
+def snapped(entries: list[tuple[Fraction, str]], beats: Sequence[Number]) -> list[tuple[Fraction, str]]:
+    """The entries with each time moved to the nearest of ``beats`` (seconds); the clip's start stays a start."""
+    if not beats:
+        raise SoundToVideoError("no beats were found in the audio: disconnect it to keep the times as they are.")
+    return [
+        (start and min((exact(beat) for beat in beats), key=lambda beat: abs(beat - start)), prompt)
+        for start, prompt in entries
+    ]
+
+
 def placed(conditioning: list, start_seconds: Number, cut: bool) -> list:
     """A CONDITIONING that holds from ``start_seconds`` on; with ``cut`` a segment starts afresh there."""
     return [[tensor, {**values, START_KEY: exact(start_seconds), CUT_KEY: cut}] for tensor, values in conditioning]

@@ -2,7 +2,9 @@
 
 from comfy_api.latest import io
 
-from ..core.prompt_timeline import parse_timeline, placed
+from ..core.audio import audio_from
+from ..core.beats import detect_beats
+from ..core.prompt_timeline import parse_timeline, placed, snapped
 from ._errors import named_errors
 
 CUTS = ("no cuts", "cut at every prompt")
@@ -35,15 +37,23 @@ class PromptTimeline(io.ComfyNode):
                     default=CUTS[0],
                     tooltip="With a cut, the picture starts afresh from the reference image at each time.",
                 ),
+                io.Audio.Input(
+                    "snap_to_beats_of",
+                    optional=True,
+                    tooltip="Moves each time to the nearest beat of this sound, the one that goes into Audio Encode.",
+                ),
             ],
             outputs=[io.Conditioning.Output()],
         )
 
     @classmethod
     @named_errors("Prompt Timeline")
-    def execute(cls, clip, timeline, cuts) -> io.NodeOutput:
+    def execute(cls, clip, timeline, cuts, snap_to_beats_of=None) -> io.NodeOutput:
+        entries = parse_timeline(timeline)
+        if snap_to_beats_of is not None:
+            entries = snapped(entries, detect_beats(audio_from(snap_to_beats_of)))
         conditioning = []
-        for start_seconds, prompt in parse_timeline(timeline):
+        for start_seconds, prompt in entries:
             encoded = clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
             conditioning += placed(encoded, start_seconds, cut=cuts == CUTS[1])
         return io.NodeOutput(conditioning)

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.prompt_timeline import cut_times, parse_timeline, placed, prompt_at
+from sound_to_video.core.prompt_timeline import cut_times, parse_timeline, placed, prompt_at, snapped
 
 
 def test_a_timeline_as_people_write_it():
@@ -48,6 +48,13 @@ def test_each_time_has_its_prompt():
     }
     assert cut_times(timeline) == [42]
     assert prompt_at([always], 7) == [always]
+
+
+def test_times_move_to_the_nearest_beat_and_the_start_stays():
+    entries = [(Fraction(0), "a"), (Fraction(5), "b"), (Fraction(91, 10), "c")]
+    assert snapped(entries, [0.4, 4.5, 5.25, 8.0, 9.0]) == [(0, "a"), (Fraction(21, 4), "b"), (9, "c")]
+    with pytest.raises(SoundToVideoError, match="no beats were found"):
+        snapped(entries, [])
 
 
 def test_before_its_first_time_a_timeline_shows_its_first_prompt():

@@ -1,0 +1,53 @@
+"""Prompt Timeline through the node: beats, cuts, and what the planner makes of them."""
+
+import pytest
+import torch
+from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.families.wan_s2v import WanS2V
+from sound_to_video.core.plan import plan_clip
+from sound_to_video.core.prompt_timeline import cut_times, prompt_at
+from sound_to_video.nodes.prompt_timeline import CUTS, PromptTimeline
+
+
+class Words:
+    """Stands for the host's CLIP, whose real text encoders weigh gigabytes: the conditioning is the prompt's length."""
+
+    def tokenize(self, text: str) -> str:
+        return text
+
+    def encode_from_tokens_scheduled(self, tokens: str) -> list:
+        return [[torch.full([1, 1, 4], float(len(tokens))), {"prompt": tokens}]]
+
+
+def clicks(beats_per_minute: float, seconds: float) -> dict:
+    rate = 22050
+    waveform = torch.zeros([1, 1, round(rate * seconds)])
+    for beat in range(int(seconds * beats_per_minute / 60)):
+        start = round(beat * 60 / beats_per_minute * rate)
+        waveform[..., start : start + 600] = torch.randn(600, generator=torch.Generator().manual_seed(1))
+    return {"waveform": waveform * 0.3, "sample_rate": rate}
+
+
+def test_each_segment_takes_the_prompt_of_its_time():
+    conditioning = PromptTimeline.execute(Words(), "0:00 verse\n0:06 chorus", CUTS[0])[0]
+    family = WanS2V()
+    plan = plan_clip(12, 16, family.grid, family.window, cuts=cut_times(conditioning))
+    prompts = [prompt_at(conditioning, plan.middle_seconds(segment)) for segment in plan.segments]
+    assert [[entry[1]["prompt"] for entry in prompt] for prompt in prompts] == [["verse"], ["chorus"], ["chorus"]]
+
+
+def test_cuts_fall_on_beats_and_start_segments_afresh():
+    timeline = "0:00 verse\n0:05.2 chorus"
+    conditioning = PromptTimeline.execute(Words(), timeline, CUTS[1], snap_to_beats_of=clicks(120, 12))[0]
+    start, cut = cut_times(conditioning)
+    assert start == 0
+    assert abs(cut - 5) < 0.06
+    family = WanS2V()
+    plan = plan_clip(12, 16, family.grid, family.window, cuts=[start, cut])
+    afresh = [segment for segment in plan.segments if segment.starts_afresh]
+    assert [segment.latent_start for segment in afresh] == [0, 20]
+
+
+def test_a_timeline_that_cannot_be_read_is_said_on_the_node():
+    with pytest.raises(SoundToVideoError, match=r"^Prompt Timeline: the first line needs a time"):
+        PromptTimeline.execute(Words(), "a singer", CUTS[0])
