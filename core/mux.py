@@ -15,7 +15,7 @@ import numpy as np
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 from av.video.stream import VideoStream
 from torch import Tensor
 
@@ -26,7 +26,6 @@ from .sound_track import SoundTrack
 
 os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder's only switch for its console output: errors
 
-BT709 = 1  # ITU-T H.273, tables 2 and 3
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -130,7 +129,8 @@ class _PictureTrack:
         context.thread_type = "AUTO"
         context.colorspace = Colorspace.ITU709
         context.color_range = ColorRange.MPEG
-        context.color_primaries = context.color_trc = BT709
+        context.color_primaries = ColorPrimaries.BT709
+        context.color_trc = ColorTrc.BT709
         if clip_format.codec_tag:
             context.codec_tag = clip_format.codec_tag
         self._reformatter = VideoReformatter()
@@ -170,6 +170,8 @@ class _PictureTrack:
             src_color_range=ColorRange.JPEG,
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
+            dst_color_trc=ColorTrc.BT709,
+            dst_color_primaries=ColorPrimaries.BT709,
         )
         picture.pts = self.count
         picture.time_base = 1 / self._rate
