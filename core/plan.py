@@ -151,8 +151,8 @@ def plan_clip(
 
 
 def _cut_latents(cuts: Sequence[Number], frame_rate: Fraction, grid: FrameGrid, latent_count: int) -> list[int]:
-    """The latents nearest to the cuts, each once, none at the clip's ends."""
-    latents = {rounded(exact(cut) * frame_rate / grid.stride) for cut in cuts}
+    """The latents whose first frames are nearest to the cuts, each once, none at the clip's ends."""
+    latents = {1 + rounded((exact(cut) * frame_rate - 1) / grid.stride) for cut in cuts}
     return sorted(latent for latent in latents if 0 < latent < latent_count)
 
 

@@ -45,7 +45,7 @@ def test_cuts_fall_on_beats_and_start_segments_afresh():
     family = WanS2V()
     plan = plan_clip(12, 16, family.grid, family.window, cuts=[start, cut])
     afresh = [segment for segment in plan.segments if segment.starts_afresh]
-    assert [segment.latent_start for segment in afresh] == [0, 20]
+    assert [segment.latent_start for segment in afresh] == [0, 21]
 
 
 def test_a_timeline_that_cannot_be_read_is_said_on_the_node():

@@ -69,7 +69,7 @@ def test_cuts_start_segments_afresh_at_the_nearest_latent():
     grid, window, frame_rate = WAN
     plan = plan_clip(20, frame_rate, grid, window, cuts=[4.02, 4.1, 12, 0, 99])
     afresh = [segment.latent_start for segment in plan.segments if segment.starts_afresh]
-    assert afresh == [0, 16, 48]
+    assert afresh == [0, 17, 49]  # their first frames are 65 and 193: 4.06 s and 12.06 s
     assert plan.latent_count == grid.latent_count(320)
 
 

@@ -13,8 +13,10 @@ from sound_to_video.core.families import Scene, recognise
 from sound_to_video.core.families.wan_s2v import WanS2V
 from sound_to_video.core.latent_spool import LatentSpool
 from sound_to_video.core.plan import plan_clip
-from sound_to_video.core.sampling import HostSampler, SamplerSettings, sample_segments
+from sound_to_video.core.prompt_timeline import placed
+from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
 from sound_to_video.core.timeline import sample_time
+from sound_to_video.core.video import SampledVideo
 
 SIZE = 64
 SETTINGS = SamplerSettings(seed=5, steps=2, cfg=3.0, sampler_name="uni_pc", scheduler="simple")
@@ -303,6 +305,22 @@ def test_an_encoder_that_does_not_fit(models, conditioning):
     base = {"encoded_audio_all_layers": tuple(torch.zeros([1, 49, 768]) for _ in range(13)), "audio_samples": 16000}
     with pytest.raises(SoundToVideoError, match=r"wav2vec2 base .* load wav2vec2_large_english"):
         WanS2V().check(scene_of(models, conditioning, 1.0, encoded_audio=HostEncodedAudio(base)))
+
+
+def test_a_cut_starts_afresh_and_keeps_the_length(models, conditioning):
+    positive = placed(conditioning[0], 0, cut=False) + placed(conditioning[1], 2, cut=True)
+    scene = scene_of(models, conditioning, 4.0, positive=positive)
+    family = WanS2V()
+    take = family.take(scene, plan_scene(family, scene, SETTINGS.seed, 0))
+    assert [segment.starts_afresh for segment in take.plan.segments] == [True, True]
+    latents = LatentSpool(folder_paths.get_temp_directory())
+    sample_segments(take, HostSampler(SETTINGS), latents)
+    frames = torch.cat(list(SampledVideo(family, take, latents, None).stream_frames()))
+    assert frames.shape[0] == 64
+    second = models[1].decode(torch.cat([take.reference_latent, latents[1]], dim=2))[0]
+    cut = family.grid.first_frame(take.plan.segments[1].latent_start)
+    assert abs(cut / 16 - 2) <= 2 / 16, "a cut falls on the nearest latent"
+    assert torch.equal(frames[cut:], second[1 : 1 + 64 - cut])
 
 
 def test_a_model_that_takes_no_audio(checkpoints):
