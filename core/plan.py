@@ -152,7 +152,8 @@ def plan_clip(
 
 def _cut_latents(cuts: Sequence[Number], frame_rate: Fraction, grid: FrameGrid, latent_count: int) -> list[int]:
     """The latents whose first frames are nearest to the cuts, each once, none at the clip's ends."""
-    latents = {1 + rounded((exact(cut) * frame_rate - 1) / grid.stride) for cut in cuts}
+    frames = [exact(cut) * frame_rate for cut in cuts]
+    latents = {1 + rounded((frame - 1) / grid.stride) for frame in frames if frame >= Fraction(1, 2)}
     return sorted(latent for latent in latents if 0 < latent < latent_count)
 
 
