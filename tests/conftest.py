@@ -4,12 +4,16 @@ Test modules import the pack as ``sound_to_video.core.…`` and the helpers as `
 ``sound_to_video.tests.…``. The pack's own ``__init__.py`` runs only inside the host.
 """
 
+import os
 import shutil
 import sys
 import types
 from pathlib import Path
 
 import pytest
+
+# Tests, server and browser share the cores: threads that wait for work must not spin. Read when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "sound_to_video"
