@@ -15,7 +15,7 @@ document.head.append(style);
 const PANELS = {
   SoundToVideo_LoadAudio: { panel: (node) => new LoadWidget(node), width: 320 },
   SoundToVideo_RecordMic: { panel: (node) => new RecordWidget(node), width: 360 },
-  SoundToVideo_TrimAudio: { panel: (node) => new TrimWidget(node), width: 500 },
+  SoundToVideo_TrimAudio: { panel: (node) => new TrimWidget(node), width: 520 },
 };
 
 app.registerExtension({

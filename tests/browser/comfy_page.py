@@ -99,6 +99,11 @@ class ComfyPage:
     def fresh(self) -> None:
         """An empty graph, nothing pressed, nothing said."""
         self._said.clear()
+        self.page.evaluate(
+            """async () => { const { workflow } = window.app.extensionManager;
+            const others = workflow.openWorkflows.filter((one) => one !== workflow.activeWorkflow);
+            for (const one of others) await workflow.closeWorkflow(one) }"""
+        )
         self.page.keyboard.press("Escape")
         self.page.mouse.move(700, 930)
         self.load([])
@@ -129,7 +134,7 @@ class ComfyPage:
     def look(self, scale: float = 1.0) -> None:
         """Show the graph from its upper left corner."""
         self.page.evaluate(
-            """(scale) => { const { ds } = window.app.canvas; ds.scale = scale; ds.offset = [80 / scale, 70 / scale];
+            """(scale) => { const { ds } = window.app.canvas; ds.scale = scale; ds.offset = [80 / scale, 130 / scale];
                 window.app.canvas.setDirty(true, true) }""",
             scale,
         )
@@ -236,13 +241,21 @@ class ComfyPage:
         return path
 
 
-def node(node_id: int, kind: str, position: tuple[int, int], values: list, inputs: str = "", outputs: str = "") -> dict:
+def node(
+    node_id: int,
+    kind: str,
+    position: tuple[int, int],
+    values: list,
+    inputs: str = "",
+    outputs: str = "",
+    width: int = 300,
+) -> dict:
     """A node of a workflow; ``inputs`` and ``outputs`` as "name:TYPE name:TYPE"."""
     return {
         "id": node_id,
         "type": kind,
         "pos": list(position),
-        "size": [300, 60],
+        "size": [width, 60],
         "flags": {},
         "order": node_id,
         "mode": 0,
@@ -261,8 +274,8 @@ def load_audio(node_id: int, file: str, position=(0, 0)) -> dict:
     return node(node_id, "SoundToVideo_LoadAudio", position, [file], outputs="AUDIO:AUDIO")
 
 
-def trim_audio(node_id: int, values=(0, 0, 0, 0), position=(360, 0)) -> dict:
-    return node(node_id, "SoundToVideo_TrimAudio", position, list(values), "audio:AUDIO", "AUDIO:AUDIO")
+def trim_audio(node_id: int, values=(0, 0, 0, 0), position=(360, 0), width: int = 520) -> dict:
+    return node(node_id, "SoundToVideo_TrimAudio", position, list(values), "audio:AUDIO", "AUDIO:AUDIO", width)
 
 
 def sampler_graph(first_id: int, position=(920, 0)) -> tuple[list[dict], list[list]]:

@@ -175,6 +175,26 @@ def test_the_keyboard_alone_can_trim(trimming):
     comfy.screenshot("trim-keyboard")
 
 
+@pytest.mark.parametrize("width", [300, 380, 520])
+def test_controls_neither_overlap_nor_stick_out_however_narrow_the_node(comfy, width):
+    comfy.load([load_audio(1, "speech.wav"), trim_audio(TRIM, (1, 6, 0.5, 1), width=width)], [[1, 0, TRIM, 0, "AUDIO"]])
+    ready(comfy)
+    boxes = comfy.page.evaluate(
+        """() => { const panel = document.querySelector(".stv-trim-area").closest(".stv");
+            const of = (one) => { const box = one.getBoundingClientRect();
+                return [box.left, box.right, box.top, box.bottom] };
+            const shown = (one) => one.offsetWidth > 0;
+            return [panel, ...[...panel.querySelectorAll("button, input, .stv-label")].filter(shown)].map(of) }"""
+    )
+    comfy.screenshot(f"trim-{width}")
+    panel, *controls = boxes
+    for index, (left, right, top, bottom) in enumerate(controls):
+        assert panel[0] <= left and right <= panel[1] + 1 and bottom <= panel[3] + 1
+        for other in controls[index + 1 :]:
+            apart = right <= other[0] + 1 or other[1] <= left + 1 or bottom <= other[2] + 1 or other[3] <= top + 1
+            assert apart, "two controls overlap"
+
+
 def test_every_control_has_a_name_for_screen_readers(trimming):
     unnamed = trimming.page.evaluate(
         """() => ["button", "select", "input:not([type=file])", "[role=slider]"]

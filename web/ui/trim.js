@@ -50,9 +50,9 @@ export class TrimWidget {
     this.playButton = iconButton("play", "Play from the cursor", () => this.#playOrPause(false));
     this.loop = toggleButton("", "Play the selection round and round", () => this.player.playing && this.#playSelection(), "loop");
     this.snaps = {
-      beats: toggleButton("Beats", "Snap to beats", (on) => this.#onBeats(on)),
-      silences: toggleButton("Silences", "Snap to where the sound falls silent or sets in", () => this.waveform.redraw()),
-      frames: toggleButton("Frames", "Snap to whole frames of the clip", () => this.waveform.redraw()),
+      beats: toggleButton("Beats", "Snap to beats", (on) => this.#onBeats(on), "beats"),
+      silences: toggleButton("Silences", "Snap to where the sound falls silent or sets in", () => this.waveform.redraw(), "silences"),
+      frames: toggleButton("Frames", "Snap to whole frames of the clip", () => this.waveform.redraw(), "frames"),
     };
     this.times = { start: this.#timeField("Start"), end: this.#timeField("End"), length: this.#timeField("Length") };
     this.line = make("div", { class: "stv-line", "aria-live": "polite" });
