@@ -120,6 +120,21 @@ def test_an_uploaded_file_is_offered_by_other_nodes_too(comfy, new_file):
     assert file.name in offered
 
 
+def test_two_tabs_show_the_same_sound_and_do_not_disturb_each_other(loading, open_comfy, new_file):
+    comfy = loading
+    file = new_file(f"for two tabs {comfy.renderer}.wav")
+    other = open_comfy(comfy.renderer)
+    other.load([load_audio(LOAD, "speech.wav")])
+    other.until(lambda: clock(other) == "0:00.00 / 0:08.00", "the sound in the other tab")
+    comfy.drop_file(file, *comfy.centre(comfy.page.locator(".stv-wave")))
+    comfy.until(lambda: clock(comfy) == "0:00.00 / 0:01.50", "the new sound in the first tab")
+    assert chosen(other) == "speech.wav"
+    other.load([load_audio(LOAD, file.name)])
+    other.until(lambda: clock(other) == "0:00.00 / 0:01.50", "the new sound in the other tab")
+    assert other.complaints() == []
+    other.close()
+
+
 def test_it_plays_seeks_and_stops(loading):
     comfy = loading
     wave = comfy.page.locator(".stv-wave")

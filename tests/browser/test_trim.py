@@ -134,6 +134,31 @@ def shown_part(comfy) -> str:
     return comfy.page.locator(".stv-minimap").get_attribute("aria-valuetext") or ""
 
 
+def test_two_fingers_zoom_and_one_drags(trimming):
+    comfy = trimming
+    session = comfy.context.new_cdp_session(comfy.page)
+    x, y = comfy.centre(comfy.page.locator(".stv-trim-area"))
+
+    def touch(kind, *places):
+        points = [{"x": place, "y": y, "id": index} for index, place in enumerate(places)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", x - 20, x + 20)
+    for step in range(1, 6):
+        touch("touchMove", x - 20 - 16 * step, x + 20 + 16 * step)
+    touch("touchEnd")
+    comfy.until(lambda: not shown_part(comfy).startswith("from 0 seconds"), "zoomed in around the fingers")
+    assert fields(comfy) == [0, 0, 0, 0], "a pinch selects nothing"
+    comfy.page.get_by_role("button", name="Show the whole sound").click()
+    grip, _ = comfy.centre(handle(comfy, "start"))
+    touch("touchStart", grip)
+    for step in range(1, 6):
+        touch("touchMove", grip + step * 20)
+    touch("touchEnd")
+    assert fields(comfy)[0] == pytest.approx(100 / pixels_per_second(comfy), abs=0.03)
+    session.detach()
+
+
 def test_the_keyboard_alone_can_trim(trimming):
     comfy = trimming
     keys = comfy.page.keyboard

@@ -8,8 +8,8 @@ export function whyNoMicrophone() {
   if ("mediaDevices" in navigator) return null; // absent, whatever its type says, on a page that is not secure
   if (window.isSecureContext) return "This browser gives pages no microphone.";
   return (
-    "Browsers give the microphone to secure pages only. Open ComfyUI at http://localhost on the computer it runs on " +
-    "(an SSH tunnel does it from afar), or start it with --tls-keyfile and --tls-certfile and open it with https."
+    "Browsers give the microphone to secure pages only: open ComfyUI as http://localhost (an SSH tunnel does it from " +
+    "afar), or start it with --tls-keyfile and --tls-certfile and use https."
   );
 }
 

@@ -44,9 +44,12 @@ export class TrimWidget {
     this.player = new Player(this.scope, {
       onTime: (time) => this.#showTime(time),
       onState: (playing) => setIcon(this.playButton, playing ? "pause" : "play", playing ? "Pause (space)" : "Play from the cursor"),
-      onError: (sentence) => this.#say(sentence, true),
+      onError: (sentence) => this.#notice(sentence),
     });
-    this.outcome = new Outcome(this.scope, (words, isError) => this.#say(words, isError));
+    this.outcome = new Outcome(this.scope, (words, isError) => {
+      this.#plan = { words, isError };
+      this.#say();
+    });
     this.playButton = iconButton("play", "Play from the cursor", () => this.#playOrPause(false));
     this.loop = toggleButton("", "Play the selection round and round", () => this.player.playing && this.#playSelection(), "loop");
     this.snaps = {
@@ -67,7 +70,9 @@ export class TrimWidget {
   #shown = null;
   /** @type {number[] | null} */
   #beats = null;
-  #words = "";
+  /** What the last line has to say, the most pressing last. */
+  #plan = { words: "", isError: false };
+  #noticed = "";
   #problem = "";
 
   #build() {
@@ -102,6 +107,7 @@ export class TrimWidget {
       this.#shown = key;
       this.player.load(file);
       this.#beats = null;
+      this.#noticed = "";
       const sound = file ? soundIn(file) : null;
       this.waveform.show(sound, words);
       sound?.addEventListener("change", () => sound === this.waveform.sound && this.#read(), { signal: this.scope.signal });
@@ -130,6 +136,7 @@ export class TrimWidget {
   /** Write the selection into the fields, which keep it. @param {Selection} selection */
   #write(selection) {
     const fields = fieldsOf(selection, this.waveform.duration);
+    this.#noticed = "";
     for (const name of FIELDS) {
       const widget = widgetOf(this.node, name);
       if (widget && !this.#isLinked(name)) setWidgetValue(this.node, widget, fields[name]);
@@ -151,7 +158,7 @@ export class TrimWidget {
       input.disabled = !selection;
       if (document.activeElement !== input) input.value = value === undefined || value === null ? "" : formatTime(value, 3).replace(/0$/, "");
     }
-    this.#say(this.#words, false);
+    this.#say();
     this.minimap.redraw();
   }
 
@@ -174,25 +181,28 @@ export class TrimWidget {
       const beats = await sound.beats();
       if (sound !== this.waveform.sound || this.scope.ended) return;
       this.#beats = beats;
-      if (!beats.length) this.#say("No beats were found in this sound.", true);
+      if (!beats.length) this.#notice("No beats were found in this sound.");
     } catch (error) {
       sound.beatsAsked = null;
       setPressed(this.snaps.beats, false);
-      this.#say(error instanceof Error ? error.message : String(error), true);
+      this.#notice(error instanceof Error ? error.message : String(error));
     } finally {
       this.snaps.beats.classList.remove("stv-busy");
       this.waveform.redraw();
     }
   }
 
-  /** @param {string} words @param {boolean} isError */
-  #say(words, isError) {
-    if (!isError) this.#words = words;
-    const shown = this.#problem || words;
-    if (this.line.textContent !== shown && (isError || !this.#sticky || words !== "")) this.line.textContent = shown;
-    this.line.classList.toggle("stv-error", isError || Boolean(this.#problem));
+  /** Something to be told until the selection or the sound changes. @param {string} sentence */
+  #notice(sentence) {
+    this.#noticed = sentence;
+    this.#say();
   }
-  #sticky = false;
+
+  #say() {
+    const words = this.#problem || this.#noticed || this.#plan.words;
+    if (this.line.textContent !== words) this.line.textContent = words;
+    this.line.classList.toggle("stv-error", Boolean(this.#problem || this.#noticed) || this.#plan.isError);
+  }
 
   /** @param {boolean} onlySelection */
   #playOrPause(onlySelection) {

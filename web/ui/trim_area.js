@@ -68,6 +68,10 @@ export class TrimArea {
     scope.listen(element, "pointermove", (event) => this.#onMove(event));
     scope.listen(element, "pointerup", (event) => this.#onUp(event));
     scope.listen(element, "pointercancel", (event) => this.#onUp(event));
+    // Two fingers on the waveform zoom it; the front end, which listens further out, would zoom the graph with them.
+    for (const type of ["touchstart", "touchmove"]) {
+      scope.listen(window, type, (event) => element.contains(event.target) && event.stopPropagation(), { capture: true, passive: true });
+    }
     const sizes = new ResizeObserver(() => this.#place());
     sizes.observe(element);
     scope.onEnd(() => sizes.disconnect());

@@ -5,6 +5,7 @@
 import { formatTime } from "../lib/time.js";
 import { clampedView, ruler, scrolledView, timeAt, viewShowing, wholeView, xAt, zoomedView } from "../lib/view.js";
 import { followPalette, make, palette } from "./dom.js";
+import { onTick } from "./ticker.js";
 
 /** @typedef {import("../lib/scope.js").Scope} Scope */
 /** @typedef {import("./sounds.js").Sound} Sound */
@@ -38,6 +39,7 @@ export class Waveform {
     followPalette(scope, () => this.redraw());
     const sizes = new ResizeObserver(() => this.redraw());
     sizes.observe(this.element);
+    onTick(scope, () => this.#sharpness() !== this.#drawnSharpness && this.redraw());
     scope.onEnd(() => {
       sizes.disconnect();
       cancelAnimationFrame(this.#frame);
@@ -48,6 +50,7 @@ export class Waveform {
 
   #frame;
   #columns;
+  #drawnSharpness = 0;
   /** @type {AbortController | null} */
   #follow = null;
 
@@ -152,11 +155,16 @@ export class Waveform {
     }
   }
 
+  /** Pixels of the screen on one of ours: no event tells that the graph is zoomed. */
+  #sharpness() {
+    const scale = (this.element.getBoundingClientRect().width / this.width || 1) * devicePixelRatio;
+    return Math.min(Math.max(scale, 1), SHARPEST);
+  }
+
   #draw() {
     const { width } = this;
     const height = this.options.height;
-    const scale = (this.element.getBoundingClientRect().width / width || 1) * devicePixelRatio;
-    const sharpness = Math.min(Math.max(scale, 1), SHARPEST);
+    const sharpness = (this.#drawnSharpness = this.#sharpness());
     const [pixelsWide, pixelsHigh] = [Math.round(width * sharpness), Math.round(height * sharpness)];
     if (this.canvas.width !== pixelsWide || this.canvas.height !== pixelsHigh) {
       this.canvas.width = pixelsWide;
