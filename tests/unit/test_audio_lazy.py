@@ -184,7 +184,8 @@ def test_a_file_that_changes_is_noticed(song, samples):
     status = song.stat()
     changed = song.read_bytes()[:-1] + b"!"
     song.write_bytes(changed)
-    os.utime(song, ns=(status.st_atime_ns, status.st_mtime_ns))  # a copy that keeps its time and size
+    if os.name == "posix":  # a copy that keeps its time and size; Windows has no time of change beside it
+        os.utime(song, ns=(status.st_atime_ns, status.st_mtime_ns))
     with pytest.raises(SoundToVideoError, match="changed since it was loaded"):
         _ = audio["waveform"]
     assert open_audio(song).fingerprint != before
