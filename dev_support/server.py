@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .host import PACK_FOLDER, ROOT
 
-START_SECONDS = 180
+START_SECONDS = 300
 KINDS = ("checkpoints", "diffusion_models", "vae", "audio_encoders", "latent_upscale_models", "text_encoders", "loras")
 
 
