@@ -255,7 +255,8 @@ def test_a_number_typed_into_the_nodes_own_field_moves_the_handle(trimming):
         comfy.page.mouse.click(*comfy.centre(comfy.page.locator("[data-node-id='2'] input[inputmode=decimal]").first))
     else:
         x, y = comfy.title(TRIM)
-        comfy.page.mouse.dblclick(x + 60, y + 48)
+        comfy.page.mouse.click(x + 60, y + 48)
+        comfy.page.locator(".graphdialog input").wait_for()
     comfy.settle()
     comfy.page.keyboard.press("Control+a")
     comfy.page.keyboard.type("3.25")

@@ -9,7 +9,16 @@ import { between, fieldsOf, movedTo, selectionOf, withEnd, withFades, withStart 
 import { lowerBound, nearest, snapped } from "../../web/lib/snap.js";
 import { soundFileOf } from "../../web/lib/soundfile.js";
 import { formatTime, frameCount, nearestFrameTime, parseTime, spokenTime, toMilliseconds } from "../../web/lib/time.js";
-import { ruler, scrolledView, timeAt, viewAround, viewShowing, wholeView, xAt, zoomedView } from "../../web/lib/view.js";
+import {
+  ruler,
+  scrolledView,
+  timeAt,
+  viewAround,
+  viewShowing,
+  wholeView,
+  xAt,
+  zoomedView,
+} from "../../web/lib/view.js";
 import { interleaved, wavParts } from "../../web/lib/wav.js";
 
 const rounding = JSON.parse(readFileSync(new URL("../data/rounding.json", import.meta.url), "utf-8"));
@@ -37,9 +46,20 @@ test("a time is rounded to the millisecond that Python rounds it to", () => {
 });
 
 test("times are read as people write them", () => {
-  const written = { "1:23.45": 83.45, "83.45": 83.45, "83,45": 83.45, "1:02:03": 3723, "0:08": 8, ".5": 0.5, " 12 s": 12, "8sec": 8, "2:00:00.5": 7200.5 };
+  const written = {
+    "1:23.45": 83.45,
+    83.45: 83.45,
+    "83,45": 83.45,
+    "1:02:03": 3723,
+    "0:08": 8,
+    ".5": 0.5,
+    " 12 s": 12,
+    "8sec": 8,
+    "2:00:00.5": 7200.5,
+  };
   for (const [text, seconds] of Object.entries(written)) near(/** @type {number} */ (parseTime(text)), seconds);
-  for (const text of ["", "abc", "1:2:3:4", "-3", "1:", ":", "1e3", "NaN", "12 m"]) assert.equal(parseTime(text), null, text);
+  for (const text of ["", "abc", "1:2:3:4", "-3", "1:", ":", "1e3", "NaN", "12 m"])
+    assert.equal(parseTime(text), null, text);
 });
 
 test("a written time reads back as itself", () => {
@@ -90,16 +110,31 @@ test("the ruler's labels are round, apart from each other, and few", () => {
       }
     }
   }
-  assert.deepEqual(ruler({ start: 0, end: 10 }, 700).ticks.filter(({ major }) => major).map(({ time }) => time), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  assert.deepEqual(
+    ruler({ start: 0, end: 10 }, 700)
+      .ticks.filter(({ major }) => major)
+      .map(({ time }) => time),
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+  );
 });
 
 const fields = { start_seconds: 0, end_seconds: 0, fade_in_seconds: 0, fade_out_seconds: 0 };
 
 test("the fields mean what Python takes them to mean", () => {
   assert.deepEqual(selectionOf(fields, 10), { start: 0, end: 10, fadeIn: 0, fadeOut: 0 });
-  assert.deepEqual(selectionOf({ ...fields, start_seconds: 2, end_seconds: -1 }, 10), { start: 2, end: 9, fadeIn: 0, fadeOut: 0 });
+  assert.deepEqual(selectionOf({ ...fields, start_seconds: 2, end_seconds: -1 }, 10), {
+    start: 2,
+    end: 9,
+    fadeIn: 0,
+    fadeOut: 0,
+  });
   assert.equal(selectionOf({ ...fields, start_seconds: 12, end_seconds: 9.5 }, 20), null);
-  assert.deepEqual(selectionOf({ ...fields, start_seconds: -4, end_seconds: -1 }, 10), { start: 6, end: 9, fadeIn: 0, fadeOut: 0 });
+  assert.deepEqual(selectionOf({ ...fields, start_seconds: -4, end_seconds: -1 }, 10), {
+    start: 6,
+    end: 9,
+    fadeIn: 0,
+    fadeOut: 0,
+  });
   assert.equal(selectionOf({ ...fields, start_seconds: -11 }, 10)?.start, 0);
   assert.equal(selectionOf({ ...fields, end_seconds: -10 }, 10), null);
   assert.equal(selectionOf({ ...fields, start_seconds: 8 }, 8), null);
@@ -138,8 +173,18 @@ test("no drag makes a selection that is empty, inverted or outside", () => {
 });
 
 test("the range keeps its length when it is moved against an end", () => {
-  assert.deepEqual(movedTo({ start: 2, end: 8, fadeIn: 0, fadeOut: 0 }, 18, 20), { start: 14, end: 20, fadeIn: 0, fadeOut: 0 });
-  assert.deepEqual(movedTo({ start: 2, end: 8, fadeIn: 0, fadeOut: 0 }, -3, 20), { start: 0, end: 6, fadeIn: 0, fadeOut: 0 });
+  assert.deepEqual(movedTo({ start: 2, end: 8, fadeIn: 0, fadeOut: 0 }, 18, 20), {
+    start: 14,
+    end: 20,
+    fadeIn: 0,
+    fadeOut: 0,
+  });
+  assert.deepEqual(movedTo({ start: 2, end: 8, fadeIn: 0, fadeOut: 0 }, -3, 20), {
+    start: 0,
+    end: 6,
+    fadeIn: 0,
+    fadeOut: 0,
+  });
 });
 
 test("dragging snaps to what is near, and to frames counted from the other end", () => {
@@ -165,8 +210,15 @@ test("a column shows the loudest of all its samples at any zoom", () => {
   }
   values[2 * 31_234 + 1] = 127;
   const peaks = new Peaks(bins / 1000, 1000);
-  for (let from = 0; from < bins; from += 7_001) peaks.append(from, values.subarray(2 * from, 2 * Math.min(from + 7_001, bins)));
-  for (const [start, end, columns] of [[0, 50, 400], [0, 50, 37], [30, 33, 500], [31.2, 31.3, 480], [10.01, 10.02, 300]]) {
+  for (let from = 0; from < bins; from += 7_001)
+    peaks.append(from, values.subarray(2 * from, 2 * Math.min(from + 7_001, bins)));
+  for (const [start, end, columns] of [
+    [0, 50, 400],
+    [0, 50, 37],
+    [30, 33, 500],
+    [31.2, 31.3, 480],
+    [10.01, 10.02, 300],
+  ]) {
     const found = peaks.columns(start, end, columns);
     for (let column = 0; column < columns; column++) {
       const from = Math.floor((start + (column * (end - start)) / columns) * 1000 + 1e-9);
@@ -183,7 +235,10 @@ test("a column shows the loudest of all its samples at any zoom", () => {
 test("while a sound is being read, the rough overview fills what is not known", () => {
   const peaks = new Peaks(10, 1000);
   peaks.overview = Int8Array.from({ length: 20 }, (_, i) => (i % 2 ? 50 : -50));
-  peaks.append(0, Int8Array.from({ length: 2 * 5000 }, (_, i) => (i % 2 ? 9 : -9)));
+  peaks.append(
+    0,
+    Int8Array.from({ length: 2 * 5000 }, (_, i) => (i % 2 ? 9 : -9)),
+  );
   const found = peaks.columns(0, 10, 10);
   assert.equal(found[1], 9);
   assert.equal(found[19], 50);
@@ -195,7 +250,11 @@ test("an hour takes less than ten megabytes", () => {
 
 test("messages come out whole however the bytes are cut", async () => {
   const parts = [];
-  for (const [about, payload] of [[{ kind: "sound" }, []], [{ kind: "peaks" }, [1, -2, 3]], [{ kind: "end" }, []]]) {
+  for (const [about, payload] of [
+    [{ kind: "sound" }, []],
+    [{ kind: "peaks" }, [1, -2, 3]],
+    [{ kind: "end" }, []],
+  ]) {
     const text = new TextEncoder().encode(JSON.stringify(about));
     const lengths = new DataView(new ArrayBuffer(8));
     lengths.setUint32(0, text.length, true);
@@ -209,7 +268,11 @@ test("messages come out whole however the bytes are cut", async () => {
       for (let at = 0; at < bytes.length; at += size) yield bytes.slice(at, at + size);
     }
     for await (const { about, payload } of messages(chunks())) found.push([about.kind, [...payload]]);
-    assert.deepEqual(found, [["sound", []], ["peaks", [1, -2, 3]], ["end", []]]);
+    assert.deepEqual(found, [
+      ["sound", []],
+      ["peaks", [1, -2, 3]],
+      ["end", []],
+    ]);
   }
 });
 
@@ -230,7 +293,11 @@ test("a take's WAV says what it holds", async () => {
 
 test("a widget's value names a file of the host", () => {
   assert.deepEqual(soundFileOf("song.mp3"), { filename: "song.mp3", subfolder: "", type: "input" });
-  assert.deepEqual(soundFileOf("a/b/voice one.wav [output]"), { filename: "voice one.wav", subfolder: "a/b", type: "output" });
+  assert.deepEqual(soundFileOf("a/b/voice one.wav [output]"), {
+    filename: "voice one.wav",
+    subfolder: "a/b",
+    type: "output",
+  });
   assert.deepEqual(soundFileOf("a\\b.wav"), { filename: "b.wav", subfolder: "a", type: "input" });
   for (const nothing of ["", "  ", null, undefined, 3, "folder/"]) assert.equal(soundFileOf(nothing), null);
 });
@@ -273,9 +340,19 @@ test("a sound is followed through reroutes and bypassed nodes, both ways", () =>
   const reroute = { id: 2, type: "Reroute", inputs: [{ type: "*" }], outputs: [{ type: "*" }] };
   const bypassed = { id: 3, type: "Louder", mode: 4, inputs: [{ type: "FLOAT" }, port()], outputs: [port()] };
   const trim = { id: 4, type: "Trim", inputs: [port()], outputs: [port()] };
-  graphOf([load, reroute, bypassed, trim], [[1, 1, 0, 2, 0], [2, 2, 0, 3, 1], [3, 3, 0, 4, 0]]);
+  graphOf(
+    [load, reroute, bypassed, trim],
+    [
+      [1, 1, 0, 2, 0],
+      [2, 2, 0, 3, 1],
+      [3, 3, 0, 4, 0],
+    ],
+  );
   assert.equal(originOf(trim, 0)?.node, load);
-  assert.deepEqual(targetsOf(load, 0).map(({ node }) => node), [trim]);
+  assert.deepEqual(
+    targetsOf(load, 0).map(({ node }) => node),
+    [trim],
+  );
   bypassed.mode = 0;
   assert.equal(originOf(trim, 0)?.node, bypassed);
   bypassed.mode = 2;
@@ -289,17 +366,40 @@ test("a sound is followed into subgraphs and out of them", () => {
   const box = /** @type {any} */ ({ id: 2, type: "a-b-c", inputs: [port()], outputs: [port(), port()] });
   const outerTrim = { id: 3, type: "Trim", inputs: [port()], outputs: [port()] };
   const encode = { id: 4, type: "Encode", inputs: [port()], outputs: [] };
-  const root = graphOf([outerLoad, box, outerTrim, encode], [[1, 1, 0, 2, 0], [2, 2, 0, 3, 0], [3, 2, 1, 4, 0]]);
-  const subgraph = graphOf([inside, trim], [[21, 10, 0, -20, 0], [22, -10, 0, 11, 0], [23, 11, 0, -20, 1]], {
-    rootGraph: root,
-    inputs: [{ linkIds: [22] }],
-    outputs: [{ linkIds: [21] }, { linkIds: [23] }],
-  });
+  const root = graphOf(
+    [outerLoad, box, outerTrim, encode],
+    [
+      [1, 1, 0, 2, 0],
+      [2, 2, 0, 3, 0],
+      [3, 2, 1, 4, 0],
+    ],
+  );
+  const subgraph = graphOf(
+    [inside, trim],
+    [
+      [21, 10, 0, -20, 0],
+      [22, -10, 0, 11, 0],
+      [23, 11, 0, -20, 1],
+    ],
+    {
+      rootGraph: root,
+      inputs: [{ linkIds: [22] }],
+      outputs: [{ linkIds: [21] }, { linkIds: [23] }],
+    },
+  );
   inside.outputs[0] = Object.assign(port(), { links: [21] });
   root.subgraphs = new Map([["a-b-c", subgraph]]);
   box.subgraph = subgraph;
   assert.equal(originOf(trim, 0)?.node, outerLoad, "out of the subgraph");
   assert.equal(originOf(outerTrim, 0)?.node, inside, "into the subgraph");
-  assert.deepEqual(targetsOf(trim, 0).map(({ node }) => node), [encode], "downstream out of it");
-  assert.deepEqual(targetsOf(outerLoad, 0).map(({ node }) => node), [trim], "downstream into it");
+  assert.deepEqual(
+    targetsOf(trim, 0).map(({ node }) => node),
+    [encode],
+    "downstream out of it",
+  );
+  assert.deepEqual(
+    targetsOf(outerLoad, 0).map(({ node }) => node),
+    [trim],
+    "downstream into it",
+  );
 });

@@ -87,19 +87,24 @@ export function targetsOf(node, slot) {
   /** @type {Port[]} */
   const found = [];
   /** @type {[any, any][]} links to follow, with their graphs */
-  const links = (node.outputs?.[slot]?.links ?? []).map((/** @type {any} */ id) => [node.graph, linkOf(node.graph, id)]);
+  const links = (node.outputs?.[slot]?.links ?? []).map((/** @type {any} */ id) => [
+    node.graph,
+    linkOf(node.graph, id),
+  ]);
   for (let step = 0; step < FARTHEST && links.length; step++) {
     const [graph, link] = /** @type {[any, any]} */ (links.pop());
     if (!link) continue;
     if (link.target_id === SUBGRAPH_OUTPUT) {
       const outer = instanceOf(graph);
-      for (const id of outer?.outputs?.[link.target_slot]?.links ?? []) links.push([outer.graph, linkOf(outer.graph, id)]);
+      for (const id of outer?.outputs?.[link.target_slot]?.links ?? [])
+        links.push([outer.graph, linkOf(outer.graph, id)]);
       continue;
     }
     const target = graph.getNodeById?.(link.target_id);
     if (!target || target.mode === MUTED) continue;
     if (target.subgraph) {
-      for (const id of target.subgraph.inputs?.[link.target_slot]?.linkIds ?? []) links.push([target.subgraph, linkOf(target.subgraph, id)]);
+      for (const id of target.subgraph.inputs?.[link.target_slot]?.linkIds ?? [])
+        links.push([target.subgraph, linkOf(target.subgraph, id)]);
       continue;
     }
     const type = target.inputs?.[link.target_slot]?.type;

@@ -9,7 +9,10 @@
  * @returns {number | null}
  */
 export function parseTime(text) {
-  const trimmed = text.trim().replace(",", ".").replace(/\s*s(ec(onds?)?)?$/i, "");
+  const trimmed = text
+    .trim()
+    .replace(",", ".")
+    .replace(/\s*s(ec(onds?)?)?$/i, "");
   const match = /^(?:(\d+):)?(?:(\d+):)?(\d+(?:\.\d*)?|\.\d+)$/.exec(trimmed);
   if (!match) return null;
   const [hours, minutes] = match[2] === undefined ? ["0", match[1] ?? "0"] : [match[1], match[2]];

@@ -12,7 +12,8 @@ export function make(tag, attributes = {}, ...children) {
     if (name === "class") element.className = value;
     else if (name === "text") element.textContent = value;
     else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value !== undefined && value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
+    else if (value !== undefined && value !== null && value !== false)
+      element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children.filter((child) => child !== null));
   return element;
@@ -28,12 +29,14 @@ const ICONS = {
   closer: "M7 2.500h2V7h4.500v2H9v4.500H7V9H2.500V7H7z",
   wider: "M2.500 7h11v2h-11z",
   whole: "M1.500 3h1.600v10H1.500zM12.900 3h1.600v10h-1.600zM4 8l3-2.600v1.800h2V5.400L12 8l-3 2.600V8.800H7v1.800z",
-  focus: "M2 2h4v1.600H3.600V6H2zM10 2h4v4h-1.600V3.600H10zM2 10h1.600v2.400H6V14H2zM12.400 10H14v4h-4v-1.600h2.400zM5.500 6h5v4h-5z",
+  focus:
+    "M2 2h4v1.600H3.600V6H2zM10 2h4v4h-1.600V3.600H10zM2 10h1.600v2.400H6V14H2zM12.400 10H14v4h-4v-1.600h2.400zM5.500 6h5v4h-5z",
   beats: "M6 2.5l7-1.2v8.9a2.2 2 0 1 1-1.5-1.9V4.3L7.5 5v7A2.2 2 0 1 1 6 10.1z",
   silences: "M1.5 5.500H3v5H1.500zM4 3h1.500v10H4zM6.500 7.250h7.500v1.500H6.500z",
   frames:
     "M2 3h12v10H2zm1.3 1.4v1.400h1.400V4.400zm0 2.900v1.400h1.400V7.300zm0 2.900v1.400h1.400v-1.400zM6 4.400v7.200h4V4.400zm5.300 0v1.400h1.400V4.400zm0 2.900v1.400h1.400V7.300zm0 2.900v1.400h1.400v-1.400z",
-  upload: "M7.200 10V4.900L5.300 6.800 4.200 5.700 8 1.900l3.800 3.800-1.100 1.100-1.900-1.900V10zM2.500 10.500H4v2h8v-2h1.500V14h-11z",
+  upload:
+    "M7.200 10V4.900L5.300 6.800 4.200 5.700 8 1.900l3.800 3.800-1.100 1.100-1.900-1.900V10zM2.500 10.500H4v2h8v-2h1.500V14h-11z",
   record: "M8 3a5 5 0 1 0 0 10A5 5 0 0 0 8 3z",
   again: "M8 2.500a5.500 5.500 0 1 1-5.200 3.700l1.500.5A3.900 3.900 0 1 0 8 4.100V6.500L4.300 3.300 8 0z",
   keep: "M6.300 12.300 2 8l1.300-1.300 3 3 6.400-6.400L14 4.600z",

@@ -36,10 +36,15 @@ export function upstreamSound(node, slot) {
   const widgetName = FILE_WIDGETS[/** @type {keyof typeof FILE_WIDGETS} */ (origin.node.type)];
   if (widgetName) {
     const file = soundFileOf(widgetOf(origin.node, widgetName)?.value);
-    const words = origin.node.type.endsWith("RecordMic") ? "Record a take to see it here." : "Choose a file to see it here.";
+    const words = origin.node.type.endsWith("RecordMic")
+      ? "Record a take to see it here."
+      : "Choose a file to see it here.";
     return { file, words };
   }
-  return { file: afterRun.get(nodeKey(node)) ?? null, words: "Made in the graph: run the workflow once to see this sound." };
+  return {
+    file: afterRun.get(nodeKey(node)) ?? null,
+    words: "Made in the graph: run the workflow once to see this sound.",
+  };
 }
 
 /**
@@ -67,7 +72,8 @@ function encodersInput(node) {
   if (node.type === "AudioEncoderEncode") return "audio_encoder";
   if (node.type !== "SoundToVideo_AudioEncode") return null;
   const input = node.inputs?.find(
-    (/** @type {any} */ one) => ["audio_encoder", "audio_vae"].includes(one.name) && one.link !== null && one.link !== undefined,
+    (/** @type {any} */ one) =>
+      ["audio_encoder", "audio_vae"].includes(one.name) && one.link !== null && one.link !== undefined,
   );
   return input?.name ?? null;
 }

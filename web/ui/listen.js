@@ -44,7 +44,9 @@ export class Listen {
     this.#time = 0;
     this.#showTime(0);
     this.playButton.disabled = !file;
-    sound?.addEventListener("change", () => sound === this.waveform.sound && this.#showTime(this.#time), { signal: this.scope.signal });
+    sound?.addEventListener("change", () => sound === this.waveform.sound && this.#showTime(this.#time), {
+      signal: this.scope.signal,
+    });
   }
 
   toggle() {

@@ -22,7 +22,13 @@ export class LoadWidget {
     this.node = node;
     this.scope = new Scope();
     this.listen = new Listen(this.scope, WAVE_PIXELS);
-    this.chooser = make("input", { type: "file", accept: ACCEPTED, hidden: true, tabindex: "-1", "aria-hidden": "true" });
+    this.chooser = make("input", {
+      type: "file",
+      accept: ACCEPTED,
+      hidden: true,
+      tabindex: "-1",
+      "aria-hidden": "true",
+    });
     this.progress = make("div", { class: "stv-progress", role: "progressbar", "aria-label": "Upload", hidden: true });
     const row = make(
       "div",
@@ -105,14 +111,22 @@ export class LoadWidget {
     this.listen.show(null, `Uploading ${file.name} …`);
     this.#showProgress(0);
     try {
-      const name = await upload(file, file.name, { onProgress: (share) => this.#showProgress(share), signal: controller.signal });
+      const name = await upload(file, file.name, {
+        onProgress: (share) => this.#showProgress(share),
+        signal: controller.signal,
+      });
       uploaded.add(name);
       for (const other of allNodes(app.graph)) addChoices(other);
       addChoices(this.node);
       setWidgetValue(this.node, widgetOf(this.node, "audio"), name);
       captureUndo();
     } catch (error) {
-      if (!controller.signal.aborted) toast("error", "Load Audio", `${file.name} was not uploaded: ${error instanceof Error ? error.message : error}`);
+      if (!controller.signal.aborted)
+        toast(
+          "error",
+          "Load Audio",
+          `${file.name} was not uploaded: ${error instanceof Error ? error.message : error}`,
+        );
     } finally {
       if (this.#upload === controller) {
         this.#upload = null;

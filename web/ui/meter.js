@@ -9,9 +9,24 @@ const COLUMN_PIXELS = 3;
 export class Meter {
   constructor() {
     this.shade = make("div", { class: "stv-meter-shade" });
-    this.light = make("button", { type: "button", class: "stv-clip", title: "Lights up when the sound is too loud; click to put it out", "aria-label": "Not too loud" });
+    this.light = make("button", {
+      type: "button",
+      class: "stv-clip",
+      title: "Lights up when the sound is too loud; click to put it out",
+      "aria-label": "Not too loud",
+    });
     this.light.addEventListener("click", () => this.#clip(false));
-    this.element = make("div", { class: "stv-meter", role: "meter", "aria-label": "Level", "aria-valuemin": String(FLOOR_DB), "aria-valuemax": "0" }, this.shade);
+    this.element = make(
+      "div",
+      {
+        class: "stv-meter",
+        role: "meter",
+        "aria-label": "Level",
+        "aria-valuemin": String(FLOOR_DB),
+        "aria-valuemax": "0",
+      },
+      this.shade,
+    );
     this.canvas = make("canvas", { class: "stv-levels", "aria-hidden": "true", hidden: true });
     this.#show();
   }

@@ -53,7 +53,14 @@ export class Minimap {
     const { view, duration } = this.waveform;
     const length = view.end - view.start;
     const middle = (view.start + view.end) / 2;
-    const to = { ArrowLeft: middle - length / 4, ArrowRight: middle + length / 4, PageUp: middle - length, PageDown: middle + length, Home: 0, End: duration }[event.key];
+    const to = {
+      ArrowLeft: middle - length / 4,
+      ArrowRight: middle + length / 4,
+      PageUp: middle - length,
+      PageDown: middle + length,
+      Home: 0,
+      End: duration,
+    }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     this.#centre(to);
@@ -71,7 +78,10 @@ export class Minimap {
     element.tabIndex = waveform.isWhole ? -1 : 0;
     element.setAttribute("aria-valuemax", waveform.duration.toFixed(2));
     element.setAttribute("aria-valuenow", waveform.view.start.toFixed(2));
-    element.setAttribute("aria-valuetext", `from ${spokenTime(waveform.view.start)} to ${spokenTime(waveform.view.end)}`);
+    element.setAttribute(
+      "aria-valuetext",
+      `from ${spokenTime(waveform.view.start)} to ${spokenTime(waveform.view.end)}`,
+    );
     const width = element.clientWidth;
     const context = canvas.getContext("2d");
     if (!width || !context) return;

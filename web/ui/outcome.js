@@ -48,12 +48,21 @@ export class Outcome {
         families = null;
         throw error;
       });
-      const family = (await /** @type {Promise<Family[]>} */ (families)).find((one) => one.audio_input === destiny.audioInput);
+      const family = (await /** @type {Promise<Family[]>} */ (families)).find(
+        (one) => one.audio_input === destiny.audioInput,
+      );
       if (!family) {
         if (question === this.#asked) this.tell("", false);
         return;
       }
-      const query = { family: family.id, start, end, sample_rate: sampleRate, frame_rate: destiny.frameRate, segment_seconds: destiny.segmentSeconds };
+      const query = {
+        family: family.id,
+        start,
+        end,
+        sample_rate: sampleRate,
+        frame_rate: destiny.frameRate,
+        segment_seconds: destiny.segmentSeconds,
+      };
       const plan = await packJSON("plan", query, signal);
       if (question !== this.#asked) return;
       this.frameRate = plan.frame_rate;

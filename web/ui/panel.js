@@ -29,7 +29,8 @@ export function addPanel(node, scope, name, height, children) {
   });
   scope.listen(panel, "pointerdown", () => panel.classList.add("stv-by-pointer"), { capture: true }); // no focus ring then
   // Nodes 2.0 would drag the node, the classic renderer select text under the pointer.
-  for (const type of ["pointerdown", "mousedown", "dblclick"]) scope.listen(panel, type, (event) => event.button === 0 && event.stopPropagation());
+  for (const type of ["pointerdown", "mousedown", "dblclick"])
+    scope.listen(panel, type, (event) => event.button === 0 && event.stopPropagation());
   const before = node.onRemoved;
   node.onRemoved = function () {
     scope.end();

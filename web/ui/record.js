@@ -26,10 +26,21 @@ export class RecordWidget {
     this.listen = new Listen(this.scope, WAVE_PIXELS);
     this.meter = new Meter();
     this.recorder = new Recorder({ onLevel: (peak) => this.#onLevel(peak), onLost: () => this.#onLost() });
-    this.device = make("select", { class: "stv-select", "aria-label": "Microphone" }, make("option", { value: "", text: "Default microphone" }));
+    this.device = make(
+      "select",
+      { class: "stv-select", "aria-label": "Microphone" },
+      make("option", { value: "", text: "Default microphone" }),
+    );
     this.countdown = make("select", { class: "stv-select stv-short", "aria-label": "Countdown" });
-    for (const seconds of [0, 3, 5]) this.countdown.append(make("option", { value: String(seconds), text: seconds ? `after ${seconds} s` : "at once" }));
-    this.processing = toggleButton("Clean up", "Echo cancellation, noise suppression and automatic gain, all off for a true recording", () => this.#keepChoices());
+    for (const seconds of [0, 3, 5])
+      this.countdown.append(
+        make("option", { value: String(seconds), text: seconds ? `after ${seconds} s` : "at once" }),
+      );
+    this.processing = toggleButton(
+      "Clean up",
+      "Echo cancellation, noise suppression and automatic gain, all off for a true recording",
+      () => this.#keepChoices(),
+    );
     this.recordButton = iconButton("record", "Record", () => this.#press(), "Record");
     this.recordButton.classList.add("stv-record");
     this.keepButton = iconButton("keep", "Keep this take", () => this.#keep(), "Keep");
@@ -40,16 +51,33 @@ export class RecordWidget {
     this.listen.waveform.element.append(this.meter.canvas, this.count);
     addPanel(node, this.scope, "Recording", PANEL_PIXELS, [
       make("div", { class: "stv-row" }, this.device, this.processing),
-      make("div", { class: "stv-row" }, this.recordButton, this.countdown, this.meter.element, this.meter.light, this.timer),
+      make(
+        "div",
+        { class: "stv-row" },
+        this.recordButton,
+        this.countdown,
+        this.meter.element,
+        this.meter.light,
+        this.timer,
+      ),
       this.listen.waveform.element,
-      make("div", { class: "stv-row" }, this.listen.playButton, this.listen.clock, make("span", { class: "stv-gap" }), this.backButton, this.keepButton),
+      make(
+        "div",
+        { class: "stv-row" },
+        this.listen.playButton,
+        this.listen.clock,
+        make("span", { class: "stv-gap" }),
+        this.backButton,
+        this.keepButton,
+      ),
       this.status,
     ]);
     this.#recallChoices();
     this.scope.listen(this.device, "change", () => this.#keepChoices());
     this.scope.listen(this.countdown, "change", () => this.#keepChoices());
     this.scope.listen(this.device, "pointerdown", () => this.#listMicrophones());
-    if (navigator.mediaDevices) this.scope.listen(navigator.mediaDevices, "devicechange", () => this.#listMicrophones());
+    if (navigator.mediaDevices)
+      this.scope.listen(navigator.mediaDevices, "devicechange", () => this.#listMicrophones());
     this.scope.listen(window, "pagehide", () => this.#cancel());
     this.scope.onEnd(() => this.#cancel());
     onTick(this.scope, () => this.refresh());
@@ -100,10 +128,13 @@ export class RecordWidget {
     const state = this.#state;
     const idle = ["idle", "review", "unsaved"].includes(state);
     const [icon, words] =
-      state === "recording" ? /** @type {const} */ (["stop", "Stop"])
-      : state === "countdown" || state === "opening" ? /** @type {const} */ (["stop", "Cancel"])
-      : this.#take || state === "unsaved" ? /** @type {const} */ (["record", "Re-take"])
-      : /** @type {const} */ (["record", "Record"]);
+      state === "recording"
+        ? /** @type {const} */ (["stop", "Stop"])
+        : state === "countdown" || state === "opening"
+          ? /** @type {const} */ (["stop", "Cancel"])
+          : this.#take || state === "unsaved"
+            ? /** @type {const} */ (["record", "Re-take"])
+            : /** @type {const} */ (["record", "Record"]);
     setIcon(this.recordButton, icon, words);
     const label = this.recordButton.querySelector("span");
     if (label) label.textContent = words;
@@ -228,14 +259,24 @@ export class RecordWidget {
   async #listMicrophones() {
     const found = await microphones().catch(() => []);
     const chosen = this.device.value || this.device.dataset.wanted || "";
-    const options = found.filter(({ id }) => id !== "default").map(({ id, name }) => make("option", { value: id, text: name }));
-    if (options.length + 1 === this.device.options.length && options.every((option, i) => option.text === this.device.options[i + 1].text)) return;
+    const options = found
+      .filter(({ id }) => id !== "default")
+      .map(({ id, name }) => make("option", { value: id, text: name }));
+    if (
+      options.length + 1 === this.device.options.length &&
+      options.every((option, i) => option.text === this.device.options[i + 1].text)
+    )
+      return;
     this.device.replaceChildren(make("option", { value: "", text: "Default microphone" }), ...options);
     if (found.some(({ id }) => id === chosen)) this.device.value = chosen;
   }
 
   #keepChoices() {
-    const choices = { device: this.device.value, countdown: this.countdown.value, processing: isPressed(this.processing) };
+    const choices = {
+      device: this.device.value,
+      countdown: this.countdown.value,
+      processing: isPressed(this.processing),
+    };
     try {
       localStorage.setItem(CHOICES_KEY, JSON.stringify(choices));
     } catch {

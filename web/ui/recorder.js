@@ -16,7 +16,8 @@ export function whyNoMicrophone() {
 /** What an error of opening the microphone means for a person. @param {unknown} error */
 export function microphoneProblem(error) {
   const name = error instanceof Error ? error.name : "";
-  if (name === "NotAllowedError") return "The microphone was refused. Allow it beside the page's address, then record again.";
+  if (name === "NotAllowedError")
+    return "The microphone was refused. Allow it beside the page's address, then record again.";
   if (name === "NotFoundError") return "No microphone was found. Plug one in, then record again.";
   if (name === "NotReadableError") return "The microphone is in use by another program, or its driver failed.";
   if (name === "OverconstrainedError") return "That microphone is no longer there. Choose another one.";

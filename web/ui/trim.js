@@ -1,11 +1,11 @@
 /** The widget of Trim Audio: a waveform that edits the node's four number fields, which are all that is saved. */
 import { captureUndo, setWidgetValue, widgetOf } from "../host.js";
 import { Scope } from "../lib/scope.js";
-import { fieldsOf, isWhole, selectionOf, withEnd, withStart } from "../lib/selection.js";
+import { fieldsOf, selectionOf, withEnd, withStart } from "../lib/selection.js";
 import { fileKey } from "../lib/soundfile.js";
-import { formatTime, parseTime } from "../lib/time.js";
+import { formatTime } from "../lib/time.js";
 import { viewAround } from "../lib/view.js";
-import { iconButton, isPressed, make, setIcon, setPressed, toggleButton } from "./dom.js";
+import { make, setPressed } from "./dom.js";
 import { downstreamUse, nodeKey, upstreamSound } from "./follow.js";
 import { Minimap } from "./minimap.js";
 import { Outcome } from "./outcome.js";
@@ -13,7 +13,9 @@ import { Player } from "./player.js";
 import { addPanel } from "./panel.js";
 import { soundIn } from "./sounds.js";
 import { onTick } from "./ticker.js";
+import { TimeFields } from "./time_fields.js";
 import { TrimArea } from "./trim_area.js";
+import { TrimToolbar } from "./trim_toolbar.js";
 
 /** @typedef {import("../lib/selection.js").Selection} Selection */
 
@@ -21,7 +23,13 @@ const WAVE_PIXELS = 118;
 const PANEL_PIXELS = 226;
 const FIELDS = /** @type {const} */ (["start_seconds", "end_seconds", "fade_in_seconds", "fade_out_seconds"]);
 /** Which field a handle writes; the range writes both ends. */
-const FIELD_OF = /** @type {const} */ ({ start: ["start_seconds"], end: ["end_seconds"], range: ["start_seconds", "end_seconds"], fadeIn: ["fade_in_seconds"], fadeOut: ["fade_out_seconds"] });
+const FIELD_OF = /** @type {const} */ ({
+  start: ["start_seconds"],
+  end: ["end_seconds"],
+  range: ["start_seconds", "end_seconds"],
+  fadeIn: ["fade_in_seconds"],
+  fadeOut: ["fade_out_seconds"],
+});
 
 /** How a node's widget was left: undo and a switch of tabs build the node anew. @type {Map<string, {file: string, view: {start: number, end: number}, pressed: string[], playhead: number | null}>} */
 const left = new Map();
@@ -43,24 +51,32 @@ export class TrimWidget {
     this.minimap = new Minimap(this.scope, this.waveform, () => this.area.selection);
     this.player = new Player(this.scope, {
       onTime: (time) => this.#showTime(time),
-      onState: (playing) => setIcon(this.playButton, playing ? "pause" : "play", playing ? "Pause (space)" : "Play from the cursor"),
+      onState: (playing) => this.toolbar.showPlaying(playing),
       onError: (sentence) => this.#notice(sentence),
     });
     this.outcome = new Outcome(this.scope, (words, isError) => {
       this.#plan = { words, isError };
       this.#say();
     });
-    this.playButton = iconButton("play", "Play from the cursor", () => this.#playOrPause(false));
-    this.loop = toggleButton("", "Play the selection round and round", () => this.player.playing && this.#playSelection(), "loop");
-    this.snaps = {
-      beats: toggleButton("Beats", "Snap to beats", (on) => this.#onBeats(on), "beats"),
-      silences: toggleButton("Silences", "Snap to where the sound falls silent or sets in", () => this.waveform.redraw(), "silences"),
-      frames: toggleButton("Frames", "Snap to whole frames of the clip", () => this.waveform.redraw(), "frames"),
-    };
-    this.times = { start: this.#timeField("Start"), end: this.#timeField("End"), length: this.#timeField("Length") };
+    this.toolbar = new TrimToolbar({
+      play: () => this.#playOrPause(false),
+      playSelection: () => this.#playSelection(),
+      onLoop: () => this.player.playing && this.#playSelection(),
+      onSnap: (name, on) => (name === "beats" ? this.#onBeats(on) : this.waveform.redraw()),
+      zoomOut: () => this.waveform.zoom(0.5),
+      zoomIn: () => this.waveform.zoom(2, this.#middle()),
+      zoomToSelection: () => this.#zoomToSelection(),
+      showAll: () => this.waveform.setView({ start: 0, end: this.waveform.duration }),
+    });
+    this.times = new TimeFields((name, time) => this.#typed(name, time));
     this.line = make("div", { class: "stv-line", "aria-live": "polite" });
-    this.clock = make("span", { class: "stv-clock", "aria-hidden": "true" });
-    addPanel(node, this.scope, "SoundToVideo trim", PANEL_PIXELS, this.#build());
+    addPanel(node, this.scope, "SoundToVideo trim", PANEL_PIXELS, [
+      this.toolbar.element,
+      this.waveform.element,
+      this.minimap.element,
+      this.times.element,
+      this.line,
+    ]);
     scopeKeys(this);
     onTick(this.scope, () => this.refresh());
     for (const name of FIELDS) this.#follow(name);
@@ -75,30 +91,6 @@ export class TrimWidget {
   #noticed = "";
   #problem = "";
 
-  #build() {
-    const group = (/** @type {string} */ label, /** @type {HTMLElement[]} */ ...children) => make("div", { class: "stv-group", role: "group", "aria-label": label }, ...children);
-    return [
-      make(
-        "div",
-        { class: "stv-row" },
-        group("Playback", this.playButton, iconButton("selection", "Play the selection (space)", () => this.#playSelection()), this.loop, this.clock),
-        make("span", { class: "stv-gap" }),
-        group("Snap", make("span", { class: "stv-label", text: "Snap" }), this.snaps.beats, this.snaps.silences, this.snaps.frames),
-        group(
-          "Zoom",
-          iconButton("wider", "Zoom out", () => this.waveform.zoom(0.5)),
-          iconButton("closer", "Zoom in", () => this.waveform.zoom(2, this.#middle())),
-          iconButton("focus", "Zoom to the selection", () => this.#zoomToSelection()),
-          iconButton("whole", "Show the whole sound", () => this.waveform.setView({ start: 0, end: this.waveform.duration })),
-        ),
-      ),
-      this.waveform.element,
-      this.minimap.element,
-      make("div", { class: "stv-row" }, ...Object.values(this.times).map(({ label }) => label)),
-      this.line,
-    ];
-  }
-
   /** Look at the graph and the fields again. */
   refresh() {
     const { file, words } = upstreamSound(this.node, 0);
@@ -110,9 +102,11 @@ export class TrimWidget {
       this.#noticed = "";
       const sound = file ? soundIn(file) : null;
       this.waveform.show(sound, words);
-      sound?.addEventListener("change", () => sound === this.waveform.sound && this.#read(), { signal: this.scope.signal });
+      sound?.addEventListener("change", () => sound === this.waveform.sound && this.#read(), {
+        signal: this.scope.signal,
+      });
       this.#recall();
-      if (isPressed(this.snaps.beats)) this.#onBeats(true);
+      if (this.toolbar.snapsTo("beats")) this.#onBeats(true);
     }
     this.#read();
     this.#remember();
@@ -121,10 +115,16 @@ export class TrimWidget {
   /** Take the selection from the fields. */
   #read() {
     const { duration, sound } = this.waveform;
-    const fields = /** @type {import("../lib/selection.js").Fields} */ (Object.fromEntries(FIELDS.map((name) => [name, Number(widgetOf(this.node, name)?.value) || 0])));
+    const fields = /** @type {import("../lib/selection.js").Fields} */ (
+      Object.fromEntries(FIELDS.map((name) => [name, Number(widgetOf(this.node, name)?.value) || 0]))
+    );
     const selection = duration ? selectionOf(fields, duration) : null;
     const isNew = JSON.stringify(selection) !== JSON.stringify(this.area.selection);
-    this.area.locked = new Set(/** @type {(keyof typeof FIELD_OF)[]} */ (Object.keys(FIELD_OF)).filter((handle) => FIELD_OF[handle].some((name) => this.#isLinked(name))));
+    this.area.locked = new Set(
+      /** @type {(keyof typeof FIELD_OF)[]} */ (Object.keys(FIELD_OF)).filter((handle) =>
+        FIELD_OF[handle].some((name) => this.#isLinked(name)),
+      ),
+    );
     if (isNew) this.area.select(selection);
     this.#problem =
       duration && !selection && sound?.complete
@@ -149,15 +149,8 @@ export class TrimWidget {
     const { sound } = this.waveform;
     const destiny = selection ? downstreamUse(this.node, 0) : null;
     this.outcome.ask(destiny, selection?.start ?? 0, selection?.end ?? 0, sound?.sampleRate ?? 0);
-    this.snaps.frames.disabled = !this.outcome.frameRate;
-    this.snaps.frames.title = this.outcome.frameRate ? "Snap to whole frames of the clip" : "Connect Audio Encode and a sampler to snap to their frames";
-    for (const button of [this.snaps.beats, this.snaps.silences]) button.disabled = !sound?.complete;
-    const values = { start: selection?.start, end: selection?.end, length: selection && selection.end - selection.start };
-    for (const [name, { input }] of Object.entries(this.times)) {
-      const value = values[/** @type {keyof typeof values} */ (name)];
-      input.disabled = !selection;
-      if (document.activeElement !== input) input.value = value === undefined || value === null ? "" : formatTime(value, 3).replace(/0$/, "");
-    }
+    this.toolbar.enable(Boolean(sound?.complete), Boolean(this.outcome.frameRate));
+    this.times.show(selection);
     this.#say();
     this.minimap.redraw();
   }
@@ -165,9 +158,9 @@ export class TrimWidget {
   /** @returns {import("../lib/snap.js").SnapTargets} */
   #targets() {
     return {
-      beats: isPressed(this.snaps.beats) ? this.#beats : null,
-      silences: isPressed(this.snaps.silences) ? (this.waveform.sound?.silenceBorders ?? null) : null,
-      frameRate: isPressed(this.snaps.frames) ? this.outcome.frameRate : null,
+      beats: this.toolbar.snapsTo("beats") ? this.#beats : null,
+      silences: this.toolbar.snapsTo("silences") ? (this.waveform.sound?.silenceBorders ?? null) : null,
+      frameRate: this.toolbar.snapsTo("frames") ? this.outcome.frameRate : null,
     };
   }
 
@@ -176,7 +169,7 @@ export class TrimWidget {
     const { sound } = this.waveform;
     this.waveform.redraw();
     if (!on || !sound || this.#beats) return;
-    this.snaps.beats.classList.add("stv-busy");
+    this.toolbar.snaps.beats.classList.add("stv-busy");
     try {
       const beats = await sound.beats();
       if (sound !== this.waveform.sound || this.scope.ended) return;
@@ -184,10 +177,10 @@ export class TrimWidget {
       if (!beats.length) this.#notice("No beats were found in this sound.");
     } catch (error) {
       sound.beatsAsked = null;
-      setPressed(this.snaps.beats, false);
+      setPressed(this.toolbar.snaps.beats, false);
       this.#notice(error instanceof Error ? error.message : String(error));
     } finally {
-      this.snaps.beats.classList.remove("stv-busy");
+      this.toolbar.snaps.beats.classList.remove("stv-busy");
       this.waveform.redraw();
     }
   }
@@ -210,7 +203,7 @@ export class TrimWidget {
       this.player.stop();
       return;
     }
-    if (onlySelection || isPressed(this.loop)) return void this.#playSelection();
+    if (onlySelection || this.toolbar.loops) return void this.#playSelection();
     const { duration, playhead } = this.waveform;
     const from = playhead !== null && playhead < duration - 0.01 ? playhead : 0;
     this.player.play({ start: 0, end: duration, fadeIn: 0, fadeOut: 0 }, from, false);
@@ -218,20 +211,25 @@ export class TrimWidget {
 
   #playSelection() {
     const { selection } = this.area;
-    if (selection) this.player.play({ ...selection }, selection.start, isPressed(this.loop));
+    if (selection) this.player.play({ ...selection }, selection.start, this.toolbar.loops);
   }
 
   /** @param {number} time */
   #seek(time) {
     this.#showTime(time);
-    if (this.player.playing) this.player.play({ start: 0, end: this.waveform.duration, fadeIn: 0, fadeOut: 0 }, time, false);
+    if (this.player.playing)
+      this.player.play({ start: 0, end: this.waveform.duration, fadeIn: 0, fadeOut: 0 }, time, false);
   }
 
   /** @param {number} time */
   #showTime(time) {
     this.waveform.playhead = time;
-    this.clock.textContent = formatTime(time);
-    if (this.player.playing && !this.waveform.isWhole && (time > this.waveform.view.end || time < this.waveform.view.start)) {
+    this.toolbar.clock.textContent = formatTime(time);
+    if (
+      this.player.playing &&
+      !this.waveform.isWhole &&
+      (time > this.waveform.view.end || time < this.waveform.view.start)
+    ) {
       const length = this.waveform.view.end - this.waveform.view.start;
       this.waveform.setView({ start: time, end: time + length });
     }
@@ -253,33 +251,15 @@ export class TrimWidget {
     if (selection) this.waveform.setView(viewAround(selection.start, selection.end, this.waveform.duration));
   }
 
-  /** @param {"Start" | "End" | "Length"} name */
-  #timeField(name) {
-    const input = make("input", { type: "text", class: "stv-time", spellcheck: "false", autocomplete: "off", title: "A time such as 1:23.45" });
-    const label = make("label", { class: "stv-time-label" }, make("span", { text: name }), input);
-    input.addEventListener("change", () => this.#typed(name, input));
-    input.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") input.blur();
-      if (event.key === "Escape") {
-        input.value = "";
-        input.blur();
-      }
-    });
-    input.addEventListener("blur", () => {
-      input.removeAttribute("aria-invalid");
-      this.#afterSelection();
-    });
-    return { label, input };
-  }
-
-  /** @param {"Start" | "End" | "Length"} name @param {HTMLInputElement} input */
-  #typed(name, input) {
-    const time = parseTime(input.value);
+  /** @param {"start" | "end" | "length"} name @param {number} time */
+  #typed(name, time) {
     const { selection } = this.area;
-    input.toggleAttribute("aria-invalid", time === null && input.value !== "");
-    if (time === null || !selection) return;
+    if (!selection) return;
     const { duration } = this.waveform;
-    const changed = name === "Start" ? withStart(selection, time) : withEnd(selection, name === "End" ? time : selection.start + time, duration);
+    const changed =
+      name === "start"
+        ? withStart(selection, time)
+        : withEnd(selection, name === "end" ? time : selection.start + time, duration);
     this.area.select(changed);
     this.#write(changed);
     captureUndo();
@@ -306,14 +286,18 @@ export class TrimWidget {
 
   #remember() {
     if (this.node.id === -1 || !this.#shown) return;
-    const pressed = Object.entries({ ...this.snaps, loop: this.loop }).filter(([, button]) => isPressed(button));
-    left.set(nodeKey(this.node), { file: this.#shown, view: this.waveform.view, pressed: pressed.map(([name]) => name), playhead: this.waveform.playhead });
+    left.set(nodeKey(this.node), {
+      file: this.#shown,
+      view: this.waveform.view,
+      pressed: this.toolbar.pressed,
+      playhead: this.waveform.playhead,
+    });
   }
 
   #recall() {
     const was = left.get(nodeKey(this.node));
     if (!was || was.file !== this.#shown) return;
-    for (const name of was.pressed) setPressed({ ...this.snaps, loop: this.loop }[/** @type {"loop"} */ (name)], true);
+    this.toolbar.press(was.pressed);
     if (this.waveform.duration) this.waveform.setView(was.view);
     this.waveform.playhead = was.playhead;
   }

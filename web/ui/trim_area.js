@@ -70,7 +70,10 @@ export class TrimArea {
     scope.listen(element, "pointercancel", (event) => this.#onUp(event));
     // Two fingers on the waveform zoom it; the front end, which listens further out, would zoom the graph with them.
     for (const type of ["touchstart", "touchmove"]) {
-      scope.listen(window, type, (event) => element.contains(event.target) && event.stopPropagation(), { capture: true, passive: true });
+      scope.listen(window, type, (event) => element.contains(event.target) && event.stopPropagation(), {
+        capture: true,
+        passive: true,
+      });
     }
     const sizes = new ResizeObserver(() => this.#place());
     sizes.observe(element);
@@ -79,7 +82,7 @@ export class TrimArea {
 
   /** @type {Map<number, {clientX: number}>} pointers that are down */
   #pointers = new Map();
-  /** @type {{name: HandleName | "new", at: number, offset: number, x: number, moved: boolean} | null} */
+  /** `from` is the selection as it was: a drag there and back changes nothing. @type {{name: HandleName | "new", at: number, offset: number, x: number, moved: boolean, from: Selection} | null} */
   #drag = null;
   #changed = false;
 
@@ -120,13 +123,15 @@ export class TrimArea {
       return;
     }
     const handle = /** @type {HTMLElement} */ (event.target).closest?.("[data-handle]");
-    const named = /** @type {HandleName | undefined} */ (handle instanceof HTMLElement ? handle.dataset.handle : undefined);
+    const named = /** @type {HandleName | undefined} */ (
+      handle instanceof HTMLElement ? handle.dataset.handle : undefined
+    );
     const name = !named || (named === "range" && isWhole(this.selection, this.#duration)) ? "new" : named;
     this.handles[name === "new" ? "range" : name].focus({ preventScroll: true });
     if (name !== "new" && this.locked.has(name)) return;
     const time = this.waveform.timeOf(event);
     const offset = name === "new" ? 0 : time - this.#timeOf(name, this.selection);
-    this.#drag = { name, at: time, offset, x: event.clientX, moved: false };
+    this.#drag = { name, at: time, offset, x: event.clientX, moved: false, from: this.selection };
   }
 
   /** @param {PointerEvent} event */
@@ -137,12 +142,12 @@ export class TrimArea {
       return;
     }
     const drag = this.#drag;
-    if (!drag || !this.selection) return;
+    if (!drag) return;
     if (!drag.moved && Math.abs(event.clientX - drag.x) < DRAG_PIXELS) return;
     drag.moved = true;
     const time = Math.min(Math.max(this.waveform.timeOf(event), 0), this.#duration);
     this.waveform.reveal(time);
-    this.#choose(this.#dragged(this.selection, drag, time, event.altKey));
+    this.#choose(this.#dragged(drag.from, drag, time, event.altKey));
   }
 
   /** @param {PointerEvent} event */
@@ -151,7 +156,8 @@ export class TrimArea {
     event.stopPropagation();
     const drag = this.#drag;
     this.#drag = null;
-    if (drag && !drag.moved && event.type === "pointerup" && ["new", "range"].includes(drag.name)) this.told.onSeek(drag.at);
+    if (drag && !drag.moved && event.type === "pointerup" && ["new", "range"].includes(drag.name))
+      this.told.onSeek(drag.at);
     this.#commit();
   }
 
@@ -211,7 +217,14 @@ export class TrimArea {
     const { selection } = this;
     const direction = { ArrowLeft: -1, ArrowDown: -1, PageDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: 1 }[event.key];
     const toBorder = { Home: -Infinity, End: Infinity }[event.key];
-    if (!selection || this.locked.has(name) || (direction === undefined && toBorder === undefined) || event.ctrlKey || event.metaKey) return;
+    if (
+      !selection ||
+      this.locked.has(name) ||
+      (direction === undefined && toBorder === undefined) ||
+      event.ctrlKey ||
+      event.metaKey
+    )
+      return;
     event.preventDefault();
     const now = this.#timeOf(name, selection);
     let wanted = now + (toBorder ?? 0);
@@ -249,9 +262,13 @@ export class TrimArea {
       handle.hidden = !shown;
       if (!selection || !shown) continue;
       handle.style.left = `${this.#xOf(name, selection)}px`;
-      const value = name === "fadeIn" ? selection.fadeIn : name === "fadeOut" ? selection.fadeOut : this.#timeOf(name, selection);
+      const value =
+        name === "fadeIn" ? selection.fadeIn : name === "fadeOut" ? selection.fadeOut : this.#timeOf(name, selection);
       handle.setAttribute("aria-valuenow", value.toFixed(3));
-      handle.setAttribute("aria-valuemax", (name.startsWith("fade") ? selection.end - selection.start : this.#duration).toFixed(3));
+      handle.setAttribute(
+        "aria-valuemax",
+        (name.startsWith("fade") ? selection.end - selection.start : this.#duration).toFixed(3),
+      );
       handle.setAttribute("aria-valuetext", spokenTime(value));
       handle.setAttribute("aria-disabled", String(this.locked.has(name)));
     }

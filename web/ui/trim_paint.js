@@ -26,7 +26,8 @@ export function paintTrim({ context, width, height, top, x }, waveform, selectio
     const crowded = (to - from) * 3 > width;
     context.fillStyle = text;
     context.globalAlpha = crowded ? 0.25 : 0.7;
-    for (let i = from; i < to; i++) context.fillRect(Math.round(x(targets.beats[i])), height - BEAT_PIXELS, 1, BEAT_PIXELS);
+    for (let i = from; i < to; i++)
+      context.fillRect(Math.round(x(targets.beats[i])), height - BEAT_PIXELS, 1, BEAT_PIXELS);
   }
   if (selection) {
     const [from, to] = [x(selection.start), x(selection.end)];

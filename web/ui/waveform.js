@@ -32,7 +32,11 @@ export class Waveform {
     this.drawMilliseconds = 0;
     this.canvas = make("canvas", { "aria-hidden": "true" });
     this.words = make("div", { class: "stv-message", role: "status" });
-    this.element = make("div", { class: "stv-wave", "data-capture-wheel": "true", style: `height:${options.height}px` });
+    this.element = make("div", {
+      class: "stv-wave",
+      "data-capture-wheel": "true",
+      style: `height:${options.height}px`,
+    });
     this.element.append(this.canvas, this.words);
     this.#frame = 0;
     this.#columns = new Int8Array(0);
