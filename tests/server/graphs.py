@@ -3,6 +3,18 @@
 from typing import Any
 
 Prompt = dict[str, dict[str, Any]]
+SAMPLER = {
+    "width": 64,
+    "height": 64,
+    "seed": 5,
+    "steps": 2,
+    "cfg": 1.0,
+    "sampler_name": "euler",
+    "scheduler": "simple",
+    "audio_scale": 1.0,
+    "frame_rate": 0.0,
+    "segment_seconds": 0.0,
+}
 
 
 def node(class_type: str, **inputs: Any) -> dict[str, Any]:
@@ -36,17 +48,8 @@ def wan_clip(checkpoints, audio: str, seconds: float, **sampler: Any) -> Prompt:
                 "negative": ["text", 0],
                 "encoded_audio": ["encoded", 0],
                 "reference_image": ["image", 0],
-                "width": 64,
-                "height": 64,
-                "seed": 5,
-                "steps": 2,
-                "cfg": 1.0,
-                "sampler_name": "euler",
-                "scheduler": "simple",
+                **SAMPLER,
                 "image_fit": "crop",
-                "audio_scale": 1.0,
-                "frame_rate": 0.0,
-                "segment_seconds": 0.0,
                 **sampler,
             },
         ),
@@ -86,16 +89,7 @@ def ltx_latents(checkpoints, audio: str, **sampler: Any) -> Prompt:
                 "positive": ["text", 0],
                 "negative": ["text", 0],
                 "encoded_audio": ["encoded", 0],
-                "width": 64,
-                "height": 64,
-                "seed": 5,
-                "steps": 2,
-                "cfg": 1.0,
-                "sampler_name": "euler",
-                "scheduler": "simple",
-                "audio_scale": 1.0,
-                "frame_rate": 0.0,
-                "segment_seconds": 0.0,
+                **SAMPLER,
                 **sampler,
             },
         ),

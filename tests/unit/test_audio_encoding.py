@@ -7,11 +7,7 @@ from sound_to_video.core.audio_encoding import encode_with_encoder, encoder_kind
 from sound_to_video.core.encoded_audio import HostEncodedAudio, encoded_audio_from
 from sound_to_video.core.errors import SoundToVideoError
 
-
-@pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
 def sound(seconds: float, sample_rate: int = 16000, channels: int = 1):

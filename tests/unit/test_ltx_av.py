@@ -25,18 +25,12 @@ from sound_to_video.tests.ltx import (
 WHOLE = 4096 * 11  # 1.02 s: 25 frames at 24 fps, 8 x 3 + 1
 
 
-@pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
-@pytest.fixture(scope="module")
-def models(checkpoints):
-    return Models(checkpoints)
-
-
-def template(models: Models, audio: dict, frames: int, image: torch.Tensor | None, two_stages: bool, sigmas, cfg=1.0):
+def template(
+    ltx_models: Models, audio: dict, frames: int, image: torch.Tensor | None, two_stages: bool, sigmas, cfg=1.0
+):
     """The template's nodes in its order; ``image`` None is its bypass of the image nodes. Returns the video latents."""
     import nodes
     from comfy_extras.nodes_custom_sampler import CFGGuider, KSamplerSelect, RandomNoise, SamplerCustomAdvanced
@@ -63,65 +57,65 @@ def template(models: Models, audio: dict, frames: int, image: torch.Tensor | Non
 
     def sampled(picture: dict, audio_latent: dict, sigmas, positive, negative, cfg) -> tuple[dict, dict]:
         joint = LTXVConcatAVLatent.execute(picture, audio_latent)[0]
-        guider = CFGGuider.execute(models.model, positive, negative, cfg)[0]
+        guider = CFGGuider.execute(ltx_models.model, positive, negative, cfg)[0]
         noise = RandomNoise.execute(SETTINGS.seed)[0]
         sampler = KSamplerSelect.execute(SETTINGS.sampler_name)[0]
         result = SamplerCustomAdvanced.execute(noise, guider, sampler, torch.tensor(sigmas), joint)[0]
         return LTXVSeparateAVLatent.execute(result).args
 
     def with_image(picture: dict, strength: float) -> dict:
-        return picture if image is None else LTXVImgToVideoInplace.execute(models.vae, image, picture, strength)[0]
+        return picture if image is None else LTXVImgToVideoInplace.execute(ltx_models.vae, image, picture, strength)[0]
 
-    audio_latent = LTXVAudioVAEEncode.execute(audio, models.audio_vae)[0]
+    audio_latent = LTXVAudioVAEEncode.execute(audio, ltx_models.audio_vae)[0]
     (audio_latent,) = nodes.SetLatentNoiseMask().set_mask(audio_latent, SolidMask.execute(0, 1024, 1024)[0])
     first = SIZE // 2 if two_stages else SIZE
     picture = with_image(EmptyLTXVLatentVideo.execute(first, first, frames)[0], 0.7)
     picture, audio_latent = sampled(picture, audio_latent, sigmas[0], positive, negative, cfg)
     if two_stages:
         positive, negative, _ = LTXVCropGuides.execute(positive, negative, picture).args
-        picture = LTXVLatentUpsampler.execute(picture, models.upscaler, models.vae)[0]
+        picture = LTXVLatentUpsampler.execute(picture, ltx_models.upscaler, ltx_models.vae)[0]
         picture, _ = sampled(with_image(picture, 1.0), audio_latent, sigmas[1], positive, negative, 1.0)
     return picture["samples"]
 
 
 @pytest.mark.parametrize("two_stages", [False, True], ids=["one stage", "two stages"])
 @pytest.mark.parametrize("image", [None, pictures()], ids=["audio alone", "image"])
-def test_one_window_is_the_hosts_graph_to_the_bit(models, image, two_stages):
+def test_one_window_is_the_hosts_graph_to_the_bit(ltx_models, image, two_stages):
     name = "ltx-2.3 distilled"
     first, refining = SCHEDULES[name]
     sigmas = (first[:2] + first[-2:], refining)  # four of the eight steps say as much and take half the time
     scene = scene_of(
-        models,
+        ltx_models,
         sound(WHOLE),
         reference_image=image,
-        options={"latent_upscale_model": models.upscaler if two_stages else None},
+        options={"latent_upscale_model": ltx_models.upscaler if two_stages else None},
     )
     settings = replace(SETTINGS, sigmas=torch.tensor(sigmas[0]), scheduler=name)
     (ours,), plan = our_latents(scene, settings)
     assert plan.frame_count == 25
-    theirs = template(models, sound(WHOLE), 25, image, two_stages, sigmas)
+    theirs = template(ltx_models, sound(WHOLE), 25, image, two_stages, sigmas)
     assert theirs.std() > 0.1
     assert torch.equal(ours, theirs)
 
 
-def test_cfg_is_the_hosts(models):
+def test_cfg_is_the_hosts(ltx_models):
     sigmas = (0.9, 0.5, 0.0)
     settings = replace(SETTINGS, cfg=3.0, sigmas=torch.tensor(sigmas))
-    (ours,), _ = our_latents(scene_of(models, sound(WHOLE)), settings)
-    assert torch.equal(ours, template(models, sound(WHOLE), 25, pictures(), False, (sigmas,), cfg=3.0))
+    (ours,), _ = our_latents(scene_of(ltx_models, sound(WHOLE)), settings)
+    assert torch.equal(ours, template(ltx_models, sound(WHOLE), 25, pictures(), False, (sigmas,), cfg=3.0))
 
 
-def test_refining_sigmas_belong_to_the_scheduler_unless_given(models):
+def test_refining_sigmas_belong_to_the_scheduler_unless_given(ltx_models):
     plan = plan_clip(1, 24, LTXAV.grid, LTXAV.window)
     host = HostSampler(replace(SETTINGS, scheduler="ltx-2 distilled"))
-    scene = scene_of(models, sound(WHOLE), options={"latent_upscale_model": models.upscaler})
+    scene = scene_of(ltx_models, sound(WHOLE), options={"latent_upscale_model": ltx_models.upscaler})
     assert LTXAV().take(scene, plan)._refining_sigmas(host).tolist() == pytest.approx([0.909375, 0.725, 0.421875, 0])
     given = torch.tensor([0.3, 0.0])
     scene = replace(scene, options={**scene.options, "refining_sigmas": given})
     assert LTXAV().take(scene, plan)._refining_sigmas(host) is given
 
 
-def test_the_template_loses_sound_where_the_clip_is_off_the_grid(models):
+def test_the_template_loses_sound_where_the_clip_is_off_the_grid(ltx_models):
     """4.2 s at 24 fps: the template asks for 101 frames and gets 97, 0.16 s short; ours hears and shows all of it."""
     from comfy_extras.nodes_lt import EmptyLTXVLatentVideo
 
@@ -131,16 +125,16 @@ def test_the_template_loses_sound_where_the_clip_is_off_the_grid(models):
     assert LTXAV.grid.frame_count(theirs.shape[2]) == 97
     plan = plan_clip(seconds, 24, LTXAV.grid, LTXAV.window)
     assert plan.frame_count == 101 and LTXAV.grid.frame_count(plan.latent_count) >= 101
-    scene = scene_of(models, sound(int(seconds * 44100)), reference_image=None)
+    scene = scene_of(ltx_models, sound(int(seconds * 44100)), reference_image=None)
     heard = LTXAV().take(scene, plan).sound(plan.segments[0])
     assert heard.shape[2] / 25 >= seconds
 
 
 @pytest.mark.parametrize("frame_rate", [24, 25, 16, Fraction(24000, 1001), 30, 12])
-def test_thirty_random_lengths_last_as_long_as_their_sound(models, frame_rate):
+def test_thirty_random_lengths_last_as_long_as_their_sound(ltx_models, frame_rate):
     """Frames to within half a frame; sound under every frame; nothing sampled that no frame needs."""
     family, draw = LTXAV(), random.Random(7)
-    audio = encoded(models, sound(4096))
+    audio = encoded(ltx_models, sound(4096))
     for _ in range(30):
         seconds = Fraction(draw.randint(300, 60000), 1000)
         window = family.window_for(Fraction(frame_rate), draw.choice([0, 0, 3, 10]))
@@ -151,13 +145,13 @@ def test_thirty_random_lengths_last_as_long_as_their_sound(models, frame_rate):
             < plan.frame_count
             <= family.grid.frame_count(plan.latent_count)
         )
-        take = family.take(scene_of(models, audio, reference_image=None, frame_rate=Fraction(frame_rate)), plan)
+        take = family.take(scene_of(ltx_models, audio, reference_image=None, frame_rate=Fraction(frame_rate)), plan)
         for segment in plan.segments:
             end = (8 * (segment.latent_stop - segment.latent_start - 1) + 1) / Fraction(frame_rate)
             assert abs(take.sound(segment).shape[2] / Fraction(25) - end) <= Fraction(1, 25)
 
 
-def test_an_impulse_is_heard_where_it_is_seen(models):
+def test_an_impulse_is_heard_where_it_is_seen(ltx_models):
     """The audio latents that an impulse changes stand, in the segment that shows its frame, at that frame's time."""
     rate, at_seconds, seconds = 16000, 6.5, 8
     quiet, loud = torch.zeros([1, 2, rate * seconds]), torch.zeros([1, 2, rate * seconds])
@@ -165,7 +159,7 @@ def test_an_impulse_is_heard_where_it_is_seen(models):
     family = LTXAV()
     plan = plan_clip(seconds, 24, family.grid, family.window_for(Fraction(24), 3))
     takes = [
-        family.take(scene_of(models, {"waveform": waveform, "sample_rate": rate}, reference_image=None), plan)
+        family.take(scene_of(ltx_models, {"waveform": waveform, "sample_rate": rate}, reference_image=None), plan)
         for waveform in (quiet, loud)
     ]
     shown = [s for s in plan.segments if s.latent_start * 8 < at_seconds * 24 <= 8 * (s.latent_stop - 1)]
@@ -177,10 +171,10 @@ def test_an_impulse_is_heard_where_it_is_seen(models):
         assert abs(changed[0].item() / 25 - in_segment) < 0.08  # the spectrogram reaches 32 ms ahead, a latent is 40 ms
 
 
-def test_audio_scale_turns_the_sound_up_and_off(models):
+def test_audio_scale_turns_the_sound_up_and_off(ltx_models):
     quiet = {"waveform": torch.zeros([1, 2, WHOLE]), "sample_rate": 44100}
     scenes = [
-        scene_of(models, audio, reference_image=None, audio_scale=scale)
+        scene_of(ltx_models, audio, reference_image=None, audio_scale=scale)
         for audio, scale in ((sound(WHOLE), 0.0), (quiet, 0.0), (sound(WHOLE), 1.0), (sound(WHOLE), 2.0))
     ]
     (off,), (off_quiet,), (on,), (up,) = (our_latents(scene)[0] for scene in scenes)

@@ -111,10 +111,7 @@ def saved(request, tmp_path_factory):
         yield folder, modules, load_ltx2_folder(folder)
 
 
-@pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
 def joint_inputs(masked: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -10,18 +10,9 @@ from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import recognise
 from sound_to_video.core.families.ltx_memory import check_memory, explained_out_of_memory
 from sound_to_video.core.sampling import plan_scene
-from sound_to_video.tests.ltx import Models, our_latents, pictures, scene_of, sound
+from sound_to_video.tests.ltx import our_latents, pictures, scene_of, sound
 
-
-@pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
-
-
-@pytest.fixture(scope="module")
-def models(checkpoints):
-    return Models(checkpoints)
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
 def refused(scene, message: str) -> None:
@@ -29,40 +20,40 @@ def refused(scene, message: str) -> None:
         recognise(scene.model).check(scene)
 
 
-def test_audio_of_another_encoder(models):
+def test_audio_of_another_encoder(ltx_models):
     layers = tuple(torch.zeros([1, 50, 1024]) for _ in range(25))
     encoded = HostEncodedAudio({"encoded_audio_all_layers": layers, "audio_samples": 16000})
-    scene = scene_of(models, sound(16000))
+    scene = scene_of(ltx_models, sound(16000))
     scene = replace(scene, encoded_audio=encoded)
     refused(scene, r"encoded by wav2vec2 large .* listens to an LTX audio VAE: connect .* to audio_vae of Audio Encode")
 
 
 @pytest.mark.parametrize(("two_stages", "multiple", "instance"), [(False, 32, "96 or 128"), (True, 64, "64 or 128")])
-def test_a_size_off_the_grid(models, two_stages, multiple, instance):
-    options = {"latent_upscale_model": models.upscaler if two_stages else None}
-    scene = scene_of(models, sound(16000), width=100, options=options)
+def test_a_size_off_the_grid(ltx_models, two_stages, multiple, instance):
+    options = {"latent_upscale_model": ltx_models.upscaler if two_stages else None}
+    scene = scene_of(ltx_models, sound(16000), width=100, options=options)
     refused(scene, f"width 100 is off the grid of LTX-2: it must be a multiple of {multiple}, for instance {instance}")
 
 
-def test_a_picture_with_alpha(models):
-    scene = scene_of(models, sound(16000), reference_image=torch.rand([1, 64, 64, 4]))
+def test_a_picture_with_alpha(ltx_models):
+    scene = scene_of(ltx_models, sound(16000), reference_image=torch.rand([1, 64, 64, 4]))
     refused(scene, "reference image has an alpha channel")
 
 
-def test_a_control_video(models):
-    refused(scene_of(models, sound(16000), control_video=pictures(9)), "takes no control_video: disconnect it")
+def test_a_control_video(ltx_models):
+    refused(scene_of(ltx_models, sound(16000), control_video=pictures(9)), "takes no control_video: disconnect it")
 
 
-def test_a_vae_of_another_family(models, checkpoints):
+def test_a_vae_of_another_family(ltx_models, checkpoints):
     import comfy.sd
     import comfy.utils
 
     vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
-    refused(scene_of(models, sound(16000), vae=vae), "VAE does not fit LTX-2: take the VAE of its checkpoint")
+    refused(scene_of(ltx_models, sound(16000), vae=vae), "VAE does not fit LTX-2: take the VAE of its checkpoint")
 
 
 @pytest.mark.parametrize("changes", [{"spatial_upsample": False, "temporal_upsample": True}, {"in_channels": 16}])
-def test_a_latent_upscale_model_of_another_kind(models, checkpoints, tmp_path, changes):
+def test_a_latent_upscale_model_of_another_kind(ltx_models, checkpoints, tmp_path, changes):
     import folder_paths
     from comfy_extras.nodes_hunyuan import LatentUpscaleModelLoader
     from sound_to_video.tests.checkpoints import make_ltx_upscaler
@@ -71,27 +62,27 @@ def test_a_latent_upscale_model_of_another_kind(models, checkpoints, tmp_path, c
     make_ltx_upscaler(tmp_path / "other.safetensors", **changes)
     folder_paths.filename_list_cache.clear()
     other = LatentUpscaleModelLoader.execute("other.safetensors")[0]
-    refused(scene_of(models, sound(16000), options={"latent_upscale_model": other}), "not the spatial x2 upscaler")
+    refused(scene_of(ltx_models, sound(16000), options={"latent_upscale_model": other}), "not the spatial x2 upscaler")
 
 
-def test_two_stages_with_a_tiny_autoencoder(models, checkpoints):
+def test_two_stages_with_a_tiny_autoencoder(ltx_models, checkpoints):
     """One stage goes with it; the upscaler works on latents in the whole VAE's own scale."""
     import comfy.sd
     import comfy.utils
 
     vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("taehv_ltx"))))
-    scene = scene_of(models, sound(44100), vae=vae)
+    scene = scene_of(ltx_models, sound(44100), vae=vae)
     (latents,), _ = our_latents(scene)
     assert latents.isfinite().all()
     refused(
-        replace(scene, options={"latent_upscale_model": models.upscaler}),
+        replace(scene, options={"latent_upscale_model": ltx_models.upscaler}),
         "needs the whole VAE of the checkpoint",
     )
 
 
-def test_more_than_the_device_can_hold(models):
+def test_more_than_the_device_can_hold(ltx_models):
     """A picture so large that one step of 20 s cannot fit into any machine: how much, and what to lower."""
-    scene = scene_of(models, sound(44100 * 30), width=16384, height=16384, reference_image=None)
+    scene = scene_of(ltx_models, sound(44100 * 30), width=16384, height=16384, reference_image=None)
     family = recognise(scene.model)
     plan = plan_scene(family, scene, 0, 0)
     message = r"segment of 20.0 s at 16384 x 16384 needs about \d+\.\d GB .* has \d+\.\d GB: lower width and height"
@@ -99,8 +90,8 @@ def test_more_than_the_device_can_hold(models):
         family.take(scene, plan)
 
 
-def test_a_shorter_segment_is_advised_where_it_helps(models, monkeypatch):
-    scene = scene_of(models, sound(44100 * 30), width=3200, height=1792, reference_image=None)
+def test_a_shorter_segment_is_advised_where_it_helps(ltx_models, monkeypatch):
+    scene = scene_of(ltx_models, sound(44100 * 30), width=3200, height=1792, reference_image=None)
     family = recognise(scene.model)
     monkeypatch.setattr(comfy.model_management, "get_total_memory", lambda device: 20e9)
     with pytest.raises(SoundToVideoError, match=r"set segment_seconds to \d+ or less") as error:
@@ -110,8 +101,8 @@ def test_a_shorter_segment_is_advised_where_it_helps(models, monkeypatch):
     check_memory(scene.model, plan_scene(family, scene, 0, seconds), scene.width, scene.height)
 
 
-def test_out_of_memory_while_sampling(models):
-    scene = scene_of(models, sound(44100 * 10), reference_image=None)
+def test_out_of_memory_while_sampling(ltx_models):
+    scene = scene_of(ltx_models, sound(44100 * 10), reference_image=None)
     plan = plan_scene(recognise(scene.model), scene, 0, 0)
     with (
         pytest.raises(SoundToVideoError, match=r"out of memory in a segment of \d+\.\d s: set segment_seconds to"),

@@ -6,26 +6,18 @@ import pytest
 import torch
 from sound_to_video.core.families.ltx_guidance import Guidance, guided, structure_block
 from sound_to_video.core.model_key import model_key
-from sound_to_video.tests.ltx import SETTINGS, Models, our_latents, scene_of, sound
+from sound_to_video.tests.ltx import SETTINGS, our_latents, scene_of, sound
 
 ONE_STEP = replace(SETTINGS, sigmas=torch.tensor([0.8, 0.0]))  # its result is the prediction itself
 SAMPLES = 44100
 
 
-@pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
-@pytest.fixture(scope="module")
-def models(checkpoints):
-    return Models(checkpoints)
-
-
-def prediction(models, model=None, **options) -> torch.Tensor:
+def prediction(ltx_models, model=None, **options) -> torch.Tensor:
     cfg = options.pop("cfg", 1.0)
-    scene = scene_of(models, sound(SAMPLES), model=model or models.model, reference_image=None, options=options)
+    scene = scene_of(ltx_models, sound(SAMPLES), model=model or ltx_models.model, reference_image=None, options=options)
     (latents,), _ = our_latents(scene, replace(ONE_STEP, cfg=cfg))
     return latents
 
@@ -50,36 +42,36 @@ def rescaled(guided_prediction: torch.Tensor, plain: torch.Tensor, rescale: floa
     return guided_prediction * (rescale * plain.std() / guided_prediction.std() + 1 - rescale)
 
 
-def test_off_is_the_model_itself(models):
-    assert guided(models.model, Guidance()) is models.model
-    assert guided(models.model, Guidance(rescale=0.2)) is models.model
+def test_off_is_the_model_itself(ltx_models):
+    assert guided(ltx_models.model, Guidance()) is ltx_models.model
+    assert guided(ltx_models.model, Guidance(rescale=0.2)) is ltx_models.model
 
 
 @pytest.mark.parametrize("cfg", [1.0, 3.0])
-def test_audio_guidance_is_the_official_formula(models, cfg):
-    plain, without = prediction(models), prediction(models, apart(models.model))
+def test_audio_guidance_is_the_official_formula(ltx_models, cfg):
+    plain, without = prediction(ltx_models), prediction(ltx_models, apart(ltx_models.model))
     assert (plain - without).abs().max() > 0.01
-    expected = prediction(models, cfg=cfg) + 2.0 * (plain - without)
-    got = prediction(models, audio_guidance=3.0, cfg=cfg)
+    expected = prediction(ltx_models, cfg=cfg) + 2.0 * (plain - without)
+    got = prediction(ltx_models, audio_guidance=3.0, cfg=cfg)
     torch.testing.assert_close(got, rescaled(expected, plain, 0.7), rtol=0, atol=2e-5)
 
 
-def test_structure_guidance_is_the_official_formula(models):
-    plain, without = prediction(models), prediction(models, attention_passed_by(models.model))
+def test_structure_guidance_is_the_official_formula(ltx_models):
+    plain, without = prediction(ltx_models), prediction(ltx_models, attention_passed_by(ltx_models.model))
     assert (plain - without).abs().max() > 0.01
-    got = prediction(models, structure_guidance=1.0, guidance_rescale=0.4)
+    got = prediction(ltx_models, structure_guidance=1.0, guidance_rescale=0.4)
     torch.testing.assert_close(got, rescaled(2 * plain - without, plain, 0.4), rtol=0, atol=2e-5)
 
 
-def test_both_add_up(models):
-    plain = prediction(models)
-    change = 2.0 * (plain - prediction(models, apart(models.model)))
-    change += 1.5 * (plain - prediction(models, attention_passed_by(models.model)))
-    got = prediction(models, audio_guidance=3.0, structure_guidance=1.5, guidance_rescale=0.0)
+def test_both_add_up(ltx_models):
+    plain = prediction(ltx_models)
+    change = 2.0 * (plain - prediction(ltx_models, apart(ltx_models.model)))
+    change += 1.5 * (plain - prediction(ltx_models, attention_passed_by(ltx_models.model)))
+    got = prediction(ltx_models, audio_guidance=3.0, structure_guidance=1.5, guidance_rescale=0.0)
     torch.testing.assert_close(got, plain + change, rtol=0, atol=2e-5)
 
 
-def test_patches_of_the_user_stay_in_force(models):
+def test_patches_of_the_user_stay_in_force(ltx_models):
     """A block patch of another pack, on the very block that structure guidance takes, runs in every pass."""
     calls = []
 
@@ -87,19 +79,21 @@ def test_patches_of_the_user_stay_in_force(models):
         calls.append(args["transformer_options"].get("a2v_cross_attn", True))
         return extra["original_block"](args)
 
-    patched = models.model.clone()
-    patched.set_model_patch_replace(counted, "dit", "double_block", structure_block(models.model.model.diffusion_model))
-    got = prediction(models, patched, audio_guidance=3.0, structure_guidance=1.0)
+    patched = ltx_models.model.clone()
+    patched.set_model_patch_replace(
+        counted, "dit", "double_block", structure_block(ltx_models.model.model.diffusion_model)
+    )
+    got = prediction(ltx_models, patched, audio_guidance=3.0, structure_guidance=1.0)
     assert calls == [True, True, False]
-    assert torch.equal(got, prediction(models, audio_guidance=3.0, structure_guidance=1.0))
+    assert torch.equal(got, prediction(ltx_models, audio_guidance=3.0, structure_guidance=1.0))
 
 
-def test_kept_runs_tell_guidance_apart(models):
-    keys = {model_key(guided(models.model, Guidance(audio=scale)), None) for scale in (1.0, 2.0, 3.0)}
+def test_kept_runs_tell_guidance_apart(ltx_models):
+    keys = {model_key(guided(ltx_models.model, Guidance(audio=scale)), None) for scale in (1.0, 2.0, 3.0)}
     assert len(keys) == 3
 
 
-def test_block_of_each_version(models):
+def test_block_of_each_version(ltx_models):
     class Transformer:
         def __init__(self, newer: bool):
             self.cross_attention_adaln, self.transformer_blocks = newer, range(48)

@@ -13,21 +13,13 @@ from sound_to_video.core.latent_spool import LatentSpool
 from sound_to_video.core.prompt_timeline import placed
 from sound_to_video.core.sampling import HostSampler, plan_scene, sample_segments
 from sound_to_video.core.segment_store import SegmentStore
-from sound_to_video.tests.ltx import SETTINGS, Models, conditioning, our_latents, scene_of, sound
+from sound_to_video.tests.ltx import SETTINGS, conditioning, our_latents, scene_of, sound
 
 SECONDS = 6
 SEGMENT_SECONDS = 2  # 7 latents, 4 of them overlap
 
 
-@pytest.fixture(autouse=True)
-def as_in_a_node():
-    with torch.inference_mode():
-        yield
-
-
-@pytest.fixture(scope="module")
-def models(checkpoints):
-    return Models(checkpoints)
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
 class Watched(HostSampler):
@@ -61,9 +53,9 @@ def test_window_and_overlap():
         assert (Fraction(8 * step, rate) * 25).denominator == 1, "segments begin between two audio latents"
 
 
-def test_segments_share_latents_to_the_bit(models):
+def test_segments_share_latents_to_the_bit(ltx_models):
     """The start of a segment is the end of the one before: set in, not noised, and handed on as it is."""
-    plan, runs, clip = watched(scene_of(models, sound(44100 * SECONDS)))
+    plan, runs, clip = watched(scene_of(ltx_models, sound(44100 * SECONDS)))
     assert len(plan.segments) > 3
     assert [seed for *_, seed in runs] == [SETTINGS.seed + index for index in range(len(runs))]
     for segment, ((picture, _), (mask, _), _, _) in zip(plan.segments[1:], runs[1:], strict=True):
@@ -73,9 +65,9 @@ def test_segments_share_latents_to_the_bit(models):
     assert clip.shape[2] == plan.latent_count
 
 
-def test_segments_share_the_sound_of_the_overlap(models):
+def test_segments_share_the_sound_of_the_overlap(ltx_models):
     """Audio latents of one moment are the same numbers in both segments, at the same distance to the picture."""
-    plan, runs, _ = watched(scene_of(models, sound(44100 * SECONDS)))
+    plan, runs, _ = watched(scene_of(ltx_models, sound(44100 * SECONDS)))
     for before, after, run_before, run_after in zip(plan.segments, plan.segments[1:], runs, runs[1:], strict=False):
         shift = Fraction(8 * (after.latent_start - before.latent_start), 24) * 25
         assert shift.denominator == 1
@@ -86,8 +78,8 @@ def test_segments_share_the_sound_of_the_overlap(models):
         assert run_after[1][1].eq(0).all()  # the sound is given
 
 
-def test_two_stages_go_on_from_what_was_refined(models):
-    scene = scene_of(models, sound(44100 * SECONDS), options={"latent_upscale_model": models.upscaler})
+def test_two_stages_go_on_from_what_was_refined(ltx_models):
+    scene = scene_of(ltx_models, sound(44100 * SECONDS), options={"latent_upscale_model": ltx_models.upscaler})
     plan, runs, clip = watched(scene)
     assert len(runs) == 2 * len(plan.segments)
     take = LTXAV().take(scene, plan)
@@ -141,11 +133,11 @@ def seam(changes: torch.Tensor, joins: list[int]) -> tuple[float, float]:
     return changes[joins].max().item(), changes[within].quantile(0.95).item()
 
 
-def smooth_clip(models, rate: int):
+def smooth_clip(ltx_models, rate: int):
     scene = scene_of(
-        models,
+        ltx_models,
         sweep(12),
-        model=smooth_model(models.model, Fraction(rate)),
+        model=smooth_model(ltx_models.model, Fraction(rate)),
         reference_image=None,
         frame_rate=Fraction(rate),
     )
@@ -155,9 +147,9 @@ def smooth_clip(models, rate: int):
 
 
 @pytest.mark.parametrize("rate", [24, 25, 30])
-def test_no_seam_on_a_smooth_model(models, rate):
+def test_no_seam_on_a_smooth_model(ltx_models, rate):
     """The picture changes no more where segments join than it does within them: in latents, and in frames."""
-    scene, latents, plan = smooth_clip(models, rate)
+    scene, latents, plan = smooth_clip(ltx_models, rate)
     family = LTXAV()
     clip = torch.cat(latents, dim=2)[0].transpose(0, 1)
     joins = [segment.latent_start + segment.overlap - 1 for segment in plan.segments[1:]]
@@ -170,7 +162,7 @@ def test_no_seam_on_a_smooth_model(models, rate):
     assert at_joins <= within
 
 
-def test_segments_that_hear_the_sound_early_have_a_seam(models, monkeypatch):
+def test_segments_that_hear_the_sound_early_have_a_seam(ltx_models, monkeypatch):
     """The measure above sees it where segments hear another stretch of the sound, here half a second too early."""
     right = LTXAVTake.sound
 
@@ -179,17 +171,17 @@ def test_segments_that_hear_the_sound_early_have_a_seam(models, monkeypatch):
         return sound if segment.starts_afresh else sound.roll(-12, dims=2)
 
     monkeypatch.setattr(LTXAVTake, "sound", early)
-    _, latents, plan = smooth_clip(models, 24)
+    _, latents, plan = smooth_clip(ltx_models, 24)
     clip = torch.cat(latents, dim=2)[0].transpose(0, 1)
     joins = [segment.latent_start + segment.overlap - 1 for segment in plan.segments[1:]]
     at_joins, within = seam((clip[1:] - clip[:-1]).abs().mean(dim=(1, 2, 3)), joins)
     assert at_joins > 1.5 * within
 
 
-def test_a_cut_begins_afresh_from_the_image(models):
+def test_a_cut_begins_afresh_from_the_image(ltx_models):
     positive, negative = conditioning()
     cut = placed(positive, 0, False) + placed(positive, 3, True)
-    scene = scene_of(models, sound(44100 * SECONDS), positive=cut, negative=negative)
+    scene = scene_of(ltx_models, sound(44100 * SECONDS), positive=cut, negative=negative)
     plan, runs, clip = watched(scene, 0)
     assert [segment.starts_afresh for segment in plan.segments] == [True, True]
     reference = LTXAV().take(scene, plan).references[0]
@@ -201,12 +193,12 @@ def test_a_cut_begins_afresh_from_the_image(models):
     assert frames.shape[0] >= plan.frame_count == 144
 
 
-def test_a_stopped_run_goes_on_to_the_same_bits(models, tmp_path):
+def test_a_stopped_run_goes_on_to_the_same_bits(ltx_models, tmp_path):
     """Both passes of every finished segment are found again; other guidance is another run."""
 
     def run(**options):
-        options = {"latent_upscale_model": models.upscaler, **options}
-        scene = scene_of(models, sound(44100 * 3), options=options)
+        options = {"latent_upscale_model": ltx_models.upscaler, **options}
+        scene = scene_of(ltx_models, sound(44100 * 3), options=options)
         plan = plan_scene(LTXAV(), scene, SETTINGS.seed, SEGMENT_SECONDS)
         host, latents = HostSampler(SETTINGS, SegmentStore(tmp_path)), LatentSpool(folder_paths.get_temp_directory())
         sample_segments(LTXAV().take(scene, plan), host, latents)
