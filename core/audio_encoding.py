@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -22,7 +23,7 @@ from .encoded_audio import (
     FrameFeatures,
     HostEncodedAudio,
     features_at,
-    fitted_length,
+    frames_between,
 )
 from .errors import SoundToVideoError
 from .families import frame_rate_for_encoder
@@ -33,6 +34,7 @@ WHISPER_SECONDS = 30  # the host's Whisper pads or cuts to this
 WINDOW_SECONDS = 60  # of wav2vec2, where one pass does not fit
 MARGIN_SECONDS = 5  # of context on both sides of what is kept from a window
 SHORTEST_SECONDS = Fraction(1, 10)  # shorter audio is zero-padded: the encoders' convolutions need 25 ms
+ONE_PASS_SHARE = 0.6  # of the device's memory
 ONE_PASS_VALUES = 400  # held by one wav2vec2 pass for every 16 kHz sample: 512 channels at a fifth of the rate, 4 times
 
 
@@ -55,14 +57,18 @@ class EncoderFeatures(EncodedAudio):
         layers = _one_pass(self.audio, self._encoder)
         return layers[-1] if key == "encoded_audio" else layers
 
-    def frame_features(self, frame_rate: Fraction, frame_count: int) -> torch.Tensor:
+    def frame_features(self, frame_rate: Fraction, stop: int, start: int = 0) -> torch.Tensor:
         features = self._features if frame_rate == self._frame_rate else self._encoded(frame_rate)
-        return fitted_length(features, frame_count)
+        return frames_between(features, start, stop)
 
     def _encoded(self, frame_rate: Fraction) -> torch.Tensor:
         """``[layers, frames, width]`` at ``frame_rate``."""
         if one_pass_fits(self.audio, self._encoder):
-            return features_at(torch.cat(_one_pass(self.audio, self._encoder)), frame_rate).cpu()
+            try:
+                return features_at(torch.cat(_one_pass(self.audio, self._encoder)), frame_rate).cpu()
+            except Exception as error:
+                comfy.model_management.raise_non_oom(error)
+                logging.warning("Sound to Video: not enough memory to encode the audio at once, doing so in windows.")
         return windowed_features(self.audio, self._encoder, frame_rate)
 
 
@@ -137,9 +143,13 @@ def windows(audio: Audio, seconds: int, feature_count: int) -> Iterator[tuple[Au
 
 
 def one_pass_fits(audio: Audio, encoder: Any) -> bool:
-    """Whether the device has the memory for wav2vec2 over the whole audio at once."""
-    needed = encoder_samples(audio) * ONE_PASS_VALUES * encoder.dtype.itemsize
-    return needed < comfy.model_management.get_free_memory(encoder.load_device)
+    """Whether the device has the memory for wav2vec2 over the whole audio at once.
+
+    By all of its memory, not by what is free now: the host makes room, and the same audio always goes the same way.
+    """
+    needed = encoder_samples(audio) * ONE_PASS_VALUES * torch.float32.itemsize  # what the host computes in
+    total: Any = comfy.model_management.get_total_memory(encoder.load_device)
+    return needed < ONE_PASS_SHARE * total
 
 
 def windowed_features(audio: Audio, encoder: Any, frame_rate: Fraction) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import tempfile
 from pathlib import Path
 
@@ -19,9 +20,12 @@ def mapped_tensor(folder: str | Path, shape: tuple[int, ...], dtype: torch.dtype
         Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix="sound_to_video_", suffix=".tensor", delete=False) as file:
             path = Path(file.name)
-            file.truncate(count * dtype.itemsize)
+            if hasattr(os, "posix_fallocate"):  # else a full disk would end the process when the tensor is written
+                os.posix_fallocate(file.fileno(), 0, count * dtype.itemsize)
+            else:
+                file.truncate(count * dtype.itemsize)
         tensor = torch.from_file(str(path), shared=True, size=count, dtype=dtype).view(shape)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: torch cannot map it
         logging.warning("Sound to Video: %s cannot be written, using memory instead: %s", folder, error)
         return torch.zeros(shape, dtype=dtype)
     remove_when_possible(path)

@@ -66,10 +66,10 @@ class EncodedAudio(Mapping):
     def host_value(self, key: str) -> Any:
         """The value under one of the host's keys."""
 
-    def frame_features(self, frame_rate: Fraction, frame_count: int) -> torch.Tensor:
-        """One feature vector per layer and video frame: ``[layers, frame_count, width]``, in the encoder's dtype.
+    def frame_features(self, frame_rate: Fraction, stop: int, start: int = 0) -> torch.Tensor:
+        """One feature vector per layer and video frame: ``[layers, stop - start, width]``, in the encoder's dtype.
 
-        Frames past the end of the audio are zero.
+        start, stop: the frames asked for.  Frames past the end of the audio are zero.
         """
         raise SoundToVideoError(f"audio encoded by {KIND_NAMES[self.kind]} has no features per frame.")
 
@@ -85,14 +85,17 @@ class HostEncodedAudio(EncodedAudio):
         self.encoded = encoded
         self.kind = KINDS[shape]
         self.audio = audio
+        self._features: dict[Fraction, torch.Tensor] = {}
         self.duration = audio.duration if audio else sample_time(int(encoded["audio_samples"]), ENCODER_SAMPLE_RATE)
 
     def host_value(self, key: str) -> Any:
         return self.encoded[key]
 
-    def frame_features(self, frame_rate: Fraction, frame_count: int) -> torch.Tensor:
-        layers = torch.cat(list(self.encoded["encoded_audio_all_layers"]))
-        return fitted_length(features_at(layers, frame_rate), frame_count)
+    def frame_features(self, frame_rate: Fraction, stop: int, start: int = 0) -> torch.Tensor:
+        if frame_rate not in self._features:
+            layers = torch.cat(list(self.encoded["encoded_audio_all_layers"]))
+            self._features = {frame_rate: features_at(layers, frame_rate)}
+        return frames_between(self._features[frame_rate], start, stop)
 
 
 def encoded_audio_from(encoded: Mapping[str, Any]) -> EncodedAudio:
@@ -165,7 +168,7 @@ class FrameFeatures:
         return place, piece[:, below] * (1 - weight) + piece[:, above] * weight
 
 
-def fitted_length(features: torch.Tensor, frame_count: int) -> torch.Tensor:
-    """Cut or zero-pad ``[layers, frames, width]`` to ``frame_count`` frames."""
-    features = features[:, :frame_count]
-    return torch.nn.functional.pad(features, (0, 0, 0, frame_count - features.shape[1]))
+def frames_between(features: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+    """The frames ``start ... stop - 1`` of ``[layers, frames, width]``, zeros past the end."""
+    features = features[:, start:stop]
+    return torch.nn.functional.pad(features, (0, 0, 0, stop - start - features.shape[1]))

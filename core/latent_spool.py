@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from .disk import remove_when_possible
+from .errors import SoundToVideoError
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,14 @@ class LatentSpool(Sequence[torch.Tensor]):
         if frames_first is None:
             assert self._path is not None
             frames_first = torch.empty(piece.shape)
-            with self._path.open("rb") as file:
-                file.seek(piece.offset)
-                file.readinto(frames_first.numpy().data.cast("B"))
+            try:
+                with self._path.open("rb") as file:
+                    file.seek(piece.offset)
+                    file.readinto(frames_first.numpy().data.cast("B"))
+            except FileNotFoundError as error:
+                raise SoundToVideoError(
+                    "the clip's latents are gone from the temp folder (another ComfyUI may have emptied it): run again."
+                ) from error
         return frames_first.transpose(0, 1).unsqueeze(0)
 
     def tensor(self) -> torch.Tensor:
@@ -92,7 +98,11 @@ class LatentSpool(Sequence[torch.Tensor]):
         if any(piece.held is not None for piece in self._pieces):
             return torch.cat(list(self), dim=2)
         shape = (sum(piece.shape[0] for piece in self._pieces), *self._pieces[0].shape[1:])
-        mapped = torch.from_file(str(self._path), shared=False, size=math.prod(shape), dtype=torch.float32)
+        try:
+            mapped = torch.from_file(str(self._path), shared=False, size=math.prod(shape), dtype=torch.float32)
+        except (OSError, RuntimeError) as error:
+            logging.warning("Sound to Video: %s cannot be mapped, using memory instead: %s", self._path, error)
+            return torch.cat(list(self), dim=2)
         return mapped.view(shape).transpose(0, 1).unsqueeze(0)
 
 

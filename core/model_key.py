@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
+import comfy.utils
 import torch
+from comfy.cli_args import args
+from comfy.ldm.modules.attention import optimized_attention
 
 from .segment_store import content_key
 
@@ -19,19 +23,32 @@ def model_key(model: Any, graph: Any) -> str:
     # What the host patches into the loaded model reads differently then, so that the patches speak for it.
     replaced = (*model.object_patches, *model.object_patches_backup, "model_sampling.")
     weights = [
-        [name, tuple(tensor.shape) if name in model.patches else _sampled(tensor)]
+        [name, tuple(tensor.shape) if name in model.patches else _weight(model, name, tensor)]
         for name, tensor in model.model.state_dict().items()
         if not name.startswith(replaced)
     ]
     patches = [[name, _patch_values(patch)] for name, patch in sorted(model.patches.items())]
     sampling = model.get_model_object("model_sampling")
     settings = [
-        sorted(model.object_patches),
+        sorted(model.object_patches.items(), key=itemgetter(0)),
         [type(sampling).__mro__[1].__name__, sampling.state_dict()],
         model.model_options,
         str(model.load_device),
+        str(model.model.get_dtype_inference()),
+        str(model.model.manual_cast_dtype),
+        optimized_attention.__name__,
+        sorted(map(str, args.fast or [])),
     ]
     return content_key(type(model.model).__name__, weights, patches, settings, graph)
+
+
+def _weight(model: Any, name: str, tensor: torch.Tensor) -> list[Any]:
+    """A weight as it is in the model before the host patches or casts it in place."""
+    if name in model.backup:
+        tensor = model.backup[name].weight
+    path, _, parameter = name.rpartition(".")
+    module = comfy.utils.get_attr(model.model, path) if path else model.model
+    return _sampled(tensor, getattr(module, f"{parameter}_comfy_model_dtype", None))
 
 
 def upstream_graph(prompt: Any, node_id: str | None, input_names: tuple[str, ...]) -> Any:
@@ -58,10 +75,11 @@ def _source(prompt: Any, value: Any, known: dict[str, str]) -> Any:
     return [value[1], known[node_id]]
 
 
-def _sampled(tensor: torch.Tensor) -> list[Any]:
+def _sampled(tensor: torch.Tensor, dtype: torch.dtype | None = None) -> list[Any]:
+    """Shape, and some of the numbers as they read in ``dtype`` (None: the tensor's own)."""
     flat = tensor.detach().reshape(-1)
     step = max(1, flat.numel() // SAMPLED_NUMBERS)
-    return [tuple(tensor.shape), str(tensor.dtype), flat[::step][: SAMPLED_NUMBERS + 1].float().cpu()]
+    return [tuple(tensor.shape), flat[::step][: SAMPLED_NUMBERS + 1].to(dtype or tensor.dtype).float().cpu()]
 
 
 def _patch_values(value: Any) -> Any:

@@ -70,6 +70,7 @@ class Plan:
     grid: FrameGrid
     frame_count: int
     segments: tuple[Segment, ...]
+    whole_frame_count: int  # of the whole clip, where this is its opening
 
     @property
     def latent_count(self) -> int:
@@ -90,7 +91,7 @@ class Plan:
 
     def middle_seconds(self, segment: Segment) -> Fraction:
         """Time in the middle of the frames that ``segment`` adds to the clip."""
-        stop = min(self.frame_count, self.grid.first_frame(segment.latent_stop))
+        stop = min(self.whole_frame_count, self.grid.first_frame(segment.latent_stop))
         return (self.start_seconds(segment) + frame_time(stop, self.frame_rate)) / 2
 
     def opening(self, seconds: Number) -> Plan:
@@ -147,7 +148,7 @@ def plan_clip(
                     starts_afresh=position == 0,
                 )
             )
-    return Plan(duration, frame_rate, grid, frame_count, tuple(segments))
+    return Plan(duration, frame_rate, grid, frame_count, tuple(segments), frame_count)
 
 
 def _cut_latents(cuts: Sequence[Number], frame_rate: Fraction, grid: FrameGrid, latent_count: int) -> list[int]:

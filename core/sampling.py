@@ -98,6 +98,7 @@ class HostSampler:
             if kept is not None:
                 self.resumed_runs += 1
                 self._step(len(sigmas) - 1)
+                kept = [part.to(comfy.model_management.intermediate_device()) for part in kept]
                 return kept[0] if len(kept) == 1 else NestedTensor(kept)
         if guider is None:
             guider = comfy.samplers.CFGGuider(model)
@@ -117,7 +118,8 @@ class HostSampler:
         samples = samples.to(
             device=comfy.model_management.intermediate_device(), dtype=comfy.model_management.intermediate_dtype()
         )
-        if self.store is not None and key is not None:
+        finite = all(part.isfinite().all() for part in (samples.unbind() if samples.is_nested else [samples]))
+        if self.store is not None and key is not None and finite:
             self.store.save(key, list(samples.unbind()) if samples.is_nested else [samples])
         return samples
 

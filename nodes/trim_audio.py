@@ -1,5 +1,7 @@
 """Trim Audio: the stretch of a sound that the clip is made from."""
 
+import logging
+import struct
 from pathlib import Path
 
 import folder_paths
@@ -52,7 +54,11 @@ class TrimAudio(io.ComfyNode):
             return None
         folder = Path(folder_paths.get_temp_directory())
         path = folder / f"sound_to_video_{whole.fingerprint}.wav"
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            write_wav(whole, path)
+        try:
+            if not path.exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                write_wav(whole, path)
+        except (OSError, struct.error) as error:  # a full disk, or more than a WAV can hold
+            logging.warning("Sound to Video: no waveform for the widget: %s", error)
+            return None
         return {"sound_to_video_source": [{"filename": path.name, "subfolder": "", "type": "temp"}]}

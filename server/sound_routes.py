@@ -66,15 +66,19 @@ async def sound(request: web.Request) -> web.StreamResponse:
     """
     path = requested_file(request)
     try:
-        audio = await asyncio.get_running_loop().run_in_executor(None, open_audio, path)
+        audio, sample_count = await asyncio.get_running_loop().run_in_executor(None, _opened, path)
     except SoundToVideoError as error:
         raise refusal(422, str(error)) from error
-    start, end = (
-        _sample(request, name, audio, default) for name, default in (("start", 0), ("end", audio.sample_count))
-    )
+    start, end = (_sample(request, name, audio, default) for name, default in (("start", 0), ("end", sample_count)))
     if start >= end:
         raise refusal(400, "the range is empty.")
     return await wav_response(request, audio.trimmed(start, end))
+
+
+def _opened(path: Path) -> tuple[Audio, int]:
+    """A sound and its length: some formats are read to their end for it."""
+    audio = open_audio(path)
+    return audio, audio.sample_count
 
 
 def _sample(request: web.Request, name: str, audio: Audio, default: int) -> int:

@@ -48,6 +48,11 @@ def file_stamp(path: Path) -> tuple[int, ...] | None:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
+def _content_stamp(stamp: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """A stamp without the time of change of the file's attributes: a backup or a sync client moves that too."""
+    return stamp and (*stamp[:2], stamp[3])
+
+
 class FileSource:
     def __init__(self, path: Path):
         self._path = path
@@ -89,7 +94,7 @@ class FileSource:
     @contextmanager
     def _found_unchanged(self) -> Iterator[None]:
         with self._lock, self._named_errors():
-            if file_stamp(self._path) != self._stamp:
+            if _content_stamp(file_stamp(self._path)) != _content_stamp(self._stamp):
                 what = "has changed since it was loaded" if self._path.exists() else "is no longer there"
                 raise SoundToVideoError(f"{self._path.name} {what}. Queue the workflow again.")
             yield

@@ -20,7 +20,9 @@ def recognise(model: Any) -> Family:
             return family
     given = type(model.model).__name__
     known = ", ".join(family.name for family in FAMILIES)
-    raise SoundToVideoError(f"the connected model ({given}) takes no audio. Load one that does: {known}.")
+    raise SoundToVideoError(
+        f"the connected model ({given}) takes no audio that this node could give it. Load one that does: {known}."
+    )
 
 
 def frame_rate_for_encoder(kind: str) -> Fraction | None:

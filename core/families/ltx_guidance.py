@@ -83,9 +83,9 @@ def scaled_audio(model: Any, scale: float) -> Any:
         return model
     patched = model.clone()
     for index in range(len(model.get_model_object("diffusion_model.transformer_blocks"))):
-        name = f"diffusion_model.transformer_blocks.{index}.audio_to_video_attn"
-        attention = model.get_model_object(name)
-        patched.add_object_patch(f"{name}.forward", partial(_scaled, attention.forward, scale))
+        name = f"diffusion_model.transformer_blocks.{index}.audio_to_video_attn.forward"
+        # By its full name: while another clone's patch is in place, the host keeps the original under it.
+        patched.add_object_patch(name, partial(_scaled, model.get_model_object(name), scale))
     return patched
 
 

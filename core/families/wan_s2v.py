@@ -51,9 +51,6 @@ class WanS2VTake(Take):
             reference = fitted_reference(scene.reference_image, scene.width, scene.height, scene.image_fit)
             self.reference_latent = scene.vae.encode(reference)
             self._condition({"reference_latents": [self.reference_latent]}, append=True)
-        stride = plan.grid.stride
-        features = scene.encoded_audio.frame_features(plan.frame_rate, stride * plan.latent_count)
-        self.audio_embedding = features.permute(0, 2, 1).unsqueeze(0)  # [1, layers, width, frames]
 
     def _condition(self, values: dict[str, Any], append: bool = False) -> None:
         self.positive = node_helpers.conditioning_set_values(self.positive, values, append=append)
@@ -64,8 +61,7 @@ class WanS2VTake(Take):
 
     def sample(self, segment: Segment, history: LatentHistory, host: HostSampler) -> torch.Tensor:
         scene = self.scene
-        stride = self.plan.grid.stride
-        audio = self.audio_embedding[..., stride * segment.latent_start : stride * segment.latent_stop]
+        audio = self._audio_embedding(segment)
         values: dict[str, Any] = {"control_video": self._control_latents(segment)}
         if not segment.starts_afresh:
             values["reference_motion"] = history.last(MOTION_LATENTS)
@@ -78,6 +74,14 @@ class WanS2VTake(Take):
             device=comfy.model_management.intermediate_device(),
         )
         return host.sample(self.model, positive, negative, latent, segment.seed)
+
+    def _audio_embedding(self, segment: Segment) -> torch.Tensor:
+        """What the segment hears: ``[1, layers, width, frames]``."""
+        stride = self.plan.grid.stride
+        features = self.scene.encoded_audio.frame_features(
+            self.plan.frame_rate, stride * segment.latent_stop, stride * segment.latent_start
+        )
+        return features.permute(0, 2, 1).unsqueeze(0)
 
     def _control_latents(self, segment: Segment) -> torch.Tensor:
         """The segment's own stretch of the control video (the host repeats its first stretch: ComfyUI #9911)."""

@@ -29,7 +29,7 @@ def test_a_model_that_takes_no_audio(client, checkpoints, wan, comfy_server):
     error = error_of(client, prompt)
     assert error.node_type == "SoundToVideo_S2VSampler"
     assert str(error).startswith(
-        "S2V Sampler: the connected model (WAN21) takes no audio. Load one that does: Wan2.2-S2V"
+        "S2V Sampler: the connected model (WAN21) takes no audio that this node could give it. Load one that does: Wan"
     )
     assert output_files(comfy_server) == before
 

@@ -74,3 +74,20 @@ def test_what_the_model_went_through_counts_and_node_ids_do_not():
     assert graph_key() == graph_key(ids=("7", "8:1", "9")) == graph_key(seed=5)
     assert graph_key() != graph_key(shift=3)
     assert upstream_graph(None, None, ("model",)) is None
+
+
+def test_the_audio_scale_counts(load_model):
+    from sound_to_video.core.families.wan_s2v import scaled_audio
+
+    model = load_model()
+    assert len({model_key(scaled_audio(model, scale), None) for scale in (0.5, 1.0, 1.5)}) == 3
+
+
+def test_weights_that_the_host_casts_in_place_do_not_change_it(load_model):
+    """Its dynamic memory casts parameters of some modules when it first loads them, without a copy of the old."""
+    model = load_model()
+    block = model.model.diffusion_model.blocks[0]
+    block.modulation_comfy_model_dtype = torch.float16
+    before = model_key(model, None)
+    block.modulation.data = block.modulation.data.half()
+    assert model_key(model, None) == before

@@ -88,3 +88,5 @@ def test_the_opening_has_the_segments_of_the_whole_plan():
     assert opening.segments == plan.segments[:2]
     assert plan.opening(500).segments == plan.segments
     assert opening.describe() == "8.00 s → 128 frames at 16 fps, 2 segments"
+    assert [opening.middle_seconds(s) for s in opening.segments] == [plan.middle_seconds(s) for s in plan.segments[:2]]
+    assert plan.opening(1).middle_seconds(plan.segments[0]) == plan.middle_seconds(plan.segments[0])
