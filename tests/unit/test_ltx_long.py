@@ -188,8 +188,8 @@ def test_a_cut_begins_afresh_from_the_image(ltx_models):
     for (picture, _), (mask, _), _, _ in runs:
         assert torch.equal(picture[:, :, :1], reference)
         assert mask[0, 0, 0].item() == pytest.approx(0.3)
-    frames = torch.cat(list(LTXAV().decode(LTXAV().take(scene, plan), [clip[:, :, :9], clip[:, :, 9:]])))
-    assert plan.segments[1].latent_start == 9
+    frames = torch.cat(list(LTXAV().decode(LTXAV().take(scene, plan), [clip[:, :, :10], clip[:, :, 10:]])))
+    assert plan.segments[1].latent_start == 10  # its first frame is 73: 3.04 s
     assert frames.shape[0] >= plan.frame_count == 144
 
 
