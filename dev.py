@@ -4,6 +4,7 @@
     python dev.py demo --serve     the same ComfyUI, left open in the browser
     python dev.py test [ARGS]      ruff, pyright, then all tests; with ARGS pytest alone: test tests/unit -k plan
     python dev.py check            ruff and pyright
+    python dev.py benchmark [ARGS] ours against the host's nodes and ffmpeg, measured here: a table
     python dev.py contract         record new nodes, inputs and outputs in tests/nodes/contract.json
     python dev.py setup            only what the others need first
 
@@ -37,9 +38,12 @@ def main() -> int:
     commands.add_parser("test", help="ruff, pyright and all tests; arguments go to pytest", add_help=False)
     commands.add_parser("check", help="ruff and pyright")
     commands.add_parser("contract", help="record what is new in tests/nodes/contract.json")
+    commands.add_parser(
+        "benchmark", help="measure ours against the host; arguments go to benchmarks/run.py", add_help=False
+    )
     commands.add_parser("setup", help="make the environment only")
     arguments, rest = parser.parse_known_args()
-    if rest and arguments.command != "test":
+    if rest and arguments.command not in ("test", "benchmark"):
         parser.error(f"unknown arguments: {' '.join(rest)}")
     os.chdir(ROOT)
     try:
@@ -52,6 +56,8 @@ def main() -> int:
             return check(environment)
         if arguments.command == "contract":
             return contract(environment)
+        if arguments.command == "benchmark":
+            return run(environment, ROOT / "benchmarks" / "run.py", *rest)
         print(f"Ready: {environment.python}, ComfyUI at {environment.host}")
         return 0
     except StepFailed as failed:
