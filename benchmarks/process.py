@@ -25,6 +25,9 @@ def import_all(cuda: bool = False) -> Path:
         from comfy.cli_args import args
 
         args.cpu = False
+    import torch
+
+    torch.set_grad_enabled(False)  # as in the host's executor
     return folder
 
 
