@@ -48,11 +48,6 @@ def file_stamp(path: Path) -> tuple[int, ...] | None:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-def _content_stamp(stamp: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    """A stamp without the time of change of the file's attributes: a backup or a sync client moves that too."""
-    return stamp and (*stamp[:2], stamp[3])
-
-
 class FileSource:
     def __init__(self, path: Path):
         self._path = path
@@ -78,12 +73,15 @@ class FileSource:
         """BLAKE2b of the file's bytes, whatever its name: a copy has the same, any edit another. Read once."""
         with self._found_unchanged():
             if self._fingerprint is None:
-                state = hashlib.blake2b(digest_size=16)
-                with self._path.open("rb") as file:
-                    while chunk := file.read(1 << 20):
-                        state.update(chunk)
-                self._fingerprint = state.hexdigest()
+                self._fingerprint = self._content_digest()
             return self._fingerprint
+
+    def _content_digest(self) -> str:
+        state = hashlib.blake2b(digest_size=16)
+        with self._path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                state.update(chunk)
+        return state.hexdigest()
 
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
         with self._found_unchanged():
@@ -94,10 +92,19 @@ class FileSource:
     @contextmanager
     def _found_unchanged(self) -> Iterator[None]:
         with self._lock, self._named_errors():
-            if _content_stamp(file_stamp(self._path)) != _content_stamp(self._stamp):
+            stamp = file_stamp(self._path)
+            if stamp != self._stamp and self._is_only_touched(stamp):
+                self._stamp = stamp
+            if stamp != self._stamp:
                 what = "has changed since it was loaded" if self._path.exists() else "is no longer there"
                 raise SoundToVideoError(f"{self._path.name} {what}. Queue the workflow again.")
             yield
+
+    def _is_only_touched(self, stamp: tuple[int, ...] | None) -> bool:
+        """Whether only the file's attributes changed, as by a backup or a sync client."""
+        if stamp is None or self._stamp is None or (*stamp[:2], stamp[3]) != (*self._stamp[:2], self._stamp[3]):
+            return False
+        return self._fingerprint is None or self._fingerprint == self._content_digest()
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

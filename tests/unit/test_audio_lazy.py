@@ -334,3 +334,13 @@ def test_write_wav_is_what_a_browser_hears(tmp_path, song):
     assert (again.sample_rate, again.channels, again.sample_count) == (RATE, 2, audio.sample_count)
     assert (again["waveform"] - audio["waveform"]).abs().max() <= 2**-14
     assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no time of change of a file's attributes")
+def test_a_file_whose_attributes_alone_change_is_the_same(song):
+    audio = open_audio(song)
+    before = audio.fingerprint
+    song.chmod(0o600)
+    song.chmod(0o644)
+    assert audio.trimmed(0, 100)["waveform"].shape[-1] == 100
+    assert audio.fingerprint == before
