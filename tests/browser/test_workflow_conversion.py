@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 from sound_to_video.dev_support.workflow import to_prompt
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,14 +20,12 @@ def template(name: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(comfy_server, chromium_path):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(chromium_path), args=["--no-sandbox"])
-        page = browser.new_page()
-        page.goto(comfy_server.url)
-        page.wait_for_function("() => window.app?.graph && window.app.extensionManager", timeout=120_000)
-        yield page
-        browser.close()
+def page(comfy_server, chromium):
+    page = chromium.new_page()
+    page.goto(comfy_server.url)
+    page.wait_for_function("() => window.app?.graph && window.app.extensionManager", timeout=120_000)
+    yield page
+    page.close()
 
 
 @pytest.mark.parametrize("file", [*(template(name) for name in TEMPLATES), *OWN], ids=lambda file: file.stem)
