@@ -148,9 +148,10 @@ def test_interrupt_then_the_same_workflow_goes_on_at_the_next_segment(client, ch
 
     def stop_in_the_second_segment(kind, data):
         if kind == "progress" and data.get("node") == "clip":
-            steps.append(data["value"])
-            if data["value"] == 160:
+            if not steps and data["value"] > 150:  # not every step is told when they are fast
                 client.interrupt()
+            if data["value"] > 150:
+                steps.append(data["value"])
 
     with pytest.raises(PromptError, match="interrupted"):
         client.wait(prompt_id, on_message=stop_in_the_second_segment)
