@@ -79,7 +79,6 @@ class HostSampler:
         *,
         noise_mask: torch.Tensor | NestedTensor | None = None,
         sigmas: torch.Tensor | None = None,
-        sampler_name: str | None = None,
         guider: comfy.samplers.CFGGuider | None = None,
     ) -> Any:
         """One run of the host's sampler loop; the same numbers as core's KSampler with the same inputs.
@@ -89,10 +88,9 @@ class HostSampler:
         A run that the store has is not sampled again.
         """
         sigmas = self.sigmas(model) if sigmas is None else sigmas
-        sampler_name = sampler_name or self.settings.sampler_name
         key = None
         if self.store is not None:
-            how = [seed, sigmas, sampler_name, self.settings.cfg, guider and vars(guider)]
+            how = [seed, sigmas, self.settings.sampler_name, self.settings.cfg, guider and vars(guider)]
             key = content_key(self._model_key(model), positive, negative, latent, noise_mask, how)
             kept = self.store.load(key)
             if kept is not None:
@@ -107,7 +105,7 @@ class HostSampler:
         samples = guider.sample(
             comfy.sample.prepare_noise(latent, seed),
             latent,
-            comfy.samplers.sampler_object(sampler_name),
+            comfy.samplers.sampler_object(self.settings.sampler_name),
             sigmas,
             denoise_mask=noise_mask,
             callback=self._callback(model),
