@@ -60,9 +60,9 @@ VOCODER = {"resblock": "1", "upsample_initial_channel": 32, "stereo": True}
 SCENE_CHANNELS = 64  # of the embedding that stands for a text, for the picture and for the sound each
 TRANSFORMER = {
     "num_layers": 5,
-    "num_attention_heads": 6,
-    "attention_head_dim": 32,
-    "cross_attention_dim": 192,
+    "num_attention_heads": 8,
+    "attention_head_dim": 22,
+    "cross_attention_dim": 176,
     "audio_num_attention_heads": 6,
     "audio_attention_head_dim": 16,
     "audio_cross_attention_dim": 96,

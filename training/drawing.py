@@ -220,13 +220,13 @@ class Shapes:
     def __init__(self, random: Random, size: int = SIZE):
         self.canvas = Canvas(size)
         backdrop(self.canvas, random, (0.12, 0.75))
-        self.flash = random.choice([0.0, 0.12, 0.25])
+        self.flash = random.choice([0.0, 0.08, 0.16])
         hue = random.random()
         style = random.choice(["mixed", "mixed", "bars", "rings", "lights"])
         count = {
             "mixed": random.integers(1, 4),
-            "bars": random.integers(4, 8),
-            "rings": 3,
+            "bars": random.integers(3, 6),
+            "rings": 2,
             "lights": random.integers(2, 6),
         }
         self.objects = []
@@ -241,12 +241,12 @@ class Shapes:
                 x = (index - (n - 1) / 2) * 1.7 / n
                 self.objects.append(("bar", x, 0.75, 0.62 / n, random.uniform(0.5, 1.2), color))
             elif style == "rings":
-                self.objects.append(("ring", *centre, base * (1 + 0.6 * index), 0.05, color))
+                self.objects.append(("ring", *centre, base * (0.8 + 0.9 * index), 0.08, color))
             else:
                 name = "light" if style == "lights" else str(random.choice(["disc", "star", "ring", "light", "square"]))
                 where = centre if index == 0 else random.uniform(-0.65, 0.65, 2)
                 radius = base if index == 0 else random.uniform(0.14, 0.3)
-                extra = {"ring": 0.06, "star": int(random.integers(3, 8))}.get(name, 0)
+                extra = {"ring": 0.08, "star": int(random.integers(3, 8))}.get(name, 0)
                 self.objects.append((name, *where, radius, extra, color))
 
     def frames(self, curve: Array) -> Array:
@@ -254,12 +254,12 @@ class Shapes:
         canvas, curve = self.canvas, curve.astype(np.float32)[:, None, None]
         stack = np.repeat(canvas.pixels[None], len(curve), axis=0)
         stack *= 1 + self.flash * 2 * curve[..., None]
-        swell = 0.75 + 0.6 * curve
+        swell = 0.8 + 0.4 * curve
         for name, cx, cy, radius, extra, color in self.objects:
             x, y = canvas.x[None] - cx, canvas.y[None] - cy
             bright = np.clip(color * (0.75 + 0.4 * curve[..., None]), 0, 1)
             if name == "bar":
-                height = extra * (0.15 + 0.85 * curve)
+                height = extra * (0.35 + 0.65 * curve)
                 mask = canvas.inside(np.maximum(np.abs(x) - radius, np.abs(y + height / 2) - height / 2))
             elif name == "light":
                 mask = np.exp(-(x**2 + y**2) / (radius * swell) ** 2) * (0.35 + 0.6 * curve)

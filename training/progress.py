@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,3 +45,17 @@ def sheet(path: Path, clips: torch.Tensor) -> None:
     """Write clips ``[n, 3, frames, height, width]`` in -1..1 as a picture, a clip to a row."""
     rows = ((clips.clamp(-1, 1) + 1) * 127.5).byte().permute(0, 3, 2, 4, 1).cpu().numpy()
     Image.fromarray(np.concatenate([row.reshape(row.shape[0], -1, 3) for row in rows])).save(path)
+
+
+def curve_picture(path: Path, images: torch.Tensor) -> None:
+    """Write images ``[n, height, width]`` of any range, one below the other, low rows at the bottom."""
+    flat = images.flip(1).reshape(-1, images.shape[2]).float()
+    scaled = (flat - flat.min()) / (flat.max() - flat.min() + 1e-9)
+    Image.fromarray((scaled * 255).byte().cpu().numpy()).save(path)
+
+
+def save(path: Path, **state: Any) -> None:
+    """Write ``state`` whole or not at all."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)

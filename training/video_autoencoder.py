@@ -10,7 +10,6 @@ sees blurred but right pictures, and training sharpens them.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from .host import DEVICE, WORK
@@ -22,7 +21,7 @@ from comfy.ldm.lightricks.vae.causal_video_autoencoder import VideoVAE, mark_con
 
 from .clips import curve_of, make_frames, make_sound, seeded, to_tensor
 from .config import FRAME_RATE, VIDEO_VAE
-from .progress import Clock, sheet
+from .progress import Clock, save, sheet
 
 STATE = WORK / "video_autoencoder.pt"
 FRAMES = 17
@@ -58,7 +57,7 @@ def batch(seed: int, count: int, frames: int = FRAMES) -> torch.Tensor:
     clips = []
     for index in range(count):
         random = seeded(1, seed, index)
-        kind = "face" if random.random() < 0.6 else "shapes"
+        kind = "face" if random.random() < 0.65 else "shapes"
         name = "bursts" if kind == "face" else "drums"
         sound = make_sound(random, kind, 3.0) if random.random() < 0.02 else None
         samples = sound.samples if sound else quick_sound(random, name)
@@ -198,23 +197,18 @@ def load() -> tuple[VideoVAE, dict]:
     return vae.to(DEVICE), state
 
 
-def save(path: Path, **state: Any) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=1.0, help="of this run")
     parser.add_argument("--total-steps", type=int, default=6000, help="the learning rate falls to nothing there")
     parser.add_argument("--batch", type=int, default=3)
-    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--rate", type=float, default=0.08, help="learning rate x inputs of a kernel")
     arguments = parser.parse_args()
     torch.manual_seed(0)
     vae, state = load()
     networks = [*vae.encoder.parameters(), *vae.decoder.parameters()]
-    optimizer = torch.optim.AdamW(networks, lr=arguments.rate, betas=(0.9, 0.98), weight_decay=1e-4)
+    groups = [{"params": [one], "per_input": 1 / (one[0].numel() if one.ndim > 1 else 1000)} for one in networks]
+    optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=1e-4)
     if state:
         optimizer.load_state_dict(state["optimizer"])
     step = state.get("step", 0)
@@ -225,7 +219,7 @@ def main() -> None:
         share = step / arguments.total_steps
         warm = min(1.0, (step + 1) / 100)
         for group in optimizer.param_groups:
-            group["lr"] = arguments.rate * warm * (0.5 + 0.5 * np.cos(np.pi * share)) + 1e-6
+            group["lr"] = float(arguments.rate * group["per_input"] * warm * (0.52 + 0.48 * np.cos(np.pi * share)))
         clips = batch(step + 1, arguments.batch).to(DEVICE)
         with torch.autocast(DEVICE.type, torch.bfloat16):
             latents = encode(vae, clips)
@@ -239,7 +233,7 @@ def main() -> None:
         optimizer.step()
         step += 1
         clock.tick(step, f"loss {loss.item():.4f}")
-        if clock.minutes() - looked > 4 or step == arguments.total_steps:
+        if clock.minutes() - looked > 2 or step == arguments.total_steps:
             looked = clock.minutes()
             with torch.no_grad(), torch.autocast(DEVICE.type, torch.bfloat16):
                 made = torch.cat([decode(vae, encode(vae, one[None])).float() for one in held_out])

@@ -1,0 +1,219 @@
+"""Train the transformer: ``python -m training.motion --hours 1``. Goes on where it was stopped.
+
+The host's own LTX-AV transformer at a small width learns, by flow matching, to turn noise into the latents of a clip
+while it hears the clean latents of its sound, as the samplers use it:
+
+- from the reference image: the first latent is given, the rest is noise;
+- going on: the last four latents of a segment are given, and the next ones follow;
+- from the sound alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .host import DEVICE, WORK
+
+# isort: split
+import comfy.ops
+import numpy as np
+import torch
+from comfy.ldm.lightricks.av_model import LTXAVModel
+
+from .config import FRAME_RATE, TRANSFORMER
+from .latents import KINDS, LATENTS, files
+from sound_to_video.core.scenes import scene_embedding
+
+from .progress import Clock, save
+
+
+STATE = WORK / "motion.pt"
+OVERLAP = 4
+WINDOWS = (13, 17, 21)
+LOW_NOISE_SHIFT = 3.0
+"""Noise levels are drawn as in sampling: more high than low ones."""
+
+
+def new_transformer() -> LTXAVModel:
+    torch.manual_seed(1)
+    network = LTXAVModel(**TRANSFORMER, operations=comfy.ops.disable_weight_init, device="cpu", dtype=torch.float32)
+    for name, parameter in network.named_parameters():
+        if "scale_shift_table" in name:
+            torch.nn.init.normal_(parameter, std=0.02)
+            if name.startswith("transformer_blocks"):
+                gates = (2, 5) if parameter.shape[0] == 6 else (4,)
+                parameter.data[list(gates)] += 0.5
+        elif parameter.ndim > 1:
+            torch.nn.init.xavier_uniform_(parameter)
+            if "adaln_single" in name and "linear.weight" in name and "emb" not in name:
+                parameter.data.zero_()
+        elif name.endswith("norm.weight"):
+            torch.nn.init.ones_(parameter)
+        else:
+            torch.nn.init.zeros_(parameter)
+    torch.nn.init.zeros_(network.proj_out.weight)
+    return network
+
+
+class Clips:
+    """The clips that have been made so far, in memory as float16."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+        self.parts: dict[str, list[torch.Tensor]] = {"picture": [], "sound": [], "kind": []}
+        self.look()
+
+    def look(self) -> None:
+        for path in files():
+            if path.name not in self.seen:
+                self.seen.add(path.name)
+                for name, tensor in torch.load(path).items():
+                    self.parts[name].append(tensor)
+        if not self.seen:
+            raise FileNotFoundError("make clips first: python -m training.latents")
+        self.picture, self.sound, self.kind = (torch.cat(self.parts[name]) for name in ("picture", "sound", "kind"))
+
+    def batch(self, random: np.random.Generator, count: int) -> dict[str, torch.Tensor]:
+        """``picture [b, 128, n, 4, 4]``, ``sound [b, 8, m, 16]``, ``given [b, n]`` (1 where latents are given), ``kind``."""
+        n = int(random.choice(WINDOWS, p=(0.5, 0.3, 0.2)))
+        given = torch.zeros(count, n)
+        pictures, sounds, kinds = [], [], []
+        for index in range(count):
+            clip = int(random.integers(len(self.picture)))
+            mode, start = random.random(), 0
+            if mode < 0.55:
+                given[index, 0] = 1 if random.random() < 0.85 else 0.7
+            elif mode < 0.85 and n < LATENTS:
+                start = int(random.integers(1, LATENTS - n + 1))
+                given[index, :OVERLAP] = 1
+            pictures.append(self.picture[clip, start : start + n])
+            sounds.append(self.sound[clip, 8 * start : 8 * (start + n - 1) + 1])
+            kinds.append(int(self.kind[clip]))
+        return {
+            "picture": torch.stack(pictures).float().transpose(1, 2).to(DEVICE),
+            "sound": torch.stack(sounds).float().transpose(1, 2).to(DEVICE),
+            "given": given.to(DEVICE),
+            "kind": torch.tensor(kinds),
+        }
+
+
+def scenes(kinds: torch.Tensor, random: np.random.Generator | None) -> torch.Tensor:
+    """The embeddings of the clips' scenes; a third of the time "any"."""
+    names = ["any" if random is not None and random.random() < 0.33 else KINDS[kind] for kind in kinds.tolist()]
+    return torch.cat([scene_embedding(name) for name in names]).to(DEVICE)
+
+
+def velocity(
+    network: LTXAVModel, noisy: torch.Tensor, sound: torch.Tensor, noise_levels: torch.Tensor, scene: torch.Tensor
+) -> torch.Tensor:
+    """What the host's model calls: noise levels ``[b, n]`` of every latent of the picture, the sound without noise."""
+    tokens = noisy.shape[3] * noisy.shape[4]
+    times = noise_levels.repeat_interleave(tokens, dim=1)[..., None]
+    quiet = torch.zeros(noisy.shape[0], sound.shape[2], 1, device=noisy.device)
+    return network([noisy, sound], (times, quiet), scene, frame_rate=FRAME_RATE)[0]
+
+
+def loss_of(
+    network: LTXAVModel, batch: dict[str, torch.Tensor], random: np.random.Generator, training: bool = True
+) -> torch.Tensor:
+    picture, given = batch["picture"], batch["given"]
+    count = len(picture)
+    level = random.random(count)
+    level = LOW_NOISE_SHIFT * level / (1 + (LOW_NOISE_SHIFT - 1) * level)
+    level[random.random(count) < 0.15] = 1.0
+    levels = torch.tensor(level, dtype=torch.float32, device=picture.device)[:, None] * (1 - given)
+    wide = levels[:, None, :, None, None]
+    noise = torch.randn_like(picture)
+    source = picture
+    if training:  # what is given to a later segment was sampled, not encoded
+        blur = torch.rand(count, 1, 1, 1, 1, device=picture.device) * 0.12 * (given.sum(1) > 1).view(-1, 1, 1, 1, 1)
+        source = picture + blur * torch.randn_like(picture) * (wide == 0)
+    noisy = (1 - wide) * source + wide * noise
+    made = velocity(network, noisy, batch["sound"], levels, scenes(batch["kind"], random if training else None))
+    moving = (picture - picture.mean(dim=2, keepdim=True)).square().mean(dim=1, keepdim=True)
+    weight = (1 + 3 * (moving / 0.05).clamp(max=1)) * (wide > 0)
+    return (weight * (made - (noise - picture)).square()).sum() / (weight.sum() * picture.shape[1])
+
+
+def load() -> tuple[LTXAVModel, dict]:
+    network = new_transformer()
+    state = torch.load(STATE, map_location="cpu") if STATE.exists() else {}
+    if state:
+        network.load_state_dict(state["network"])
+    return network.to(DEVICE), state
+
+
+class Averaged:
+    """A running mean of the weights, which samples better than the last ones."""
+
+    def __init__(self, network: torch.nn.Module, weights: dict | None):
+        self.weights = weights or {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+    @torch.no_grad()
+    def follow(self, network: torch.nn.Module, step: int) -> None:
+        keep = min(0.998, (1 + step) / (10 + step))
+        for name, value in network.state_dict().items():
+            self.weights[name].lerp_(value, 1 - keep)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hours", type=float, default=1.0, help="of this run")
+    parser.add_argument("--total-steps", type=int, default=9000, help="the learning rate falls to nothing there")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    arguments = parser.parse_args()
+    network, state = load()
+    parameters = [parameter for name, parameter in network.named_parameters() if used(name)]
+    optimizer = torch.optim.AdamW(parameters, lr=arguments.rate, betas=(0.9, 0.98), weight_decay=1e-3)
+    if state:
+        optimizer.load_state_dict(state["optimizer"])
+    step = state.get("step", 0)
+    averaged = Averaged(network, state.get("averaged"))
+    clips = Clips()
+    clock = Clock(arguments.hours, arguments.total_steps, step)
+    recent: list[float] = []
+    while step < arguments.total_steps and clock.going():
+        random = np.random.default_rng([4, step])
+        torch.manual_seed(step)
+        warm = min(1.0, (step + 1) / 200)
+        for group in optimizer.param_groups:
+            group["lr"] = float(arguments.rate * warm * (0.51 + 0.49 * np.cos(np.pi * step / arguments.total_steps)))
+        # the host's blocks change their input in place, which autograd would refuse
+        with torch.autograd.graph.allow_mutation_on_saved_tensors():
+            with torch.autocast(DEVICE.type, torch.bfloat16):
+                loss = loss_of(network, clips.batch(random, arguments.batch), random)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        step += 1
+        averaged.follow(network, step)
+        recent.append(loss.item())
+        clock.tick(step, f"loss {recent[-1]:.4f}")
+        if step % 250 == 0 or step == arguments.total_steps:
+            clock.say(f"step {step}: loss {np.mean(recent):.4f} over {len(clips.picture)} clips")
+            recent.clear()
+            keep(network, averaged, optimizer, step)
+            clips.look()
+    keep(network, averaged, optimizer, step)
+
+
+def used(name: str) -> bool:
+    """Whether a parameter has a part in the picture: the sound is given, so nothing has to be made of it."""
+    return not name.startswith(("audio_proj_out", "audio_scale_shift_table"))
+
+
+def keep(network: LTXAVModel, averaged: Averaged, optimizer: Any, step: int) -> None:
+    save(
+        STATE,
+        network=network.state_dict(),
+        averaged=averaged.weights,
+        optimizer=optimizer.state_dict(),
+        step=step,
+    )
+
+
+if __name__ == "__main__":
+    main()
