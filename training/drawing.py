@@ -166,11 +166,12 @@ class Face:
         """``[frames, size, size, 3]`` uint8. The brows rise a little with the mean of the last half second."""
         canvas, count = self.canvas, len(curve)
         curve = curve.astype(np.float32)[:, None, None]
-        stack = np.repeat(np.clip(canvas.pixels, 0, 1)[None], count, axis=0)
+        still = np.clip(canvas.pixels, 0, 1)
+        stack = np.repeat((still * 255 + 0.5).astype(np.uint8)[None], count, axis=0)
         cx, cy, wide, high = self.mouth
-        rows, columns = self.box(cx, cy + high * 0.4, wide + 0.06, high * 1.5 + 0.08)
+        rows, columns = box(canvas, cx, cy + high * 0.4, wide + 0.06, high * 1.5 + 0.08)
         x, y = canvas.x[rows, columns][None] - cx, canvas.y[rows, columns][None] - cy
-        area = stack[:, rows, columns]
+        area = np.repeat(still[None, rows, columns], count, axis=0)
         gap = high * curve
         width = wide * (1 - 0.12 * curve)
         middle = y - 0.35 * gap
@@ -187,25 +188,27 @@ class Face:
         over(area, teeth * hole * np.clip(curve * 3 - 0.4, 0, 1), np.array([0.96, 0.95, 0.92], np.float32))
         tongue = canvas.inside(ellipse_distance(x, middle - gap * 0.85, width * 0.6, np.maximum(gap * 0.5, 0.004)))
         over(area, tongue * hole * np.clip(curve * 3 - 0.6, 0, 1), np.array([0.80, 0.36, 0.38], np.float32))
-        stack[:, rows, columns] = area
+        stack[:, rows, columns] = area * 255 + 0.5
 
         cx, cy, rx, scale, color = self.brow
         slow = np.array([curve[max(0, i - 12) : i + 1].mean() for i in range(count)], np.float32)[:, None, None]
-        rows, columns = self.box(cx, cy, rx, 0.16 * scale)
-        area = stack[:, rows, columns]
+        rows, columns = box(canvas, cx, cy, rx, 0.16 * scale)
+        area = np.repeat(still[None, rows, columns], count, axis=0)
         for side in (-1, 1):
             x, y = canvas.x[rows, columns][None] - cx - side * rx * 0.44, canvas.y[rows, columns][None] - cy
             arch = y + 0.07 * slow * scale - 0.9 * x**2 / scale
             brow = canvas.inside(np.abs(arch) - 0.022 * scale) * canvas.inside(np.abs(x) - 0.135 * scale, 2.0)
             over(area, brow, np.clip(color, 0, 1))
-        stack[:, rows, columns] = area
-        return (stack * 255 + 0.5).astype(np.uint8)
+        stack[:, rows, columns] = area * 255 + 0.5
+        return stack
 
-    def box(self, cx: float, cy: float, rx: float, ry: float) -> tuple[slice, slice]:
-        half, size = self.canvas.size / 2, self.canvas.size
-        low = [max(0, math.floor((c - r + 1) * half) - 1) for c, r in ((cy, ry), (cx, rx))]
-        high = [min(size, math.ceil((c + r + 1) * half) + 1) for c, r in ((cy, ry), (cx, rx))]
-        return slice(low[0], high[0]), slice(low[1], high[1])
+
+def box(canvas: Canvas, cx: float, cy: float, rx: float, ry: float) -> tuple[slice, slice]:
+    """The rows and columns that a shape of this size may touch."""
+    half, size = canvas.size / 2, canvas.size
+    low = [min(size, max(0, math.floor((c - r + 1) * half) - 1)) for c, r in ((cy, ry), (cx, rx))]
+    high = [min(size, max(0, math.ceil((c + r + 1) * half) + 1)) for c, r in ((cy, ry), (cx, rx))]
+    return slice(low[0], high[0]), slice(low[1], high[1])
 
 
 def over(area: Array, mask: Array, color: Array) -> None:
@@ -256,7 +259,9 @@ class Shapes:
         stack *= 1 + self.flash * 2 * curve[..., None]
         swell = 0.8 + 0.4 * curve
         for name, cx, cy, radius, extra, color in self.objects:
-            x, y = canvas.x[None] - cx, canvas.y[None] - cy
+            reach = {"bar": extra, "light": 3 * radius, "ring": 1.25 * radius + 0.15}.get(name, 1.25 * radius)
+            rows, columns = box(canvas, cx, cy, radius if name == "bar" else reach, reach)
+            x, y = canvas.x[rows, columns][None] - cx, canvas.y[rows, columns][None] - cy
             bright = np.clip(color * (0.75 + 0.4 * curve[..., None]), 0, 1)
             if name == "bar":
                 height = extra * (0.35 + 0.65 * curve)
@@ -272,7 +277,7 @@ class Shapes:
                 mask = canvas.inside(np.abs(np.sqrt(x**2 + y**2) - radius * swell) - extra * (0.6 + 0.8 * curve))
             else:
                 mask = canvas.inside(np.sqrt(x**2 + y**2) - radius * swell)
-            stack += mask[..., None] * (bright - stack)
+            over(stack[:, rows, columns], mask, bright)
         return (np.clip(stack, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 

@@ -35,7 +35,9 @@ def write_checkpoint(path: Path) -> None:
         prefix, _, rest = name.partition(".")
         weights[{"autoencoder": "audio_vae.", "vocoder": "vocoder."}[prefix] + rest] = value
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.half().contiguous() if value.is_floating_point() else value for name, value in weights.items()}
+    tensors = {
+        name: value.half().contiguous() if value.is_floating_point() else value for name, value in weights.items()
+    }
     metadata = {"config": json.dumps(CONFIG), "license": "CC0-1.0", "title": "Sound to Video, small"}
     save_file({name: value.clone() for name, value in tensors.items()}, path, metadata=metadata)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, after {state['step']} steps")

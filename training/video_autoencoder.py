@@ -182,6 +182,21 @@ def loss_of(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return loss + 0.5 * (weight * error).diff(dim=2).abs().mean()
 
 
+@torch.no_grad()
+def measure_statistics(vae: VideoVAE) -> None:
+    """Let the host's normaliser bring latents to mean 0 and about deviation 1.
+
+    With the root of each channel's deviation, not the deviation itself: the decoder takes an error in one channel about
+    as badly as in another, so the small channels are not to be blown up to the size of the large ones.
+    """
+    latents = torch.cat([encode(vae, batch(2 * 10**6 + index, 4, 33).to(DEVICE)) for index in range(12)])
+    flat = latents.transpose(0, 1).flatten(1)
+    scale = flat.std(dim=1).sqrt()
+    scale *= (flat - flat.mean(dim=1, keepdim=True)).div(scale[:, None]).std()
+    vae.per_channel_statistics.get_buffer("mean-of-means").copy_(flat.mean(dim=1))
+    vae.per_channel_statistics.get_buffer("std-of-means").copy_(scale)
+
+
 def psnr(made: torch.Tensor, wanted: torch.Tensor) -> float:
     return float(-10 * torch.log10((made.clamp(-1, 1) - wanted).square().mean() / 4))
 
@@ -243,6 +258,7 @@ def main() -> None:
             )
             sheet(WORK / "video_autoencoder.png", torch.cat([held_out, made])[:, :, ::5])
             save(STATE, vae=vae.state_dict(), optimizer=optimizer.state_dict(), step=step)
+    measure_statistics(vae)
     save(STATE, vae=vae.state_dict(), optimizer=optimizer.state_dict(), step=step)
 
 

@@ -1,0 +1,152 @@
+"""Measure the checkpoint on looks, voices and tracks that it never met: ``python -m training.evaluate``.
+
+Everything runs through the pack and the host as in a workflow: the host's loaders, Audio Encode, the samplers' loop,
+the streamed decode. What is written: a table, ``figures.json``, contact sheets, plots of the curves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from .host import CHECKPOINT, ROOT, WORK
+
+# isort: split
+import comfy.model_management
+import comfy.sd
+import folder_paths
+import numpy as np
+import torch
+from PIL import Image
+from sound_to_video.core.audio import audio_from
+from sound_to_video.core.audio_latents import encode_with_vae
+from sound_to_video.core.families import Scene, recognise
+from sound_to_video.core.latent_spool import LatentSpool
+from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
+from sound_to_video.core.scenes import scene_embedding
+from sound_to_video.core.sync import loudness, measure_sync, pulse
+from sound_to_video.core.video import SampledVideo
+
+from .clips import make_sound, seeded
+from .config import FRAME_RATE
+from .drawing import LOOKS, SIZE
+from .sounds import RATE, mastered, read
+
+comfy.model_management.in_training = False
+HEARD = {"face": "loudness", "shapes": "onsets"}
+
+
+@dataclass
+class Models:
+    model: Any
+    vae: Any
+    audio_vae: Any
+
+
+@dataclass
+class Pair:
+    """A look that was never trained on, and a sound that was never heard."""
+
+    name: str
+    kind: str
+    look: Any
+    samples: np.ndarray
+
+    @property
+    def image(self) -> torch.Tensor:
+        frame = self.look.frames(np.zeros(1))[0]
+        return torch.from_numpy(frame)[None].float() / 255
+
+
+def load_models(path: Path) -> Models:
+    from comfy_extras.nodes_lt_audio import LTXVAudioVAELoader
+
+    model, _, vae, _ = comfy.sd.load_checkpoint_guess_config(str(path), output_clip=False)
+    folder_paths.add_model_folder_path("checkpoints", str(path.parent))
+    return Models(model, vae, LTXVAudioVAELoader.execute(path.name)[0])
+
+
+def held_out_pairs(count: int, seconds: float) -> list[Pair]:
+    """Half faces, half shapes. The first two sounds are the voice and the music that come with the pack."""
+    own = {
+        "face": ROOT / "media" / "sound_to_video_voice.wav",
+        "shapes": ROOT / "media" / "sound_to_video_music.flac",
+    }
+    pairs = []
+    for index in range(count):
+        kind = "face" if index % 2 == 0 else "shapes"
+        random = seeded(9, 10**7 + index)
+        look = LOOKS[kind](random)
+        if index < 2:
+            samples = read(str(own[kind]))
+            samples = np.tile(samples, int(seconds * RATE / len(samples)) + 1)[: round(seconds * RATE)]
+            name = own[kind].stem
+        else:
+            sound = make_sound(random, kind, seconds, held_out=True)
+            while sound.name == "silence":
+                sound = make_sound(random, kind, seconds, held_out=True)
+            samples, name = sound.samples, f"{sound.name} {index}"
+        pairs.append(Pair(name, kind, look, samples))
+    return pairs
+
+
+def make_clip(
+    models: Models, pair: Pair, settings: SamplerSettings, segment_seconds: float = 0, with_image: bool = True
+) -> torch.Tensor:
+    """The clip's frames ``[n, height, width, 3]`` in 0..1."""
+    audio = audio_from({"waveform": torch.from_numpy(pair.samples)[None, None], "sample_rate": RATE})
+    scene = Scene(
+        model=models.model,
+        vae=models.vae,
+        positive=[[scene_embedding(pair.kind), {}]],
+        negative=[[scene_embedding("any"), {}]],
+        encoded_audio=encode_with_vae(audio, models.audio_vae),
+        width=SIZE,
+        height=SIZE,
+        frame_rate=Fraction(FRAME_RATE),
+        reference_image=pair.image if with_image else None,
+        options={"image_strength": 1.0, "image_compression": 0},
+    )
+    family = recognise(scene.model)
+    family.check(scene)
+    plan = plan_scene(family, scene, settings.seed, segment_seconds)
+    take = family.take(scene, plan)
+    latents = LatentSpool(folder_paths.get_temp_directory())
+    with torch.inference_mode():
+        sample_segments(take, HostSampler(settings), latents)
+        return torch.cat(list(SampledVideo(family, take, latents, audio).stream_frames()))
+
+
+def psnr(made: torch.Tensor, wanted: torch.Tensor) -> float:
+    return float(-10 * torch.log10((made - wanted).square().mean()))
+
+
+def regions(pair: Pair) -> dict[str, torch.Tensor]:
+    """Where a face's skin and the background are, ``[height, width]``: away from mouth and brows; else the borders."""
+    size = SIZE
+    border = torch.zeros(size, size, dtype=torch.bool)
+    border[: size // 10, : size // 8] = border[: size // 10, -size // 8 :] = True
+    if pair.kind == "shapes":
+        return {"background": border}
+    cx, cy, *_ = pair.look.mouth
+    x, y = torch.tensor(pair.look.canvas.x), torch.tensor(pair.look.canvas.y)
+    cheeks = (((x - cx).abs() - 0.22).abs() < 0.08) & ((y - cy + 0.22).abs() < 0.05)
+    return {"background": border, "face": cheeks}
+
+
+def identity_error(frames: torch.Tensor, pair: Pair) -> float:
+    """How far the mean colour of a region strays from the reference's at most, as a share of full scale."""
+    worst = 0.0
+    for mask in regions(pair).values():
+        colors = frames[:, mask].mean(dim=1)
+        worst = max(worst, float((colors - pair.image[0][mask].mean(dim=0)).abs().max()))
+    return worst
+
+
+def followed(frames: torch.Tensor, pair: Pair, samples: np.ndarray | None = None, **how: Any) -> Any:
+    sound = torch.from_numpy(pair.samples if samples is None else samples)
+    return measure_sync([frames], FRAME_RATE, sound, RATE, heard=HEARD[pair.kind], **how)
