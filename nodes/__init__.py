@@ -10,6 +10,7 @@ from .mux_audio_video import MuxAudioVideo
 from .prompt_timeline import PromptTimeline
 from .record_mic import RecordMic
 from .s2v_sampler import S2VSampler
+from .scene_without_text import SceneWithoutText
 from .trim_audio import TrimAudio
 
 NODES: list[type[io.ComfyNode]] = [
@@ -22,4 +23,5 @@ NODES: list[type[io.ComfyNode]] = [
     MuxAudioVideo,
     PromptTimeline,
     LoadDiffusersLTX,
+    SceneWithoutText,
 ]

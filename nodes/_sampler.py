@@ -19,6 +19,7 @@ from ..core.families import FAMILIES, Family, Scene, recognise
 from ..core.latent_spool import LatentSpool
 from ..core.model_key import upstream_graph
 from ..core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
+from ..core.scenes import check_scenes
 from ..core.segment_store import SegmentStore
 from ..core.video import SampledVideo, sound_between
 
@@ -223,6 +224,7 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
         scheduler=inputs["scheduler"],
         sigmas=sigmas_for(family, inputs["scheduler"], inputs.get("sigmas")),
     )
+    check_scenes(scene.model, scene.positive, scene.negative)
     family.check(scene)
     plan = plan_scene(family, scene, settings.seed, inputs["segment_seconds"])
     audio = scene.encoded_audio.audio

@@ -1,5 +1,7 @@
 """The small model's shape, as the metadata of its checkpoint: what the host builds its own LTX-2 classes from."""
 
+from sound_to_video.core.scenes import SCENE_CHANNELS
+
 FRAME_RATE = 25  # as many frames a second as the sound has latents: 8 of either to a latent of the picture
 
 VIDEO_VAE = {
@@ -57,7 +59,7 @@ AUDIO_VAE = {
     "preprocessing": {"stft": {"filter_length": 1024, "hop_length": 160}},
 }
 VOCODER = {"resblock": "1", "upsample_initial_channel": 32, "stereo": True}
-SCENE_CHANNELS = 64  # of the embedding that stands for a text, for the picture and for the sound each
+
 TRANSFORMER = {
     "num_layers": 5,
     "num_attention_heads": 8,

@@ -30,7 +30,7 @@ class Canvas:
         """The coverage of every pixel, 0..1."""
         return self.inside(ellipse_distance(self.x - cx, self.y - cy, rx, ry, turn))
 
-    def inside(self, distance: Array, blur: float = 1.0) -> Array:
+    def inside(self, distance: Array, blur: float = 1.5) -> Array:
         """Coverage from a signed distance (negative inside); ``blur`` pixels of edge."""
         return np.clip(0.5 - distance * (self.size / 2) / blur, 0, 1)
 

@@ -57,7 +57,7 @@ def batch(seed: int, count: int, frames: int = FRAMES) -> torch.Tensor:
     clips = []
     for index in range(count):
         random = seeded(1, seed, index)
-        kind = "face" if random.random() < 0.65 else "shapes"
+        kind = "face" if random.random() < 0.75 else "shapes"
         name = "bursts" if kind == "face" else "drums"
         sound = make_sound(random, kind, 3.0) if random.random() < 0.02 else None
         samples = sound.samples if sound else quick_sound(random, name)
