@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 import torchaudio
+
+from .audio import Audio, audio_from
+from .errors import SoundToVideoError
 
 SAMPLE_RATE = 16000
 HOP = 160
@@ -17,6 +24,13 @@ MEL_WINDOW = 512
 ONSET_DB = 9.0
 """A rise of the bands' mean level by so much, within 30 ms, is a full onset."""
 PULSE_DECAY_SECONDS = 0.12
+WINDOW_SECONDS, CONTEXT_SECONDS = 60, 2
+MOST_LAG_SECONDS = 0.5
+SLOWEST_SECONDS = 10
+SHORTEST_FRAMES = 16
+THUMBNAIL = 24
+FLAT = 1e-4
+"""Deviation below which a curve says nothing."""
 
 
 def loudness(samples: torch.Tensor, sample_rate: int, frame_rate: float, frame_count: int) -> torch.Tensor:
@@ -24,7 +38,18 @@ def loudness(samples: torch.Tensor, sample_rate: int, frame_rate: float, frame_c
 
     samples: ``[n]`` mono in -1..1. The level is the RMS of the 80 ms around the frame's time.
     """
-    mono = at_16_khz(samples, sample_rate)
+    return at_frames(loudness_curve(at_16_khz(samples, sample_rate)), frame_rate, frame_count)
+
+
+def pulse(samples: torch.Tensor, sample_rate: int, frame_rate: float, frame_count: int) -> torch.Tensor:
+    """How freshly something was struck, ``[frame_count]`` in 0..1: up at every onset, then falling within 0.3 s.
+
+    samples: ``[n]`` mono in -1..1. An onset is a rise in the level of the mel bands, whatever the loudness.
+    """
+    return at_frames(pulse_curve(at_16_khz(samples, sample_rate)), frame_rate, frame_count)
+
+
+def loudness_curve(mono: torch.Tensor) -> torch.Tensor:
     window = torch.hann_window(LOUDNESS_WINDOW, periodic=False)
     power = torch.nn.functional.conv1d(
         mono.square()[None, None],
@@ -33,15 +58,10 @@ def loudness(samples: torch.Tensor, sample_rate: int, frame_rate: float, frame_c
         padding=LOUDNESS_WINDOW // 2,
     )[0, 0]
     level = 10 * torch.log10(power + 1e-10)
-    return at_frames(((level - QUIET_DB) / (LOUD_DB - QUIET_DB)).clamp(0, 1), frame_rate, frame_count)
+    return ((level - QUIET_DB) / (LOUD_DB - QUIET_DB)).clamp(0, 1)
 
 
-def pulse(samples: torch.Tensor, sample_rate: int, frame_rate: float, frame_count: int) -> torch.Tensor:
-    """How freshly something was struck, ``[frame_count]`` in 0..1: up at every onset, then falling within 0.3 s.
-
-    samples: ``[n]`` mono in -1..1. An onset is a rise in the level of the mel bands, whatever the loudness.
-    """
-    mono = at_16_khz(samples, sample_rate)
+def pulse_curve(mono: torch.Tensor) -> torch.Tensor:
     spectrum = torch.stft(
         torch.nn.functional.pad(mono, (MEL_WINDOW // 2, MEL_WINDOW // 2)),
         MEL_WINDOW,
@@ -60,7 +80,180 @@ def pulse(samples: torch.Tensor, sample_rate: int, frame_rate: float, frame_coun
     for index, now in enumerate(curve):
         value = max(now, value * decay)
         curve[index] = value
-    return at_frames(torch.tensor(curve), frame_rate, frame_count)
+    return torch.tensor(curve)
+
+
+HEARD = {"loudness": loudness_curve, "onsets": pulse_curve}
+"""What can be heard: ``[n]`` mono samples at 16 kHz to 100 values a second."""
+MOTIONS = ("opening", "change")
+"""What can move: how far the picture is from its still state, as a mouth opens; or how much it changes in a frame."""
+
+
+@dataclass(frozen=True)
+class Sync:
+    """How well a picture follows a sound.
+
+    correlation: Pearson's, at the best lag; 0 where nothing moves or nothing is heard.
+    lag_frames: that lag, to fractions of a frame; positive where the picture is late.
+    heard, moved: the two curves, ``[frames]``, without what changes more slowly than in 10 s.
+    """
+
+    correlation: float
+    lag_frames: float
+    frame_rate: float
+    heard: torch.Tensor
+    moved: torch.Tensor
+
+    @property
+    def lag_seconds(self) -> float:
+        return self.lag_frames / self.frame_rate
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether one of the curves says nothing."""
+        return min(float(self.heard.std()), float(self.moved.std())) < FLAT
+
+    def describe(self) -> str:
+        if self.is_flat:
+            return "nothing to compare: " + ("nothing moves" if float(self.moved.std()) < FLAT else "nothing is heard")
+        if abs(self.lag_frames) < 0.5:
+            return f"correlation {self.correlation:.2f}, the picture in step with the sound to half a frame"
+        late = "behind" if self.lag_frames > 0 else "ahead of"
+        frames = f"{abs(self.lag_frames):.1f} frames ({abs(self.lag_seconds) * 1000:.0f} ms)"
+        return f"correlation {self.correlation:.2f}, the picture {frames} {late} the sound"
+
+    def between(self, start_seconds: float, stop_seconds: float) -> Sync:
+        """The same for a stretch of the clip, such as its last segment."""
+        part = slice(round(start_seconds * self.frame_rate), round(stop_seconds * self.frame_rate))
+        return compare(self.heard[part], self.moved[part], self.frame_rate)
+
+
+def measure_sync(
+    frames: Iterable[torch.Tensor],
+    frame_rate: float,
+    audio: Audio | Mapping[str, Any],
+    heard: str = "loudness",
+    motion: str = "opening",
+    region: tuple[float, float, float, float] | None = None,
+) -> Sync:
+    """Lag and correlation between what is heard and what moves, in memory of 4 kB a frame.
+
+    Args:
+        frames: groups of them, in order, ``[n, height, width, 3]`` in 0..1.
+        audio: an Audio, or the host's AUDIO; only windows of it are decoded at a time.
+        heard: one of ``HEARD``.  motion: one of ``MOTIONS``.
+        region: the part of the picture that is watched, (left, top, right, bottom) in 0..1.
+
+    Raises:
+        SoundToVideoError: the clip is too short to say anything, or the region is empty.
+    """
+    moved = motion_curve(frames, motion, region)
+    if len(moved) < SHORTEST_FRAMES:
+        raise SoundToVideoError(
+            f"a clip of {len(moved)} frames is too short to be measured: {SHORTEST_FRAMES} will do."
+        )
+    curve = at_frames(heard_curve(audio_from(audio), heard), frame_rate, len(moved))
+    window = round(SLOWEST_SECONDS * frame_rate)
+    return compare(without_slow_changes(curve, window), without_slow_changes(moved, window), frame_rate)
+
+
+def heard_curve(audio: Audio, heard: str) -> torch.Tensor:
+    """100 values a second of what is heard, decoded a minute at a time."""
+    rate = audio.sample_rate
+    total = -(-audio.sample_count // rate)
+    pieces = []
+    for start in range(0, total, WINDOW_SECONDS):
+        stop = min(start + WINDOW_SECONDS, total)
+        first = max(0, start - CONTEXT_SECONDS)
+        samples = audio.trimmed(first * rate, min(audio.sample_count, (stop + CONTEXT_SECONDS) * rate))["waveform"]
+        curve = HEARD[heard](at_16_khz(samples[0].mean(dim=0), rate))
+        pieces.append(curve[(start - first) * CURVE_RATE : None if stop == total else (stop - first) * CURVE_RATE])
+    return torch.cat(pieces)
+
+
+def motion_curve(
+    frames: Iterable[torch.Tensor], motion: str, region: tuple[float, float, float, float] | None = None
+) -> torch.Tensor:
+    """``[frames]`` of how far the picture is from its still state ("opening"), or of how much it changes ("change")."""
+    small: list[torch.Tensor] = []
+    changes: list[torch.Tensor] = [torch.zeros(1)]
+    last = None
+    for group in frames:
+        group = watched(group, region).float().cpu()
+        if motion == "change":
+            known = group if last is None else torch.cat([last, group])
+            changes.append((known[1:] - known[:-1]).abs().mean(dim=(1, 2, 3)))
+            last = group[-1:]
+        else:
+            thumbnails = torch.nn.functional.adaptive_avg_pool2d(group.movedim(-1, 1), THUMBNAIL)
+            small.append(thumbnails.flatten(1).half())
+    if motion == "change":
+        return torch.cat(changes) if last is not None else torch.zeros(0)
+    return main_motion(torch.cat(small)) if small else torch.zeros(0)
+
+
+def watched(group: torch.Tensor, region: tuple[float, float, float, float] | None) -> torch.Tensor:
+    if region is None:
+        return group
+    height, width = group.shape[1:3]
+    left, top, right, bottom = region
+    part = group[:, round(top * height) : round(bottom * height), round(left * width) : round(right * width)]
+    if not part.numel():
+        raise SoundToVideoError(f"the region {region} holds no pixel: left < right and top < bottom, in 0..1.")
+    return part
+
+
+def main_motion(pictures: torch.Tensor) -> torch.Tensor:
+    """Where each of ``pictures [frames, n]`` lies along the way in which they change most: the first component."""
+    moved = pictures.float() - pictures.float().mean(dim=0)
+    if float(moved.std()) < 1e-4:
+        return torch.zeros(len(moved))
+    if len(moved) <= moved.shape[1]:
+        scores = torch.linalg.eigh(moved @ moved.T)[1][:, -1]
+        return scores * (moved.T @ scores).norm()
+    return moved @ torch.linalg.eigh(moved.T @ moved)[1][:, -1]
+
+
+def without_slow_changes(curve: torch.Tensor, window: int) -> torch.Tensor:
+    """``curve`` less its mean over the ``window`` values around each: a clip's drift is not its motion."""
+    half = window // 2
+    total = torch.cat([torch.zeros(1, dtype=torch.float64), curve.double().cumsum(0)])
+    index = torch.arange(len(curve))
+    low, high = (index - half).clamp(min=0), (index + half + 1).clamp(max=len(curve))
+    if len(curve) <= window:
+        low, high = torch.zeros_like(low), torch.full_like(high, len(curve))
+    return (curve - (total[high] - total[low]) / (high - low)).float()
+
+
+def compare(heard: torch.Tensor, moved: torch.Tensor, frame_rate: float) -> Sync:
+    """Two curves of the same frames, at the lag within half a second at which they agree best.
+
+    The sign of ``moved`` is the one that agrees: a component of the picture has none of its own.
+    """
+    most = min(round(MOST_LAG_SECONDS * frame_rate), len(heard) // 3)
+    lags = range(-most, most + 1)
+    values = torch.tensor([correlation(heard, moved, lag) for lag in lags])
+    # a beat repeats itself: of lags that agree as well, the smaller one
+    nearness = 1 - 0.05 * torch.tensor([abs(lag) / max(most, 1) for lag in lags])
+    best = int((values.abs() * nearness).argmax())
+    if values[best] < 0:
+        values, moved = -values, -moved
+    lag = float(lags[best])
+    if 0 < best < len(values) - 1:  # the top of the parabola through the best and its neighbours
+        before, top, after = values[best - 1 : best + 2].tolist()
+        lag += 0.5 * (before - after) / min(before - 2 * top + after, -1e-9)
+    return Sync(float(values[best]), lag, frame_rate, heard, moved)
+
+
+def correlation(heard: torch.Tensor, moved: torch.Tensor, lag: int = 0) -> float:
+    """Pearson's correlation with ``moved`` taken ``lag`` frames later; 0 where a curve is flat."""
+    if lag >= 0:
+        heard, moved = heard[: len(heard) - lag], moved[lag:]
+    else:
+        heard, moved = heard[-lag:], moved[:lag]
+    heard, moved = heard - heard.mean(), moved - moved.mean()
+    size = float(heard.norm() * moved.norm())
+    return float(heard @ moved) / size if size > 1e-9 and float(heard.std()) > FLAT else 0.0
 
 
 def at_16_khz(samples: torch.Tensor, sample_rate: int) -> torch.Tensor:

@@ -6,6 +6,7 @@ from .a2v_sampler import A2VSampler
 from .audio_encode import AudioEncode
 from .load_audio import LoadAudio
 from .load_diffusers_ltx import LoadDiffusersLTX
+from .measure_sync import MeasureSync
 from .mux_audio_video import MuxAudioVideo
 from .prompt_timeline import PromptTimeline
 from .record_mic import RecordMic
@@ -24,4 +25,5 @@ NODES: list[type[io.ComfyNode]] = [
     PromptTimeline,
     LoadDiffusersLTX,
     SceneWithoutText,
+    MeasureSync,
 ]

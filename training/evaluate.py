@@ -28,7 +28,7 @@ from sound_to_video.core.families import Scene, recognise
 from sound_to_video.core.latent_spool import LatentSpool
 from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
 from sound_to_video.core.scenes import scene_embedding
-from sound_to_video.core.sync import loudness, measure_sync, pulse
+from sound_to_video.core.sync import Sync, measure_sync
 from sound_to_video.core.video import SampledVideo
 
 from .clips import make_sound, seeded
@@ -147,6 +147,7 @@ def identity_error(frames: torch.Tensor, pair: Pair) -> float:
     return worst
 
 
-def followed(frames: torch.Tensor, pair: Pair, samples: np.ndarray | None = None, **how: Any) -> Any:
+def followed(frames: torch.Tensor, pair: Pair, samples: np.ndarray | None = None) -> Sync:
     sound = torch.from_numpy(pair.samples if samples is None else samples)
-    return measure_sync([frames], FRAME_RATE, sound, RATE, heard=HEARD[pair.kind], **how)
+    audio = {"waveform": sound[None, None], "sample_rate": RATE}
+    return measure_sync([frames], FRAME_RATE, audio, heard=HEARD[pair.kind])
