@@ -1,5 +1,7 @@
 """Sound to Video: ComfyUI nodes that turn an audio track into the source of motion."""
 
+from pathlib import Path
+
 import folder_paths
 from comfy_api.latest import ComfyExtension, io
 
@@ -17,6 +19,8 @@ async def comfy_entrypoint() -> SoundToVideoExtension:
     from .core.samples import install_samples
     from .server import register_routes
 
+    # the small model is found where it lies; a user's own folders come first
+    folder_paths.add_model_folder_path("checkpoints", str(Path(__file__).parent / "models"))
     install_samples(folder_paths.get_input_directory())
     register_routes()
     return SoundToVideoExtension()

@@ -24,7 +24,7 @@ if sys.version_info < (3, 10):
 from dev_support.chromium import find_chromium, how_to_get_chromium
 from dev_support.environment import Environment, has_cuda, prepare
 from dev_support.host import ROOT
-from dev_support.steps import StepFailed
+from dev_support.steps import exit_code_of
 
 
 def main() -> int:
@@ -46,26 +46,23 @@ def main() -> int:
     if rest and arguments.command not in ("test", "benchmark"):
         parser.error(f"unknown arguments: {' '.join(rest)}")
     os.chdir(ROOT)
-    try:
-        if arguments.command == "demo":
-            return demo(prepare(tools=False), arguments)
-        environment = prepare()
-        if arguments.command == "test":
-            return test(environment, rest)
-        if arguments.command == "check":
-            return check(environment)
-        if arguments.command == "contract":
-            return contract(environment)
-        if arguments.command == "benchmark":
-            return run(environment, ROOT / "benchmarks" / "run.py", *rest)
-        print(f"Ready: {environment.python}, ComfyUI at {environment.host}")
-        return 0
-    except StepFailed as failed:
-        print(failed.page(), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
+    return exit_code_of(lambda: carry_out(arguments, rest))
+
+
+def carry_out(arguments: argparse.Namespace, rest: list[str]) -> int:
+    if arguments.command == "demo":
+        return demo(prepare(tools=False), arguments)
+    environment = prepare()
+    if arguments.command == "test":
+        return test(environment, rest)
+    if arguments.command == "check":
+        return check(environment)
+    if arguments.command == "contract":
+        return contract(environment)
+    if arguments.command == "benchmark":
+        return run(environment, ROOT / "benchmarks" / "run.py", *rest)
+    print(f"Ready: {environment.python}, ComfyUI at {environment.host}")
+    return 0
 
 
 def run(environment: Environment, *command: str | Path) -> int:

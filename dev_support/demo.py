@@ -13,7 +13,7 @@ from .client import Client, PromptError
 from .host import DEV_DIRECTORY, PACK_FOLDER, ROOT, find_host
 from .server import ComfyServer, ServerError
 from .small_models import adapt, missing_models, needed_checkpoints
-from .steps import Progress, StepFailed
+from .steps import Progress, StepFailed, exit_code_of
 from .workflow import WorkflowError, to_prompt
 
 WORKFLOWS = ROOT / "workflows"
@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--no-browser", action="store_true")
     parser.add_argument("--cpu", action="store_true")
     parser.add_argument("--listen", default="127.0.0.1")
-    parser.add_argument("--workflow", default="talking_portrait")
+    parser.add_argument("--workflow", default="quickstart_portrait_and_voice")
     arguments = parser.parse_args()
     host = find_host()
     server = ComfyServer(
@@ -36,15 +36,13 @@ def main() -> int:
         arguments=("--cpu",) if arguments.cpu else (),
         listen=arguments.listen,
     )
-    try:
+
+    def show() -> int:
         start(server)
         return serve(server, arguments) if arguments.serve else make_clip(server, arguments.workflow)
-    except StepFailed as failed:
-        print(failed.page(), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
+
+    try:
+        return exit_code_of(show)
     finally:
         server.stop()
 

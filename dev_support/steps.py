@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -17,6 +17,18 @@ class StepFailed(Exception):
 
     def page(self) -> str:
         return f"\nFailed while: {self.step}\nWhy:          {self.why}\nWhat to do:   {self.cure}"
+
+
+def exit_code_of(command: Callable[[], int]) -> int:
+    """Run ``command``; what stops it becomes a page for the user and an exit code."""
+    try:
+        return command()
+    except StepFailed as failed:
+        print(failed.page(), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
 
 
 class Progress:

@@ -12,12 +12,16 @@ WORKFLOWS = MEDIA.parent / "workflows"
 SIZE = 512
 BARS = 56
 PORTRAIT, STAGE = MEDIA / "sound_to_video_portrait.png", MEDIA / "sound_to_video_stage.png"
+FACE, SHAPES = MEDIA / "sound_to_video_face.png", MEDIA / "sound_to_video_shapes.png"
 VOICE, MUSIC = MEDIA / "sound_to_video_voice.wav", MEDIA / "sound_to_video_music.flac"
 
 # workflow: (its picture, None for sound alone; its sound; colours of the waveform from top to bottom)
 THUMBNAILS = {
     "talking_portrait": (PORTRAIT, VOICE, ((255, 246, 226), (250, 190, 150))),
     "music_performance": (STAGE, MUSIC, ((255, 170, 210), (130, 140, 255))),
+    "quickstart_portrait_and_voice": (FACE, VOICE, ((255, 246, 226), (250, 190, 150))),
+    "quickstart_shapes_and_music": (SHAPES, MUSIC, ((255, 214, 140), (120, 220, 190))),
+    "quickstart_sound_alone": (None, MUSIC, ((140, 230, 255), (120, 120, 255))),
 }
 
 

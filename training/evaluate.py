@@ -28,13 +28,14 @@ from sound_to_video.core.families import Scene, recognise
 from sound_to_video.core.latent_spool import LatentSpool
 from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
 from sound_to_video.core.scenes import scene_embedding
-from sound_to_video.core.sync import Sync, measure_sync
+from sound_to_video.core.sync import Sync, correlation, measure_sync
+from sound_to_video.core.sync_plot import draw_sync
 from sound_to_video.core.video import SampledVideo
 
 from .clips import make_sound, seeded
 from .config import FRAME_RATE
 from .drawing import LOOKS, SIZE
-from .sounds import RATE, mastered, read
+from .sounds import RATE, read
 
 comfy.model_management.in_training = False
 HEARD = {"face": "loudness", "shapes": "onsets"}
@@ -151,3 +152,112 @@ def followed(frames: torch.Tensor, pair: Pair, samples: np.ndarray | None = None
     sound = torch.from_numpy(pair.samples if samples is None else samples)
     audio = {"waveform": sound[None, None], "sample_rate": RATE}
     return measure_sync([frames], FRAME_RATE, audio, heard=HEARD[pair.kind])
+
+
+def figures_of(
+    models: Models, pair: Pair, other: Pair, settings: SamplerSettings, **how: Any
+) -> tuple[dict, torch.Tensor]:
+    frames = make_clip(models, pair, settings, **how)
+    sync = followed(frames, pair)
+    # what the swapped sound would move, against what moved: with the sign that the clip's own sound gives
+    swapped = correlation(followed(frames, pair, other.samples).heard, sync.moved)
+    figures = {
+        "name": pair.name,
+        "kind": pair.kind,
+        "correlation": round(sync.correlation, 3),
+        "lag_frames": round(sync.lag_frames, 2),
+        "swapped": round(swapped, 3),
+    }
+    if how.get("with_image", True):
+        figures["first_frame_psnr"] = round(psnr(frames[0], pair.image[0]), 2)
+        figures["identity_error"] = round(identity_error(frames, pair), 4)
+    return figures, frames
+
+
+def summary(rows: list[dict]) -> dict:
+    """Medians, and the worst where the worst matters."""
+
+    def median(name: str, among: list[dict]) -> float:
+        return round(float(np.median([row[name] for row in among])), 3)
+
+    result: dict[str, Any] = {"pairs": len(rows)}
+    for kind in ("all", "face", "shapes"):
+        among = [row for row in rows if kind in ("all", row["kind"])]
+        result[kind] = {
+            "median correlation": median("correlation", among),
+            "lowest correlation": min(row["correlation"] for row in among),
+            "largest lag, frames": max(abs(row["lag_frames"]) for row in among),
+            "median of swapped sound": median("swapped", among),
+        }
+        if "first_frame_psnr" in among[0]:
+            result[kind] |= {
+                "median PSNR of the first frame, dB": median("first_frame_psnr", among),
+                "lowest PSNR of the first frame, dB": min(row["first_frame_psnr"] for row in among),
+                "median identity error": median("identity_error", among),
+                "largest identity error": max(row["identity_error"] for row in among),
+            }
+    return result
+
+
+def strip(frames: torch.Tensor, count: int = 8) -> np.ndarray:
+    """``count`` frames of a clip's first two seconds side by side."""
+    picked = frames[torch.linspace(0, min(len(frames) - 1, 50), count).long()]
+    return (torch.cat(list(picked), dim=1).clamp(0, 1) * 255).byte().numpy()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--long", type=int, default=4, help="clips of 60 s in segments of 5 s")
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--to", type=Path, default=WORK / "evaluation")
+    arguments = parser.parse_args()
+    arguments.to.mkdir(parents=True, exist_ok=True)
+    settings = SamplerSettings(1, arguments.steps, 1.0, "euler", "simple")
+    models = load_models(arguments.checkpoint)
+    report: dict[str, Any] = {}
+    strips = []
+
+    def measured(title: str, pairs: list[Pair], **how: Any) -> list[tuple[dict, torch.Tensor]]:
+        made = []
+        for index, pair in enumerate(pairs):
+            same = [one for one in pairs if one.kind == pair.kind]
+            other = same[(same.index(pair) + 1) % len(same)]
+            made.append(figures_of(models, pair, other, settings, **how))
+            print(f"{title} {index + 1}/{len(pairs)}: {made[-1][0]}", flush=True)
+        report[title] = {"summary": summary([row for row, _ in made]), "clips": [row for row, _ in made]}
+        return made
+
+    pairs = held_out_pairs(arguments.pairs, arguments.seconds)
+    for index, (_, frames) in enumerate(measured("with a reference image", pairs)):
+        strips.append(strip(frames))
+        plot = draw_sync(followed(frames, pairs[index]), HEARD[pairs[index].kind], "opening")
+        Image.fromarray((plot[0].numpy() * 255).astype(np.uint8)).save(arguments.to / f"plot_{index:02}.png")
+    Image.fromarray(np.concatenate(strips)).save(arguments.to / "with_image.png")
+    alone = measured("from the sound alone", pairs[: max(2, arguments.pairs // 2)], with_image=False)
+    Image.fromarray(np.concatenate([strip(frames) for _, frames in alone])).save(arguments.to / "sound_alone.png")
+    if arguments.long:
+        long_pairs = held_out_pairs(arguments.long, 60.0)
+        made = measured("60 s in segments", long_pairs, segment_seconds=5)
+        for pair, (row, frames) in zip(long_pairs, made, strict=True):
+            sync = followed(frames, pair)
+            for name, start in (("first 5 s", 0), ("last 5 s", 55)):
+                part = sync.between(start, start + 5)
+                row[name] = {"correlation": round(part.correlation, 3), "lag_frames": round(part.lag_frames, 2)}
+            print(row)
+        Image.fromarray(np.concatenate([ends(frames) for _, frames in made])).save(arguments.to / "long.png")
+    (arguments.to / "figures.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    for title, part in report.items():
+        print(title, json.dumps(part["summary"], indent=1))
+
+
+def ends(frames: torch.Tensor, count: int = 8) -> np.ndarray:
+    """Frames spread over a whole clip, side by side."""
+    picked = frames[torch.linspace(0, len(frames) - 1, count).long()]
+    return (torch.cat(list(picked), dim=1).clamp(0, 1) * 255).byte().numpy()
+
+
+if __name__ == "__main__":
+    main()

@@ -23,7 +23,7 @@ from .latents import load_autoencoders
 
 def write_checkpoint(path: Path) -> None:
     video, audio = load_autoencoders()
-    network, state = motion.load()
+    state = motion.load()[1]
     if not state:
         raise FileNotFoundError("train the transformer first: python -m training.motion")
     torch.manual_seed(6)

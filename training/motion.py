@@ -20,13 +20,11 @@ import comfy.ops
 import numpy as np
 import torch
 from comfy.ldm.lightricks.av_model import LTXAVModel
+from sound_to_video.core.scenes import scene_embedding
 
 from .config import FRAME_RATE, TRANSFORMER
 from .latents import KINDS, LATENTS, files
-from sound_to_video.core.scenes import scene_embedding
-
 from .progress import Clock, save
-
 
 STATE = WORK / "motion.pt"
 OVERLAP = 4
@@ -75,7 +73,7 @@ class Clips:
         self.picture, self.sound, self.kind = (torch.cat(self.parts[name]) for name in ("picture", "sound", "kind"))
 
     def batch(self, random: np.random.Generator, count: int) -> dict[str, torch.Tensor]:
-        """``picture [b, 128, n, 4, 4]``, ``sound [b, 8, m, 16]``, ``given [b, n]`` (1 where latents are given), ``kind``."""
+        """``picture [b, 128, n, 4, 4]``, ``sound [b, 8, m, 16]``, ``given [b, n]`` (1: known, not noised), ``kind``."""
         n = int(random.choice(WINDOWS, p=(0.5, 0.3, 0.2)))
         given = torch.zeros(count, n)
         pictures, sounds, kinds = [], [], []

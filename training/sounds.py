@@ -21,10 +21,11 @@ LANGUAGES = ("en-us", "en-gb", "de", "fr", "es", "it", "pt", "nl", "sv", "pl", "
 VARIANTS = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "f1", "f2", "f3", "f4", "croak", "whisper")
 HELD_OUT_LANGUAGES = ("en-gb-scotland", "ro", "cs", "hu")
 HELD_OUT_VARIANTS = ("m8", "f5", "klatt2", "klatt4")
-SYLLABLES = (
-    "ba be bo da di do fa fi go ha hi ka ke ko la le lo ma me mi na ne no pa pi po ra re ro sa se so ta ti to va vo "
-    "wa we ya yo za zu am en is on ur el at ish ong ime"
-).split()
+SYLLABLES = [
+    *("ba", "be", "bo", "da", "di", "do", "fa", "fi", "go", "ha", "hi", "ka", "ke", "ko", "la", "le", "lo", "ma"),
+    *("me", "mi", "na", "ne", "no", "pa", "pi", "po", "ra", "re", "ro", "sa", "se", "so", "ta", "ti", "to", "va"),
+    *("vo", "wa", "we", "ya", "yo", "za", "zu", "am", "en", "is", "on", "ur", "el", "at", "ish", "ong", "ime"),
+]
 
 
 def speech(random: Random, seconds: float, held_out: bool = False) -> Array:
