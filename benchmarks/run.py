@@ -26,6 +26,7 @@ package = types.ModuleType("sound_to_video")
 package.__path__ = [str(ROOT)]
 sys.modules["sound_to_video"] = package
 
+from sound_to_video.benchmarks.device import PEAKS  # noqa: E402
 from sound_to_video.benchmarks.process import RESULT, in_a_fresh_process  # noqa: E402
 
 Row = tuple[str, str, str, str]  # what, ours, theirs, ratio
@@ -120,6 +121,10 @@ def device(runs: int) -> Iterator[Row]:
 
     if not torch.cuda.is_available():
         yield "Wan2.2-S2V 14B and LTX-2.3 at their real sizes", "", "skipped: no CUDA device here", ""
+        for counted in in_a_fresh_process("device.least_operations")["steps"]:
+            bounds = [f"{name} {counted['operations'] / peak:.1f} s" for name, peak in PEAKS.items()]
+            least = f"{counted['operations'] / 1e15:.2f} P operations"
+            yield f"{counted['what']}: a step at its shortest (computed, not measured)", least, ", ".join(bounds), ""
         return
     for family in ("wan_s2v", "ltx"):
         found = {who: in_a_fresh_process(f"device.{family}", who=who, tiny=False) for who in ("ours", "core")}

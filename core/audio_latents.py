@@ -8,7 +8,6 @@ The host's LTXVAudioVAEEncode takes the audio to 44.1 kHz first and then cuts it
 
 from __future__ import annotations
 
-import hashlib
 from fractions import Fraction
 from typing import Any
 
@@ -42,7 +41,6 @@ class AudioLatents(EncodedAudio):
     def __init__(self, audio: Audio, latents: torch.Tensor, after: torch.Tensor, rate: Fraction):
         self.audio, self.duration = audio, audio.duration
         self.latents, self.rate, self._after = latents, rate, after
-        self.fingerprint = hashlib.sha256(latents.contiguous().numpy().tobytes()).hexdigest()
 
     def host_value(self, key: str) -> Any:
         raise SoundToVideoError(

@@ -20,8 +20,8 @@ class MeasureSync(io.ComfyNode):
             display_name="Measure Sync",
             category="sound to video",
             description=(
-                "How well a clip follows its sound: correlation and lag between what is heard and what moves, drawn over"
-                " each other. A positive lag is a picture that comes late."
+                "How well a clip follows its sound: correlation and lag between what is heard and what moves, drawn"
+                " over each other. A positive lag is a picture that comes late."
             ),
             search_aliases=["lip sync", "av sync", "audio visualization", "correlation", "lag", "offset"],
             inputs=[

@@ -205,6 +205,15 @@ def strip(frames: torch.Tensor, count: int = 8) -> np.ndarray:
     return (torch.cat(list(picked), dim=1).clamp(0, 1) * 255).byte().numpy()
 
 
+def animation(clips: list[torch.Tensor], path: Path, columns: int = 4, seconds: float = 3.0) -> None:
+    """Write clips side by side as one moving picture."""
+    count = min(round(seconds * FRAME_RATE), *map(len, clips))
+    rows = [torch.cat([clip[:count] for clip in clips[i : i + columns]], dim=2) for i in range(0, len(clips), columns)]
+    frames = (torch.cat(rows, dim=1).clamp(0, 1) * 255).byte().numpy()
+    first, *rest = [Image.fromarray(frame) for frame in frames]
+    first.save(path, save_all=True, append_images=rest, duration=1000 // FRAME_RATE, loop=0, quality=70, method=6)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
@@ -231,7 +240,9 @@ def main() -> None:
         return made
 
     pairs = held_out_pairs(arguments.pairs, arguments.seconds)
-    for index, (_, frames) in enumerate(measured("with a reference image", pairs)):
+    shown = measured("with a reference image", pairs)
+    animation([frames for _, frames in shown[:8]], arguments.to / "clips.webp")
+    for index, (_, frames) in enumerate(shown):
         strips.append(strip(frames))
         plot = draw_sync(followed(frames, pairs[index]), HEARD[pairs[index].kind], "opening")
         Image.fromarray((plot[0].numpy() * 255).astype(np.uint8)).save(arguments.to / f"plot_{index:02}.png")

@@ -174,7 +174,7 @@ def loss_of(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """Absolute error, counted more where the picture moves, and of the differences between neighbours (edges)."""
     moving = (wanted - wanted.roll(1, dims=2)).abs().amax(dim=1, keepdim=True)
     moving = torch.maximum(moving, (wanted - wanted.mean(dim=2, keepdim=True)).abs().amax(dim=1, keepdim=True))
-    weight = 1 + 4 * moving.clamp(max=1)
+    weight = 1 + 16 * moving.clamp(max=1)
     error = made - wanted
     loss = (weight * (error.abs() + 2 * error.square())).mean()
     for axis in (3, 4):
