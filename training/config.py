@@ -26,6 +26,7 @@ VIDEO_VAE = {
         ["compress_all", {"multiplier": 1}],
         ["res_x", {"num_layers": 1, "inject_noise": False}],
         ["compress_all", {"multiplier": 2}],
+        ["res_x", {"num_layers": 1, "inject_noise": False}],  # by this block the host knows an LTX VAE
     ],
     "norm_layer": "pixel_norm",
     "patch_size": 4,
@@ -63,11 +64,11 @@ VOCODER = {"resblock": "1", "upsample_initial_channel": 32, "stereo": True}
 TRANSFORMER = {
     "num_layers": 5,
     "num_attention_heads": 8,
-    "attention_head_dim": 22,
-    "cross_attention_dim": 176,
-    "audio_num_attention_heads": 6,
+    "attention_head_dim": 20,
+    "cross_attention_dim": 160,
+    "audio_num_attention_heads": 5,
     "audio_attention_head_dim": 16,
-    "audio_cross_attention_dim": 96,
+    "audio_cross_attention_dim": 80,
     "caption_channels": SCENE_CHANNELS,
     "connector_num_layers": 0,
     "connector_num_attention_heads": 1,

@@ -18,6 +18,7 @@ from .host import CHECKPOINT, ROOT, WORK
 # isort: split
 import comfy.model_management
 import comfy.sd
+import comfy.utils
 import folder_paths
 import numpy as np
 import torch
@@ -38,6 +39,7 @@ from .drawing import LOOKS, SIZE
 from .sounds import RATE, read
 
 comfy.model_management.in_training = False
+comfy.utils.set_progress_bar_enabled(False)
 HEARD = {"face": "loudness", "shapes": "onsets"}
 
 
@@ -183,6 +185,8 @@ def summary(rows: list[dict]) -> dict:
     result: dict[str, Any] = {"pairs": len(rows)}
     for kind in ("all", "face", "shapes"):
         among = [row for row in rows if kind in ("all", row["kind"])]
+        if not among:
+            continue
         result[kind] = {
             "median correlation": median("correlation", among),
             "lowest correlation": min(row["correlation"] for row in among),

@@ -218,13 +218,15 @@ def main() -> None:
     parser.add_argument("--total-steps", type=int, default=6000, help="the learning rate falls to nothing there")
     parser.add_argument("--batch", type=int, default=3)
     parser.add_argument("--rate", type=float, default=0.08, help="learning rate x inputs of a kernel")
+    parser.add_argument("--decoder-only", action="store_true", help="leave the latents as they are: clips stay valid")
     arguments = parser.parse_args()
     torch.manual_seed(0)
     vae, state = load()
-    networks = [*vae.encoder.parameters(), *vae.decoder.parameters()]
+    vae.encoder.requires_grad_(not arguments.decoder_only)
+    networks = [parameter for parameter in vae.parameters() if parameter.requires_grad]
     groups = [{"params": [one], "per_input": 1 / (one[0].numel() if one.ndim > 1 else 1000)} for one in networks]
     optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=1e-4)
-    if state:
+    if state and len(state["optimizer"]["param_groups"]) == len(groups):
         optimizer.load_state_dict(state["optimizer"])
     step = state.get("step", 0)
     held_out = batch(10**6, 12).to(DEVICE)
@@ -258,7 +260,8 @@ def main() -> None:
             )
             sheet(WORK / "video_autoencoder.png", torch.cat([held_out, made])[:, :, ::5])
             save(STATE, vae=vae.state_dict(), optimizer=optimizer.state_dict(), step=step)
-    measure_statistics(vae)
+    if not arguments.decoder_only:
+        measure_statistics(vae)
     save(STATE, vae=vae.state_dict(), optimizer=optimizer.state_dict(), step=step)
 
 

@@ -74,7 +74,10 @@ def test_quick_start_follows_its_sound(client, name):
     for node in prompt.values():
         if "seed" in node["inputs"]:
             node["inputs"]["seed"] = 1
-    frames, rate = clip_of(client, client.run(prompt))
+    result = client.run(prompt)
+    (measured,) = [node for node, entry in prompt.items() if entry["class_type"] == "SoundToVideo_MeasureSync"]
+    assert result.outputs[measured]["images"], "Measure Sync shows its plot"
+    frames, rate = clip_of(client, result)
     sound, heard, least = QUICK_STARTS[name]
     audio = sound_of(sound)
     assert abs(len(frames) / rate - audio["waveform"].shape[-1] / 16000) <= 0.5 / rate
