@@ -178,10 +178,11 @@ def main() -> None:
         warm = min(1.0, (step + 1) / 200)
         for group in optimizer.param_groups:
             group["lr"] = float(arguments.rate * warm * (0.51 + 0.49 * np.cos(np.pi * step / arguments.total_steps)))
+        batch = clips.batch(random, arguments.batch)
         # the host's blocks change their input in place, which autograd would refuse
         with torch.autograd.graph.allow_mutation_on_saved_tensors():
             with torch.autocast(DEVICE.type, torch.bfloat16):
-                loss = loss_of(network, clips.batch(random, arguments.batch), random)
+                loss = loss_of(network, batch, random)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -190,7 +191,7 @@ def main() -> None:
         averaged.follow(network, step)
         recent.append(loss.item())
         clock.tick(step, f"loss {recent[-1]:.4f}")
-        if step % 250 == 0 or step == arguments.total_steps:
+        if step % 200 == 0 or step == arguments.total_steps:
             clock.say(f"step {step}: loss {np.mean(recent):.4f} over {len(clips.picture)} clips")
             recent.clear()
             keep(network, averaged, optimizer, step)

@@ -1,0 +1,63 @@
+"""What the small model learns from: clips that are the same for the same seed and move with their sound."""
+
+import numpy as np
+import pytest
+import torch
+from sound_to_video.core.sync import measure_sync
+from sound_to_video.training import sounds
+from sound_to_video.training.clips import HEARD, PAIRS, curve_of, make_frames, seeded
+from sound_to_video.training.config import FRAME_RATE
+from sound_to_video.training.drawing import LOOKS, SIZE
+
+SECONDS = 4.0
+FOLLOWED = {"face": "loudness", "shapes": "onsets"}
+
+
+@pytest.mark.parametrize("kind", LOOKS)
+def test_the_same_seed_draws_the_same_clip_and_another_another(kind):
+    curve = np.linspace(0, 1, 5)
+    first, again, other = (make_frames(seeded(1, seed), kind, curve) for seed in (7, 7, 8))
+    assert first.shape == (5, SIZE, SIZE, 3) and first.dtype == np.uint8
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("kind", LOOKS)
+def test_a_look_is_the_same_at_any_size(kind):
+    small, large = (make_frames(seeded(1, 3), kind, np.array([0.5]), size)[0] for size in (SIZE, 4 * SIZE))
+    reduced = large.reshape(SIZE, 4, SIZE, 4, 3).mean(axis=(1, 3))
+    assert np.abs(reduced - small).mean() < 3
+
+
+@pytest.mark.parametrize(
+    "kind, sound", [("face", "bursts"), ("face", "notes"), ("shapes", "drums"), ("shapes", "notes")]
+)
+def test_the_picture_follows_the_sound_from_the_third_frame_on(kind, sound):
+    random = seeded(2, 4)
+    samples = sounds.mastered(random, sounds.SOUNDS[sound](random, SECONDS))
+    curve = curve_of(kind, samples, int(SECONDS * FRAME_RATE))
+    assert curve[0] == 0 and curve.max() > 0.3
+    frames = torch.from_numpy(make_frames(random, kind, curve)).float() / 255
+    audio = {"waveform": torch.from_numpy(samples)[None, None], "sample_rate": sounds.RATE}
+    sync = measure_sync([frames], FRAME_RATE, audio, FOLLOWED[kind])
+    assert sync.correlation > 0.93
+    assert abs(sync.lag_frames) < 0.3
+
+
+def test_only_the_mouth_and_the_brows_of_a_face_move():
+    frames = make_frames(seeded(1, 5), "face", np.array([0.0, 1.0])).astype(int)
+    moved = np.abs(frames[1] - frames[0]).max(axis=2) > 8
+    assert 0.01 < moved.mean() < 0.15
+    assert not moved[: SIZE // 8].any() and not moved[-SIZE // 16 :].any()
+
+
+def test_held_out_voices_are_not_among_those_trained_on():
+    assert not set(sounds.HELD_OUT_LANGUAGES) & set(sounds.LANGUAGES)
+    assert not set(sounds.HELD_OUT_VARIANTS) & set(sounds.VARIANTS)
+
+
+def test_every_kind_has_its_sounds():
+    assert set(PAIRS) == set(LOOKS) == set(HEARD)
+    for shares in PAIRS.values():
+        assert sum(shares.values()) == pytest.approx(1)
+        assert set(shares) <= set(sounds.SOUNDS)
