@@ -7,6 +7,8 @@ from PIL import Image
 from sound_to_video.core.samples import install_samples
 
 NAMES = {
+    "sound_to_video_face.png",
+    "sound_to_video_shapes.png",
     "sound_to_video_portrait.png",
     "sound_to_video_stage.png",
     "sound_to_video_voice.wav",
