@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import torch
@@ -27,9 +28,9 @@ PULSE_DECAY_SECONDS = 0.12
 WINDOW_SECONDS, CONTEXT_SECONDS = 60, 2
 MOST_LAG_SECONDS = 0.5
 SLOWEST_SECONDS = 10
-SHORTEST_FRAMES = 16
-THUMBNAIL = 24
-FLAT = 1e-4
+SHORTEST_FRAMES, SHORTEST_SECONDS = 16, 1
+THUMBNAIL, CHANGE_SIZE = 24, 64
+FLAT = 1e-5
 """Deviation below which a curve says nothing."""
 
 
@@ -109,6 +110,11 @@ class Sync:
         return self.lag_frames / self.frame_rate
 
     @property
+    def chance(self) -> float:
+        """Below this lie nearly all correlations with sounds that have nothing to do with the clip."""
+        return min(0.9, (len(self.heard) / self.frame_rate) ** -0.5)
+
+    @property
     def is_flat(self) -> bool:
         """Whether one of the curves says nothing."""
         return min(float(self.heard.std()), float(self.moved.std())) < FLAT
@@ -116,6 +122,8 @@ class Sync:
     def describe(self) -> str:
         if self.is_flat:
             return "nothing to compare: " + ("nothing moves" if float(self.moved.std()) < FLAT else "nothing is heard")
+        if self.correlation < self.chance:
+            return f"no clear relation: correlation {self.correlation:.2f}, as unrelated sounds have in so short a clip"
         if abs(self.lag_frames) < 0.5:
             return f"correlation {self.correlation:.2f}, the picture in step with the sound to half a frame"
         late = "behind" if self.lag_frames > 0 else "ahead of"
@@ -125,7 +133,7 @@ class Sync:
     def between(self, start_seconds: float, stop_seconds: float) -> Sync:
         """The same for a stretch of the clip, such as its last segment."""
         part = slice(round(start_seconds * self.frame_rate), round(stop_seconds * self.frame_rate))
-        return compare(self.heard[part], self.moved[part], self.frame_rate)
+        return compare(self.heard[part], self.moved[part], self.frame_rate, any_sign=False)
 
 
 def measure_sync(
@@ -147,20 +155,24 @@ def measure_sync(
     Raises:
         SoundToVideoError: the clip is too short to say anything, or the region is empty.
     """
-    moved = motion_curve(frames, motion, region)
-    if len(moved) < SHORTEST_FRAMES:
+    moved = motion_curve(frames, motion, region, round(SLOWEST_SECONDS * frame_rate))
+    seconds = len(moved) / frame_rate
+    if len(moved) < SHORTEST_FRAMES or seconds < SHORTEST_SECONDS:
         raise SoundToVideoError(
-            f"a clip of {len(moved)} frames is too short to be measured: {SHORTEST_FRAMES} will do."
+            f"a clip of {len(moved)} frames, {seconds:.2f} s, is too short to be measured: "
+            f"{SHORTEST_FRAMES} frames and {SHORTEST_SECONDS} s will do."
         )
-    curve = at_frames(heard_curve(audio_from(audio), heard), frame_rate, len(moved))
-    window = round(SLOWEST_SECONDS * frame_rate)
-    return compare(without_slow_changes(curve, window), without_slow_changes(moved, window), frame_rate)
+    curve = at_frames(heard_curve(audio_from(audio), heard, seconds), frame_rate, len(moved))
+    if motion == "change":
+        curve = curve.diff(prepend=curve[:1]).abs()
+    curve = without_slow_changes(curve, round(SLOWEST_SECONDS * frame_rate))
+    return compare(curve, moved, frame_rate, any_sign=motion == "opening")
 
 
-def heard_curve(audio: Audio, heard: str) -> torch.Tensor:
-    """100 values a second of what is heard, decoded a minute at a time."""
+def heard_curve(audio: Audio, heard: str, seconds: float) -> torch.Tensor:
+    """100 values a second of what is heard in the first ``seconds``, decoded a minute at a time."""
     rate = audio.sample_rate
-    total = -(-audio.sample_count // rate)
+    total = min(-(-audio.sample_count // rate), ceil(seconds) + 1)
     pieces = []
     for start in range(0, total, WINDOW_SECONDS):
         stop = min(start + WINDOW_SECONDS, total)
@@ -172,24 +184,32 @@ def heard_curve(audio: Audio, heard: str) -> torch.Tensor:
 
 
 def motion_curve(
-    frames: Iterable[torch.Tensor], motion: str, region: tuple[float, float, float, float] | None = None
+    frames: Iterable[torch.Tensor],
+    motion: str,
+    region: tuple[float, float, float, float] | None,
+    window: int,
 ) -> torch.Tensor:
-    """``[frames]`` of how far the picture is from its still state ("opening"), or of how much it changes ("change")."""
+    """``[frames]`` of how far the picture is from its still state ("opening"), or of how much it changes ("change").
+
+    Without what changes more slowly than in ``window`` frames.
+    """
     small: list[torch.Tensor] = []
-    changes: list[torch.Tensor] = [torch.zeros(1)]
+    changes: list[torch.Tensor] = []
     last = None
     for group in frames:
-        group = watched(group, region).float().cpu()
+        group = watched(group, region).float().cpu().movedim(-1, 1)
         if motion == "change":
-            known = group if last is None else torch.cat([last, group])
+            averaged = torch.nn.functional.adaptive_avg_pool2d(group, CHANGE_SIZE)
+            known = torch.cat([averaged[:1] if last is None else last, averaged])
             changes.append((known[1:] - known[:-1]).abs().mean(dim=(1, 2, 3)))
-            last = group[-1:]
+            last = averaged[-1:]
         else:
-            thumbnails = torch.nn.functional.adaptive_avg_pool2d(group.movedim(-1, 1), THUMBNAIL)
-            small.append(thumbnails.flatten(1).half())
+            small.append(torch.nn.functional.adaptive_avg_pool2d(group, THUMBNAIL).flatten(1).half())
+    if not (changes or small):
+        return torch.zeros(0)
     if motion == "change":
-        return torch.cat(changes) if last is not None else torch.zeros(0)
-    return main_motion(torch.cat(small)) if small else torch.zeros(0)
+        return without_slow_changes(torch.cat(changes), window)
+    return main_motion(without_slow_changes(torch.cat(small).float(), window))
 
 
 def watched(group: torch.Tensor, region: tuple[float, float, float, float] | None) -> torch.Tensor:
@@ -203,10 +223,9 @@ def watched(group: torch.Tensor, region: tuple[float, float, float, float] | Non
     return part
 
 
-def main_motion(pictures: torch.Tensor) -> torch.Tensor:
-    """Where each of ``pictures [frames, n]`` lies along the way in which they change most: the first component."""
-    moved = pictures.float() - pictures.float().mean(dim=0)
-    if float(moved.std()) < 1e-4:
+def main_motion(moved: torch.Tensor) -> torch.Tensor:
+    """Where each of ``moved [frames, n]`` lies along the way in which they change most: the first component."""
+    if float(moved.std()) < FLAT:
         return torch.zeros(len(moved))
     if len(moved) <= moved.shape[1]:
         scores = torch.linalg.eigh(moved @ moved.T)[1][:, -1]
@@ -215,33 +234,35 @@ def main_motion(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def without_slow_changes(curve: torch.Tensor, window: int) -> torch.Tensor:
-    """``curve`` less its mean over the ``window`` values around each: a clip's drift is not its motion."""
+    """``curve [frames, ...]`` less its mean over the ``window`` values around: a clip's drift is not its motion."""
+    if len(curve) <= window:
+        return curve - curve.mean(dim=0)
     half = window // 2
-    total = torch.cat([torch.zeros(1, dtype=torch.float64), curve.double().cumsum(0)])
+    total = torch.cat([torch.zeros_like(curve[:1]).double(), curve.double().cumsum(0)])
     index = torch.arange(len(curve))
     low, high = (index - half).clamp(min=0), (index + half + 1).clamp(max=len(curve))
-    if len(curve) <= window:
-        low, high = torch.zeros_like(low), torch.full_like(high, len(curve))
-    return (curve - (total[high] - total[low]) / (high - low)).float()
+    count = (high - low).view(-1, *[1] * (curve.ndim - 1))
+    return (curve - (total[high] - total[low]) / count).float()
 
 
-def compare(heard: torch.Tensor, moved: torch.Tensor, frame_rate: float) -> Sync:
+def compare(heard: torch.Tensor, moved: torch.Tensor, frame_rate: float, any_sign: bool) -> Sync:
     """Two curves of the same frames, at the lag within half a second at which they agree best.
 
-    The sign of ``moved`` is the one that agrees: a component of the picture has none of its own.
+    any_sign: the sign of ``moved`` may be turned so that they agree: a component of the picture has none of its own.
     """
     most = min(round(MOST_LAG_SECONDS * frame_rate), len(heard) // 3)
     lags = range(-most, most + 1)
     values = torch.tensor([correlation(heard, moved, lag) for lag in lags])
     # a beat repeats itself: of lags that agree as well, the smaller one
     nearness = 1 - 0.05 * torch.tensor([abs(lag) / max(most, 1) for lag in lags])
-    best = int((values.abs() * nearness).argmax())
-    if values[best] < 0:
+    if any_sign and float((values * nearness).max()) < float((-values * nearness).max()):
         values, moved = -values, -moved
+    best = int((values * nearness).argmax()) if values.any() else most
     lag = float(lags[best])
     if 0 < best < len(values) - 1:  # the top of the parabola through the best and its neighbours
         before, top, after = values[best - 1 : best + 2].tolist()
-        lag += 0.5 * (before - after) / min(before - 2 * top + after, -1e-9)
+        if 2 * top > before + after:
+            lag += 0.5 * (before - after) / (before - 2 * top + after)
     return Sync(float(values[best]), lag, frame_rate, heard, moved)
 
 

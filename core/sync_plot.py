@@ -58,7 +58,7 @@ def _columns(curve: torch.Tensor, box: list[int]) -> tuple[torch.Tensor, torch.T
     columns = (box[2] - box[0]) // (2 * FINER)
     if len(scaled) <= columns:
         return scaled, scaled
-    parts = torch.tensor_split(scaled, columns)
+    parts = scaled.split(-(-len(scaled) // columns))
     return torch.stack([part.min() for part in parts]), torch.stack([part.max() for part in parts])
 
 

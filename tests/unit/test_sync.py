@@ -86,16 +86,29 @@ def test_a_mouth_that_follows_another_sound_does_not_agree(voice, music):
     own, other = measure_sync([talking(curve)], RATE, voice), measure_sync([talking(curve)], RATE, music)
     assert own.correlation > 0.95
     assert abs(correlation(other.heard, own.moved)) < 0.2
+    assert own.correlation > own.chance > other.correlation
+    assert "no clear relation" in other.describe()
 
 
 def test_flashes_on_struck_notes_show_in_the_change_of_the_picture(music):
     struck = curve_of(music, pulse)
-    flashes = torch.full([len(struck), SIZE, SIZE, 3], 0.2)
-    onsets = (struck.diff(prepend=struck[:1]) > 0.3).float()
-    flashes += 0.5 * onsets[:, None, None, None]
+    flashes = torch.full([len(struck), SIZE, SIZE, 3], 0.2) + 0.5 * struck[:, None, None, None]
     sync = measure_sync([flashes], RATE, music, heard="onsets", motion="change")
-    assert sync.correlation > 0.6
-    assert abs(sync.lag_frames) < 1.5
+    assert sync.correlation > 0.8
+    assert abs(sync.lag_frames) < 0.5
+
+
+def test_a_small_mouth_shows_in_the_change_of_the_picture(voice):
+    sync = measure_sync([talking(curve_of(voice))], RATE, voice, motion="change")
+    assert sync.correlation > 0.9
+    assert abs(sync.lag_frames) < 0.3
+
+
+def test_a_picture_that_changes_where_the_sound_does_not_is_not_turned_around(voice):
+    change = curve_of(voice).diff(prepend=torch.zeros(1)).abs()
+    steps = (change.max() - change) * torch.tensor([1, -1]).repeat(len(change))[: len(change)]
+    frames = (0.5 + 0.3 * steps)[:, None, None, None].expand(-1, 16, 16, 3)
+    assert measure_sync([frames], RATE, voice, motion="change").correlation < 0.5
 
 
 def test_groups_of_any_size_measure_the_same(voice):
@@ -110,9 +123,9 @@ def test_groups_of_any_size_measure_the_same(voice):
 def test_drifting_light_does_not_hide_the_motion(voice):
     long = {"waveform": voice["waveform"].repeat(1, 1, 6), "sample_rate": 44100}
     frames = talking(curve_of(long))
-    drifting = frames * torch.linspace(1.0, 0.9, len(frames))[:, None, None, None]
-    sync = measure_sync([drifting], RATE, long, region=(0.3, 0.6, 0.7, 0.9))
-    assert sync.correlation > 0.9
+    drifting = frames * torch.linspace(1.0, 0.6, len(frames))[:, None, None, None]
+    sync = measure_sync([drifting], RATE, long)
+    assert sync.correlation > 0.95
     last = sync.between(len(frames) / RATE - 5, len(frames) / RATE)
     assert last.correlation > 0.9 and abs(last.lag_frames) < 0.5
 
@@ -128,7 +141,7 @@ def test_long_sound_is_decoded_in_windows_that_leave_no_seam(voice):
     long = {"waveform": voice["waveform"].repeat(1, 1, 25), "sample_rate": 44100}  # 139 s: three windows
     mono = at_16_khz(long["waveform"][0].mean(dim=0), 44100)
     for name, whole in (("loudness", loudness_curve(mono)), ("onsets", pulse_curve(mono))):
-        in_windows = heard_curve(audio_from(long), name)
+        in_windows = heard_curve(audio_from(long), name, 139)
         count = min(len(whole), len(in_windows)) - 5
         assert (in_windows[:count] - whole[:count]).abs().max() < 2e-3
 
@@ -137,7 +150,7 @@ def test_nothing_to_hear_and_nothing_to_see_are_said(voice):
     silence = {"waveform": torch.zeros_like(voice["waveform"]), "sample_rate": 44100}
     unheard = measure_sync([talking(curve_of(voice))], RATE, silence)
     unmoved = measure_sync([texture().expand(100, -1, -1, -1)], RATE, voice)
-    assert unheard.correlation == unmoved.correlation == 0
+    assert unheard.correlation == unmoved.correlation == unheard.lag_frames == unmoved.lag_frames == 0
     assert "nothing is heard" in unheard.describe()
     assert "nothing moves" in unmoved.describe()
     for sync in (unheard, unmoved):
@@ -147,6 +160,8 @@ def test_nothing_to_hear_and_nothing_to_see_are_said(voice):
 def test_a_clip_too_short_and_an_empty_region_are_errors(voice):
     with pytest.raises(SoundToVideoError, match="too short"):
         measure_sync([texture().expand(5, -1, -1, -1)], RATE, voice)
+    with pytest.raises(SoundToVideoError, match="too short"):
+        measure_sync([texture().expand(18, -1, -1, -1)], 60, voice)
     with pytest.raises(SoundToVideoError, match="holds no pixel"):
         measure_sync([texture().expand(50, -1, -1, -1)], RATE, voice, region=(0.5, 0.0, 0.5, 1.0))
 
