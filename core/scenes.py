@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import torch
@@ -31,14 +32,18 @@ def scene_conditioning(scene: str) -> list:
 
 
 def check_scenes(model: Any, *conditionings: list) -> None:
-    """Raise for a scene in front of a model that knows texts instead.
+    """Raise for a scene in front of a model that knows texts, and for a text in front of one that knows scenes.
 
     model: the host's MODEL.  conditionings: the host's CONDITIONING of a sampler's inputs.
     """
-    if not any(MARK in entry[1] for conditioning in conditionings for entry in conditioning):
-        return
-    if getattr(model.get_model_object("diffusion_model"), "caption_channels", None) != SCENE_CHANNELS:
-        raise SoundToVideoError(
-            "Scene Without Text is for the small model of this pack, which knows no text: connect a prompt encoded by "
-            "the text encoder of the connected model."
-        )
+    knows_scenes = getattr(model.get_model_object("diffusion_model"), "caption_channels", None) == SCENE_CHANNELS
+    for entry in chain.from_iterable(conditionings):
+        if MARK in entry[1] and not knows_scenes:
+            raise SoundToVideoError(
+                "Scene Without Text is for the small model of this pack, which knows no text: connect a prompt encoded "
+                "by the text encoder of the connected model."
+            )
+        if MARK not in entry[1] and knows_scenes:
+            raise SoundToVideoError(
+                "the small model knows no text: connect Scene Without Text to positive and negative."
+            )
