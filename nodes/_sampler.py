@@ -178,6 +178,16 @@ def sampler_inputs(
             ),
         ),
         *start_inputs,
+        io.Boolean.Input(
+            "anchor_first_frame",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "LTX-2: show the clip's first frame to every later segment again, so that the look does not drift away "
+                "over many of them. Off: a segment knows the end of the one before it, and nothing else."
+            ),
+        ),
     ]
 
 
@@ -195,6 +205,7 @@ SAMPLER_OPTIONS = (
     "guidance_rescale",
     "image_strength",
     "image_compression",
+    "anchor_first_frame",
 )
 
 

@@ -10,6 +10,7 @@ official ``a2vid_two_stage.py`` (Lightricks/LTX-2):
 Beyond about 20 s, the length of the model's time axis, segments overlap as in Lightricks' own looping sampler
 (Lightricks/ComfyUI-LTXVideo): the last 4 latents of a segment (25 frames) are the clean start of the next. Its first
 latent, read as one frame, stands for the last of the eight frames that it holds: the segment's time 0 is that frame's.
+With ``anchor_first_frame`` the clip's first latent, which is one frame by its nature, is in its place.
 """
 
 from __future__ import annotations
@@ -113,11 +114,11 @@ class LTXAVTake(Take):
         time = self.plan.middle_seconds(segment)
         positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)
         sound = self.sound(segment)
-        overlap = history.last(segment.overlap) if segment.overlap else None
+        overlap = self._overlap(history, segment)
         width, height = self.sizes[0]
         shape = [1, LATENT_CHANNELS, segment.latent_count, height // SPATIAL_RATIO, width // SPATIAL_RATIO]
         empty = torch.zeros(shape, device=comfy.model_management.intermediate_device())
-        first_overlap = overlap if self.upscaler is None or overlap is None else self._halved(history, segment.overlap)
+        first_overlap = overlap if self.upscaler is None or overlap is None else self._halved(history, segment)
         strength = scene.option("image_strength", 0.7)
         latent, mask = self._joint(empty, sound, self.references[0], strength, segment, first_overlap)
         result = host.sample(self.model, positive, negative, latent, segment.seed, noise_mask=mask)
@@ -176,16 +177,32 @@ class LTXAVTake(Take):
         latent = comfy.nested_tensor.NestedTensor((picture, sound))
         return latent, comfy.nested_tensor.NestedTensor((mask, torch.zeros_like(sound)))
 
-    def _halved(self, history: LatentHistory, overlap: int) -> torch.Tensor:
-        """The last latents of the clip at half size: decoded, scaled and encoded anew.
+    @property
+    def anchored(self) -> bool:
+        return self.scene.option("anchor_first_frame", False)
+
+    def _overlap(self, history: LatentHistory, segment: Segment) -> torch.Tensor | None:
+        """What a segment goes on from, ``[1, 128, overlap, H, W]``; None where it starts afresh."""
+        if not segment.overlap:
+            return None
+        overlap = history.last(segment.overlap)
+        return torch.cat([history[0][:, :, :1], overlap[:, :, 1:]], dim=2) if self.anchored else overlap
+
+    def _halved(self, history: LatentHistory, segment: Segment) -> torch.Tensor:
+        """``_overlap`` at half size: decoded, scaled and encoded anew.
 
         The first pass of a segment goes on from what the refining pass of the one before really shows; and nothing but
         the clip itself is needed to go on.
         """
         vae, stride = self.scene.vae, self.plan.grid.stride
-        frames = vae.decode(history.last(overlap + DECODE_CONTEXT))
-        frames = frames.reshape(-1, *frames.shape[-3:])[-(stride * (overlap - 1) + 1) :]
-        return vae.encode(resized_cropped(frames, *self.sizes[0]))
+
+        def halved(latents: torch.Tensor, frame_count: int) -> torch.Tensor:
+            frames = vae.decode(latents)
+            frames = frames.reshape(-1, *frames.shape[-3:])[-frame_count:]
+            return vae.encode(resized_cropped(frames, *self.sizes[0]))
+
+        overlap = halved(history.last(segment.overlap + DECODE_CONTEXT), stride * (segment.overlap - 1) + 1)
+        return torch.cat([halved(history[0][:, :, :1], 1), overlap[:, :, 1:]], dim=2) if self.anchored else overlap
 
 
 class LTXAV(Family):

@@ -89,9 +89,30 @@ def test_two_stages_go_on_from_what_was_refined(ltx_models):
         spool = LatentSpool(folder_paths.get_temp_directory())
         history = spool.from_here()
         spool.append(clip[:, :, : segment.latent_start + OVERLAP_LATENTS])
-        half = take._halved(history, OVERLAP_LATENTS)
+        half = take._halved(history, segment)
         torch.testing.assert_close(first[0][0][:, :, :OVERLAP_LATENTS], half)
         assert half.shape[3] * 2 == overlap.shape[3]
+
+
+@pytest.mark.parametrize("with_image", [True, False], ids=["image", "sound alone"])
+def test_an_anchored_segment_begins_with_the_first_frame_of_the_clip(ltx_models, with_image):
+    image = {} if with_image else {"reference_image": None}
+    options = {"anchor_first_frame": True}
+    plan, runs, clip = watched(scene_of(ltx_models, sound(44100 * SECONDS), options=options, **image))
+    for segment, ((picture, _), (mask, _), _, _) in zip(plan.segments[1:], runs[1:], strict=True):
+        overlap = clip[:, :, segment.latent_start : segment.latent_start + OVERLAP_LATENTS]
+        assert torch.equal(picture[:, :, :1], clip[:, :, :1])
+        assert torch.equal(picture[:, :, 1:OVERLAP_LATENTS], overlap[:, :, 1:])
+        assert mask[:, :, :OVERLAP_LATENTS].eq(0).all() and mask[:, :, OVERLAP_LATENTS:].eq(1).all()
+
+
+def test_both_stages_are_anchored(ltx_models):
+    options = {"anchor_first_frame": True, "latent_upscale_model": ltx_models.upscaler}
+    plan, runs, clip = watched(scene_of(ltx_models, sound(44100 * SECONDS), options=options))
+    halves = [first[0][0][:, :, :1] for first in runs[2::2]]
+    assert len(halves) == len(plan.segments) - 1 and all(torch.equal(half, halves[0]) for half in halves)
+    assert halves[0].shape[3] * 2 == clip.shape[3]
+    assert all(torch.equal(second[0][0][:, :, :1], clip[:, :, :1]) for second in runs[3::2])
 
 
 def smooth_model(model, rate: Fraction):
