@@ -28,7 +28,7 @@ from sound_to_video.core.audio_latents import encode_with_vae
 from sound_to_video.core.families import Scene, recognise
 from sound_to_video.core.latent_spool import LatentSpool
 from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
-from sound_to_video.core.scenes import scene_embedding
+from sound_to_video.core.scenes import scene_conditioning
 from sound_to_video.core.sync import Sync, correlation, measure_sync
 from sound_to_video.core.sync_plot import draw_sync
 from sound_to_video.core.video import SampledVideo
@@ -105,8 +105,8 @@ def make_clip(
     scene = Scene(
         model=models.model,
         vae=models.vae,
-        positive=[[scene_embedding(pair.kind), {}]],
-        negative=[[scene_embedding("any"), {}]],
+        positive=scene_conditioning(pair.kind),
+        negative=scene_conditioning("any"),
         encoded_audio=encode_with_vae(audio, models.audio_vae),
         width=SIZE,
         height=SIZE,
