@@ -468,8 +468,13 @@ def test_a_copy_has_a_waveform_of_its_own(trimming):
         f"() => {{ window.app.graph.getNodeById({copy}).pos = [360, 420]; window.app.canvas.setDirty(true, true) }}"
     )
     comfy.settle()
-    boxes = [handle(comfy, "start").nth(i).bounding_box()["y"] for i in range(2)]
-    comfy.drag(handle(comfy, "start").nth(boxes.index(max(boxes))), 60)
+
+    def shown():  # the classic renderer hides an element until it has been drawn at its new place
+        boxes = [handle(comfy, "start").nth(i).bounding_box() for i in range(2)]
+        return boxes if all(boxes) else None
+
+    heights = [box["y"] for box in comfy.until(shown, "both waveforms are on the page")]
+    comfy.drag(handle(comfy, "start").nth(heights.index(max(heights))), 60)
     assert fields(comfy) == original
     assert fields(comfy, copy)[0] > original[0]
 
