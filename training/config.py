@@ -11,7 +11,7 @@ VIDEO_VAE = {
     "out_channels": 3,
     "latent_channels": 128,
     "encoder_base_channels": 24,
-    "decoder_base_channels": 32,
+    "decoder_base_channels": 64,
     "encoder_blocks": [
         ["compress_all_x_y", {"multiplier": 2}],
         ["res_x", {"num_layers": 1}],
@@ -21,7 +21,7 @@ VIDEO_VAE = {
     ],
     "decoder_blocks": [  # from the picture to the latent
         ["res_x", {"num_layers": 2, "inject_noise": False}],
-        ["compress_all", {"multiplier": 2}],
+        ["compress_all", {"multiplier": 1}],
         ["res_x", {"num_layers": 2, "inject_noise": False}],
         ["compress_all", {"multiplier": 1}],
         ["res_x", {"num_layers": 1, "inject_noise": False}],
@@ -62,9 +62,9 @@ AUDIO_VAE = {
 VOCODER = {"resblock": "1", "upsample_initial_channel": 32, "stereo": True}
 
 TRANSFORMER = {
-    "num_layers": 5,
-    "num_attention_heads": 8,
-    "attention_head_dim": 20,
+    "num_layers": 4,
+    "num_attention_heads": 5,
+    "attention_head_dim": 32,
     "cross_attention_dim": 160,
     "audio_num_attention_heads": 5,
     "audio_attention_head_dim": 16,
@@ -77,8 +77,9 @@ TRANSFORMER = {
     "audio_connector_attention_head_dim": SCENE_CHANNELS,
     "use_middle_indices_grid": True,
     "causal_temporal_positioning": True,
-    "positional_embedding_max_pos": [20, 2048, 2048],
-    "audio_positional_embedding_max_pos": [20],
+    # with 20 s most of so few frequencies would turn by more than a circle from one latent to the next
+    "positional_embedding_max_pos": [150, 2048, 2048],
+    "audio_positional_embedding_max_pos": [150],
     "rope_type": "split",
     "frequencies_precision": "float64",
 }

@@ -5,7 +5,8 @@ import sys
 import types
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count()))
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+os.environ.setdefault("OMP_NUM_THREADS", str(CORES))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +26,6 @@ import comfy.model_management  # noqa: E402
 import torch  # noqa: E402
 
 comfy.model_management.in_training = True
-torch.set_num_threads(os.cpu_count() or 1)
+torch.set_num_threads(CORES)
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 WORK.mkdir(parents=True, exist_ok=True)

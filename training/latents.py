@@ -48,8 +48,9 @@ def make_clip(video: VideoVAE, audio: AudioVAE, seed: int) -> dict:
     kind = "face" if random.random() < 0.62 else "shapes"
     samples = make_sound(random, kind, SECONDS + 0.3).samples
     frames = make_frames(random, kind, curve_of(kind, samples, FRAMES))
-    picture = video_autoencoder.encode(video, to_tensor(frames)[None].to(DEVICE))
-    picture = video.per_channel_statistics.normalize(picture)
+    with torch.autocast(DEVICE.type, torch.bfloat16):
+        picture = video_autoencoder.encode(video, to_tensor(frames)[None].to(DEVICE))
+    picture = video.per_channel_statistics.normalize(picture.float())
     sound = audio.encode(torch.from_numpy(samples)[None, None].to(DEVICE), sample_rate=16000)
     return {
         "picture": picture[0].transpose(0, 1).half().cpu(),

@@ -27,6 +27,8 @@ STATE = WORK / "video_autoencoder.pt"
 FRAMES = 17
 LINEAR = 0.15
 """How far signals move around the middle of norm and activation at the start, in units of that middle."""
+NOISE_LEARNT = 0.2
+"""Noise on latents that the decoder learns to see through: the transformer errs too."""
 SLOPE, MIDDLE = 0.9277, 0.7311  # of SiLU at 1
 
 
@@ -183,18 +185,50 @@ def loss_of(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def measure_statistics(vae: VideoVAE) -> None:
-    """Let the host's normaliser bring latents to mean 0 and about deviation 1.
+def settle_latents(vae: VideoVAE, clips: int = 96) -> None:
+    """Turn and scale the latents' channels, without changing what comes out, so that they are good to sample.
 
-    With the root of each channel's deviation, not the deviation itself: the decoder takes an error in one channel about
-    as badly as in another, so the small channels are not to be blown up to the size of the large ones.
+    A change of the same size in any channel then shows as much in the picture (the Gram matrix of what the decoder
+    makes of small changes is about a multiple of one), channels are uncorrelated, and the first ones carry the most.
+    Noise is then the same noise to the eye in all channels, and squared error is error that can be seen.
     """
-    latents = torch.cat([encode(vae, batch(2 * 10**6 + index, 4, 33).to(DEVICE)) for index in range(12)])
-    flat = latents.transpose(0, 1).flatten(1)
-    scale = flat.std(dim=1).sqrt()
-    scale *= (flat - flat.mean(dim=1, keepdim=True)).div(scale[:, None]).std()
-    vae.per_channel_statistics.get_buffer("mean-of-means").copy_(flat.mean(dim=1))
-    vae.per_channel_statistics.get_buffer("std-of-means").copy_(scale)
+    seen = [batch(2 * 10**6 + index, 4, 33).to(DEVICE) for index in range(clips // 4)]
+    latents = [encode(vae, one) for one in seen]
+    flat = torch.cat([one.transpose(0, 1).flatten(1) for one in latents], dim=1)
+    mean, covariance = flat.mean(dim=1), torch.cov(flat.double())
+    gram = sum(shown(vae, one[:1]) for one in latents[:8]).double()
+    values, vectors = torch.linalg.eigh(gram / gram.diagonal().mean())
+    values = values.clamp(min=0.02 * float(values.mean()))
+    root, inverse = (vectors * values ** (sign * 0.5) @ vectors.T for sign in (1, -1))
+    turn = torch.linalg.eigh(root @ covariance @ root)[1].flip(1)
+    there, back = (turn.T @ root).float(), (inverse @ turn).float()
+    deviation = (there @ covariance.float() @ there.T).diagonal().sqrt()
+    unit = float(deviation.square().mean().sqrt())
+    there, back, deviation = there / unit, back * unit, deviation / unit
+    count = len(there)
+    out, into = vae.encoder.conv_out.conv, vae.decoder.conv_in.conv
+    out.weight[:count] = torch.einsum("ij,j...->i...", there, out.weight[:count])
+    out.bias[:count] = there @ out.bias[:count]
+    into.weight.copy_(torch.einsum("oj...,ji->oi...", into.weight, back))
+    vae.per_channel_statistics.get_buffer("mean-of-means").copy_(there @ mean)
+    vae.per_channel_statistics.get_buffer("std-of-means").copy_(NOISE * deviation.sqrt())
+
+
+NOISE = 0.35
+"""How large noise is to be beside the settled latents. Less of it in small channels, but not as little as they have."""
+
+
+def shown(vae: VideoVAE, latents: torch.Tensor) -> torch.Tensor:
+    """How much changes of the channels of ``latents [1, 128, n, h, w]`` show together, ``[128, 128]``."""
+    still = decode(vae, latents)
+    where = 0.1 * latents.std() * torch.randn(latents.shape[2:], device=latents.device).sign()
+    changes = []
+    for channel in range(latents.shape[1]):
+        changed = latents.clone()
+        changed[:, channel] += where
+        changes.append((decode(vae, changed) - still).flatten())
+    change = torch.stack(changes)
+    return change @ change.T
 
 
 def psnr(made: torch.Tensor, wanted: torch.Tensor) -> float:
@@ -240,7 +274,8 @@ def main() -> None:
         clips = batch(step + 1, arguments.batch).to(DEVICE)
         with torch.autocast(DEVICE.type, torch.bfloat16):
             latents = encode(vae, clips)
-            noisy = latents + 0.05 * torch.randn_like(latents)
+            amount = NOISE_LEARNT * torch.rand(len(latents), 1, 1, 1, 1, device=DEVICE)
+            noisy = latents + amount * torch.randn_like(latents)
             made = decode(vae, noisy).float()
         tidy = 1e-3 * (latents.float().square() - 4).clamp(min=0).mean()
         loss = loss_of(made, clips) + tidy
@@ -261,7 +296,7 @@ def main() -> None:
             sheet(WORK / "video_autoencoder.png", torch.cat([held_out, made])[:, :, ::5])
             save(STATE, vae=vae.state_dict(), optimizer=optimizer.state_dict(), step=step)
     if not arguments.decoder_only:
-        measure_statistics(vae)
+        settle_latents(vae)
     save(STATE, vae=vae.state_dict(), optimizer=optimizer.state_dict(), step=step)
 
 

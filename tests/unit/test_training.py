@@ -1,12 +1,14 @@
-"""What the small model learns from: clips that are the same for the same seed and move with their sound."""
+"""What the small model learns from, clips that are the same for the same seed and move with their sound; and how."""
 
+import comfy.ops
 import numpy as np
 import pytest
 import torch
+from comfy.ldm.lightricks.av_model import LTXAVModel
 from sound_to_video.core.sync import measure_sync
-from sound_to_video.training import sounds
+from sound_to_video.training import lean, sounds
 from sound_to_video.training.clips import HEARD, PAIRS, curve_of, make_frames, seeded
-from sound_to_video.training.config import FRAME_RATE
+from sound_to_video.training.config import FRAME_RATE, TRANSFORMER
 from sound_to_video.training.drawing import LOOKS, SIZE
 
 SECONDS = 4.0
@@ -61,3 +63,20 @@ def test_every_kind_has_its_sounds():
     for shares in PAIRS.values():
         assert sum(shares.values()) == pytest.approx(1)
         assert set(shares) <= set(sounds.SOUNDS)
+
+
+def test_what_is_trained_is_what_the_host_runs():
+    torch.manual_seed(0)
+    network = LTXAVModel(**TRANSFORMER, operations=comfy.ops.disable_weight_init, device="cpu", dtype=torch.float32)
+    for name, parameter in network.named_parameters():
+        to_the_sound = "video_to_audio_attn.to_out" in name  # which training leaves at nothing
+        torch.nn.init.normal_(parameter, std=0.0 if to_the_sound else 0.1)
+    latents, sounds_heard = 5, 33
+    noisy, sound = torch.randn(2, 128, latents, 4, 4), torch.randn(2, 8, sounds_heard, 16)
+    levels, scene = torch.rand(2, latents), torch.randn(2, 1, 128)
+    with torch.no_grad():
+        times = (levels.repeat_interleave(lean.TOKENS, dim=1)[..., None], torch.zeros(2, sounds_heard, 1))
+        wanted = network([noisy, sound], times, scene, frame_rate=FRAME_RATE)[0]
+        places = lean.places_for(network, latents, sounds_heard, FRAME_RATE)
+        made = lean.velocity(network, places, noisy, sound, levels, scene)
+    assert (made - wanted).abs().max() < 1e-4 * wanted.abs().max()
