@@ -69,7 +69,7 @@ def show_the_reference(network: Any, token_size: float) -> None:
 
 
 def know_noise_levels(network: Any) -> None:
-    """Fit the embedding of the noise level: 1 / level - 1 in nearly all channels, and a flag where there is no noise."""
+    """Fit the embedding of the noise level: 1 / level - 1 in nearly all channels, and a flag for no noise."""
     embedder = network.adaln_single.emb
     levels = torch.cat([torch.zeros(1), torch.linspace(0.01, 1, 5000)])
     first = embedder.timestep_embedder.linear_1

@@ -46,7 +46,7 @@ def normed(x: Tensor) -> Tensor:
 
 
 def split(x: Tensor, weight: Tensor, heads: int, place: tuple[Tensor, Tensor]) -> Tensor:
-    """Queries or keys ``[batch, tokens, channels]``, normed and turned to their place, ``[batch, heads, tokens, n]``."""
+    """Queries or keys ``[batch, tokens, channels]``, normed and turned: ``[batch, heads, tokens, n]``."""
     x = F.rms_norm(x.float(), (x.shape[-1],), weight, eps=1e-5)
     first, second = x.unflatten(-1, (heads, -1)).chunk(2, dim=-1)
     cosine, sine = place
@@ -66,7 +66,7 @@ def attend(
 
 
 def modulation(table: Tensor, time: Tensor) -> list[Tensor]:
-    """``table [n, channels]`` plus ``time [batch, latents, n * channels]``: n times ``[batch, latents, 1, channels]``."""
+    """``table [n, channels]`` plus ``time [batch, latents, n * channels]``: n ``[batch, latents, 1, channels]``."""
     return list((table + time.unflatten(-1, table.shape)).unsqueeze(2).unbind(dim=3))
 
 
@@ -83,7 +83,7 @@ def time_embedding(layer: Any, times: Tensor) -> tuple[Tensor, Tensor]:
 def velocity(network: Any, places: Places, noisy: Tensor, sound: Tensor, levels: Tensor, scene: Tensor) -> Tensor:
     """What the host's model makes of the picture, ``[batch, 128, n, 4, 4]``.
 
-    noisy: ``[batch, 128, n, 4, 4]``.  sound: ``[batch, 8, m, 16]``, without noise.  levels: ``[batch, n]``, the noise of
+    noisy: ``[batch, 128, n, 4, 4]``.  sound: ``[batch, 8, m, 16]``, no noise.  levels: ``[batch, n]``, the noise of
     every latent.  scene: ``[batch, 1, 2 * channels]``.
     """
     latents = noisy.shape[2]

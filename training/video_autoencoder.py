@@ -253,6 +253,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=3)
     parser.add_argument("--rate", type=float, default=0.08, help="learning rate x inputs of a kernel")
     parser.add_argument("--decoder-only", action="store_true", help="leave the latents as they are: clips stay valid")
+    parser.add_argument("--rehearse", type=int, default=0, help="learn from so many sampled clips, too")
     arguments = parser.parse_args()
     torch.manual_seed(0)
     vae, state = load()
@@ -264,6 +265,11 @@ def main() -> None:
         optimizer.load_state_dict(state["optimizer"])
     step = state.get("step", 0)
     held_out = batch(10**6, 12).to(DEVICE)
+    rehearsal = None
+    if arguments.rehearse:
+        from .rehearsal import Rehearsal
+
+        rehearsal = Rehearsal(arguments.rehearse)
     clock = Clock(arguments.hours, arguments.total_steps, step)
     looked = -1.0
     while step < arguments.total_steps and clock.going():
@@ -276,6 +282,9 @@ def main() -> None:
             latents = encode(vae, clips)
             amount = NOISE_LEARNT * torch.rand(len(latents), 1, 1, 1, 1, device=DEVICE)
             noisy = latents + amount * torch.randn_like(latents)
+            if rehearsal:
+                sampled, wanted = rehearsal.batch(step, arguments.batch)
+                noisy, clips = torch.cat([noisy, sampled]), torch.cat([clips, wanted])
             made = decode(vae, noisy).float()
         tidy = 1e-3 * (latents.float().square() - 4).clamp(min=0).mean()
         loss = loss_of(made, clips) + tidy
