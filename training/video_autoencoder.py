@@ -196,7 +196,7 @@ def settle_latents(vae: VideoVAE, clips: int = 96) -> None:
     latents = [encode(vae, one) for one in seen]
     flat = torch.cat([one.transpose(0, 1).flatten(1) for one in latents], dim=1)
     mean, covariance = flat.mean(dim=1), torch.cov(flat.double())
-    gram = sum(shown(vae, one[:1]) for one in latents[:8]).double()
+    gram = sum(shown(vae, one[:1, :, 1:4]) for one in latents[:8]).double()
     values, vectors = torch.linalg.eigh(gram / gram.diagonal().mean())
     values = values.clamp(min=0.02 * float(values.mean()))
     root, inverse = (vectors * values ** (sign * 0.5) @ vectors.T for sign in (1, -1))
@@ -223,11 +223,11 @@ def shown(vae: VideoVAE, latents: torch.Tensor) -> torch.Tensor:
     still = decode(vae, latents)
     where = 0.1 * latents.std() * torch.randn(latents.shape[2:], device=latents.device).sign()
     changes = []
-    for channel in range(latents.shape[1]):
-        changed = latents.clone()
-        changed[:, channel] += where
-        changes.append((decode(vae, changed) - still).flatten())
-    change = torch.stack(changes)
+    for first in range(0, latents.shape[1], 16):
+        changed = latents.repeat(16, 1, 1, 1, 1)
+        changed[range(16), range(first, first + 16)] += where
+        changes.append((decode(vae, changed) - still).flatten(1))
+    change = torch.cat(changes)
     return change @ change.T
 
 
