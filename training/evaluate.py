@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -267,11 +268,31 @@ def main() -> None:
             for name, start in (("first 5 s", 0), ("last 5 s", 55)):
                 part = sync.between(start, start + 5)
                 row[name] = {"correlation": round(part.correlation, 3), "lag_frames": round(part.lag_frames, 2)}
-            print(row)
+            print(row, flush=True)
+        for name in ("first 5 s", "last 5 s"):
+            ends_of = [row[name] for row, _ in made]
+            report["60 s in segments"]["summary"]["all"] |= {
+                f"{name}: median correlation": round(float(np.median([one["correlation"] for one in ends_of])), 3),
+                f"{name}: largest lag, frames": max(abs(one["lag_frames"]) for one in ends_of),
+            }
         Image.fromarray(np.concatenate([ends(frames) for _, frames in made])).save(arguments.to / "long.png")
     (arguments.to / "figures.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    text = "\n".join(card(report)) + "\n"
+    (arguments.to / "card.md").write_text(text, "utf-8")
+    print(text)
+
+
+def card(report: dict[str, Any]) -> Iterator[str]:
+    """The figures as the tables of the model's card."""
     for title, part in report.items():
-        print(title, json.dumps(part["summary"], indent=1))
+        kinds = {name: row for name, row in part["summary"].items() if isinstance(row, dict)}
+        yield f"**{title[0].upper()}{title[1:]}**, {part['summary']['pairs']} clips:"
+        yield ""
+        yield f"| | {' | '.join({'face': 'faces'}.get(name, name) for name in kinds)} |"
+        yield f"|---|{'---|' * len(kinds)}"
+        for row in kinds["all"]:
+            yield f"| {row} | {' | '.join(str(figures.get(row, '')) for figures in kinds.values())} |"
+        yield ""
 
 
 def ends(frames: torch.Tensor, count: int = 8) -> np.ndarray:

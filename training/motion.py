@@ -109,9 +109,9 @@ class Clips:
         for index in range(count):
             clip = int(random.integers(len(self.picture)))
             mode, start = random.random(), 0
-            if mode < 0.5:
+            if mode < 0.46:
                 given[index, 0] = 1 if random.random() < 0.95 else 0.7
-            elif mode < 0.85:
+            elif mode < 0.76:
                 start = int(random.integers(1, LATENTS - n + 1))
                 given[index, :OVERLAP] = 1
                 sampled[index, :OVERLAP] = 1
