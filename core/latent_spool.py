@@ -122,6 +122,10 @@ class LatentHistory(Sequence[torch.Tensor]):
             raise IndexError(index)
         return self._spool[self._start + index % len(self)]
 
+    def first(self) -> torch.Tensor:
+        """The first latent, ``[1, channels, 1, height, width]``."""
+        return next(iter(self))[:, :, :1]
+
     def last(self, latent_count: int) -> torch.Tensor:
         """The last latents, as many as there are up to ``latent_count``: ``[1, channels, n, height, width]``."""
         pieces: list[torch.Tensor] = []

@@ -15,7 +15,7 @@ from .sounds import RATE, SOUNDS, mastered
 # How often which sound moves which look.
 PAIRS = {
     "face": {"speech": 0.66, "bursts": 0.16, "notes": 0.08, "drums": 0.06, "silence": 0.04},
-    "shapes": {"drums": 0.5, "notes": 0.2, "bursts": 0.12, "speech": 0.14, "silence": 0.04},
+    "shapes": {"drums": 0.3, "music": 0.25, "notes": 0.17, "bursts": 0.12, "speech": 0.12, "silence": 0.04},
 }
 HEARD = {"face": loudness, "shapes": pulse}
 """What a look follows: a mouth opens with loudness, shapes swell at every onset."""

@@ -127,6 +127,14 @@ def notes(random: Random, seconds: float, held_out: bool = False) -> Array:
     return track
 
 
+def music(random: Random, seconds: float, held_out: bool = False) -> Array:
+    """Drums, soft or hard, under a tune or two."""
+    track = random.uniform(0.2, 1.0) * drums(random, seconds, held_out)
+    for _ in range(random.integers(1, 3)):
+        track = track + random.uniform(0.15, 0.9) * notes(random, seconds, held_out)
+    return track
+
+
 def bursts(random: Random, seconds: float, held_out: bool = False) -> Array:
     """Noise, or a hum like a voice's, that comes and goes: as syllables do, but nobody's."""
     count = round(seconds * RATE)
@@ -149,7 +157,7 @@ def silence(random: Random, seconds: float, held_out: bool = False) -> Array:
     return np.zeros(round(seconds * RATE), np.float32)
 
 
-SOUNDS = {"speech": speech, "drums": drums, "notes": notes, "bursts": bursts, "silence": silence}
+SOUNDS = {"speech": speech, "drums": drums, "notes": notes, "music": music, "bursts": bursts, "silence": silence}
 
 
 def mastered(random: Random, samples: Array) -> Array:

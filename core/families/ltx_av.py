@@ -186,7 +186,7 @@ class LTXAVTake(Take):
         if not segment.overlap:
             return None
         overlap = history.last(segment.overlap)
-        return torch.cat([history[0][:, :, :1], overlap[:, :, 1:]], dim=2) if self.anchored else overlap
+        return torch.cat([history.first(), overlap[:, :, 1:]], dim=2) if self.anchored else overlap
 
     def _halved(self, history: LatentHistory, segment: Segment) -> torch.Tensor:
         """``_overlap`` at half size: decoded, scaled and encoded anew.
@@ -202,7 +202,7 @@ class LTXAVTake(Take):
             return vae.encode(resized_cropped(frames, *self.sizes[0]))
 
         overlap = halved(history.last(segment.overlap + DECODE_CONTEXT), stride * (segment.overlap - 1) + 1)
-        return torch.cat([halved(history[0][:, :, :1], 1), overlap[:, :, 1:]], dim=2) if self.anchored else overlap
+        return torch.cat([halved(history.first(), 1), overlap[:, :, 1:]], dim=2) if self.anchored else overlap
 
 
 class LTXAV(Family):
