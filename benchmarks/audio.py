@@ -80,6 +80,7 @@ def encode(who: str, seconds: float) -> dict[str, Any]:
     """wav2vec2 large (random weights) over ``seconds`` of sound, and the bytes of what is handed on."""
     folder = import_all()
     import comfy.audio_encoders.audio_encoders
+    import comfy.model_patcher  # which the module above uses without asking for it
     import comfy.utils
     import torch
     from sound_to_video.core.audio import audio_from
