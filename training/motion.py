@@ -213,7 +213,7 @@ def load() -> tuple[LTXAVModel, dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=1.0, help="of this run")
-    parser.add_argument("--total-steps", type=int, default=15000, help="the learning rate falls to nothing there")
+    parser.add_argument("--total-steps", type=int, default=11000, help="the learning rate falls to nothing there")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=3e-3)
     arguments = parser.parse_args()

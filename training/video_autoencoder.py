@@ -196,7 +196,7 @@ def settle_latents(vae: VideoVAE, clips: int = 96) -> None:
     latents = [encode(vae, one) for one in seen]
     flat = torch.cat([one.transpose(0, 1).flatten(1) for one in latents], dim=1)
     mean, covariance = flat.mean(dim=1), torch.cov(flat.double())
-    gram = sum(shown(vae, one[:1, :, 1:4]) for one in latents[:8]).double()
+    gram = sum(shown(vae, one[:1, :, 1:4]) for one in latents[:4]).double()
     values, vectors = torch.linalg.eigh(gram / gram.diagonal().mean())
     values = values.clamp(min=0.02 * float(values.mean()))
     root, inverse = (vectors * values ** (sign * 0.5) @ vectors.T for sign in (1, -1))
