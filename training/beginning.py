@@ -22,6 +22,8 @@ from torch.nn import functional as F
 CONTENT, FLAG = 128, 128
 """Channels of the latent; and the channel that tells tokens without noise."""
 CONSTANTS, SIZE = 16, 24.0
+TOKEN_SIZE = 1.66
+"""Root mean square of the residual stream at a token without noise, beside the constants: measured on clips."""
 SHARPNESS = 2.0
 """Factor on queries and on keys of the look-up."""
 HEARD = [-0.17 + 0.04 * (3 * frame % 8) for frame in range(8)]
@@ -31,11 +33,8 @@ SMALLEST_NOISE = 0.12
 
 
 @torch.no_grad()
-def show_the_reference(network: Any, token_size: float) -> None:
-    """Write the look-up into an otherwise freshly drawn ``network``.
-
-    token_size: root mean square of the residual stream at a token without noise, beside the constants.
-    """
+def show_the_reference(network: Any) -> None:
+    """Write the look-up into an otherwise freshly drawn ``network``."""
     width = network.inner_dim
     signs = torch.ones(CONSTANTS)
     signs[::2] = -1
@@ -43,7 +42,7 @@ def show_the_reference(network: Any, token_size: float) -> None:
     network.patchify_proj.weight[:CONTENT].copy_(torch.eye(CONTENT))
     network.patchify_proj.bias.zero_()
     network.patchify_proj.bias[-CONSTANTS:] = SIZE * signs
-    size = (token_size**2 + CONSTANTS / width * SIZE**2) ** 0.5
+    size = (TOKEN_SIZE**2 + CONSTANTS / width * SIZE**2) ** 0.5
 
     know_noise_levels(network)
     for block in network.transformer_blocks:

@@ -77,7 +77,7 @@ TRANSFORMER = {
     "audio_connector_attention_head_dim": SCENE_CHANNELS,
     "use_middle_indices_grid": True,
     "causal_temporal_positioning": True,
-    # with 20 s most of so few frequencies would turn by more than a circle from one latent to the next
+    # with 20 s a quarter of so few frequencies would turn by more than a circle from one latent to the next
     "positional_embedding_max_pos": [150, 2048, 2048],
     "audio_positional_embedding_max_pos": [150],
     "rope_type": "split",

@@ -14,12 +14,11 @@ import torch
 from torch.nn import functional as F
 
 Tensor = torch.Tensor
-TOKENS = 16  # of a latent: 128 x 128 pixels
 
 
 @dataclass(frozen=True)
 class Places:
-    """Cosines and sines of the rotary embeddings, ``[tokens, heads, 1, channels / 2]`` each, for one length."""
+    """Cosines and sines of the rotary embeddings, ``[tokens, heads, head channels / 2]`` each, for one length."""
 
     picture: tuple[Tensor, Tensor]
     sound: tuple[Tensor, Tensor]
@@ -35,7 +34,7 @@ def places_for(network: Any, latents: int, sounds: int, frame_rate: float) -> Pl
     picture, sound = network._prepare_positional_embeddings(coordinates, frame_rate, torch.float32)
 
     def taken(embedding: tuple[Tensor, bool]) -> tuple[Tensor, Tensor]:
-        matrix = embedding[0][0]  # [tokens, heads, channels / 2, 2, 2]
+        matrix = embedding[0][0]  # [tokens, heads, head channels / 2, 2, 2]
         return matrix[..., 0, 0].contiguous(), matrix[..., 1, 0].contiguous()
 
     return Places(*map(taken, (picture[0], sound[0], picture[1], sound[1])))

@@ -36,8 +36,6 @@ WINDOWS = {LONGEST: 0.84, 13: 0.06, 9: 0.05, 6: 0.05}
 """How many latents a window has, and how often: 5 s, as the quick-start workflows sample, and shorter last ones."""
 NOISE_SHIFT = 4.0
 """Noise levels are drawn about as sampling visits them: more high than low ones."""
-TOKEN_SIZE = 1.66
-"""Root mean square of a latent without noise over the residual stream's channels."""
 PURE_NOISE = 0.2
 DRIFT = 0.15
 """How far off what is handed on by a segment may be, in what is seen."""
@@ -62,7 +60,7 @@ def new_transformer() -> LTXAVModel:
             torch.nn.init.zeros_(parameter)
         if not used(name):
             parameter.data.zero_()
-    show_the_reference(network, token_size=TOKEN_SIZE)
+    show_the_reference(network)
     return network
 
 

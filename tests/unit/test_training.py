@@ -75,7 +75,7 @@ def test_what_is_trained_is_what_the_host_runs():
     noisy, sound = torch.randn(2, 128, latents, 4, 4), torch.randn(2, 8, sounds_heard, 16)
     levels, scene = torch.rand(2, latents), torch.randn(2, 1, 128)
     with torch.no_grad():
-        times = (levels.repeat_interleave(lean.TOKENS, dim=1)[..., None], torch.zeros(2, sounds_heard, 1))
+        times = (levels.repeat_interleave(noisy[0, 0, 0].numel(), dim=1)[..., None], torch.zeros(2, sounds_heard, 1))
         wanted = network([noisy, sound], times, scene, frame_rate=FRAME_RATE)[0]
         places = lean.places_for(network, latents, sounds_heard, FRAME_RATE)
         made = lean.velocity(network, places, noisy, sound, levels, scene)
