@@ -67,6 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=3000)
     parser.add_argument("--part", default="0/1", help="which of how many processes that share the work this one is")
+    parser.add_argument("--anew", action="store_true", help="in place of those there: the autoencoder is another")
     arguments = parser.parse_args()
     part, parts = map(int, arguments.part.split("/"))
     torch.set_num_threads(max(1, torch.get_num_threads() // parts))
@@ -76,7 +77,7 @@ def main() -> None:
     clock = Clock(24, arguments.clips, 0)
     for number in range(part, count, parts):
         path = FOLDER / f"{number:05}.pt"
-        if path.exists():
+        if path.exists() and not arguments.anew:
             continue
         clips = []
         for seed in range(number * IN_A_FILE, (number + 1) * IN_A_FILE):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 
-from .host import CORES, DEVICE, WORK
+from .host import DEVICE, WORK
 
 # isort: split
 import comfy.ops
@@ -27,6 +27,7 @@ from . import lean
 from .beginning import show_the_reference
 from .config import FRAME_RATE, TRANSFORMER
 from .latents import KINDS, LATENTS, files, load_autoencoders
+from .optimizers import Optimizers, falling, own_part
 from .progress import Clock, save
 
 STATE = WORK / "motion.pt"
@@ -171,33 +172,13 @@ class Learning:
         return picture + sampled[:, None, :, None, None] * off / self.seen
 
 
-class Optimizers:
-    """Muon for the blocks' matrices, AdamW for everything else."""
-
-    def __init__(self, network: LTXAVModel, rate: float):
-        named = [(name, parameter) for name, parameter in network.named_parameters() if used(name)]
-        self.parameters = [parameter for _, parameter in named]
-        matrices = [
-            one for name, one in named if name.startswith("transformer_blocks") and "weight" in name and one.ndim == 2
-        ]
-        chosen = set(map(id, matrices))
-        others = [one for one in self.parameters if id(one) not in chosen]
-        self.all = {
-            torch.optim.Muon(matrices, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"): rate,
-            torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=1e-3, fused=True): rate / 3,
-        }
-
-    def step(self, share: float) -> float:
-        """One step at ``share`` of the learning rate; the gradient's norm."""
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        torch.set_num_threads(1)  # small matrices: several threads only wait for each other
-        for optimizer, rate in self.all.items():
-            for group in optimizer.param_groups:
-                group["lr"] = rate * share
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        torch.set_num_threads(CORES)
-        return float(norm)
+def optimizers_for(network: LTXAVModel, rate: float) -> Optimizers:
+    """Muon learns the blocks' matrices."""
+    named = [(name, parameter) for name, parameter in network.named_parameters() if used(name)]
+    matrices = [
+        one for name, one in named if name.startswith("transformer_blocks") and "weight" in name and one.ndim == 2
+    ]
+    return Optimizers([one for _, one in named], matrices, rate)
 
 
 def load() -> tuple[LTXAVModel, dict]:
@@ -217,26 +198,24 @@ def main() -> None:
     arguments = parser.parse_args()
     network, state = load()
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998))
-    optimizers = Optimizers(network, arguments.rate)
+    optimizers = optimizers_for(network, arguments.rate)
     if state:
         averaged.module.load_state_dict(state["averaged"])
         averaged.n_averaged.fill_(1)
-        for optimizer, kept in zip(optimizers.all, state["optimizers"], strict=True):
-            optimizer.load_state_dict(kept)
+        optimizers.go_on(state["optimizers"])
     step = state.get("step", 0)
     clips = Clips()
     learning = Learning(network)
     clock = Clock(arguments.hours, arguments.total_steps, step)
     recent: list[float] = []
     while step < arguments.total_steps and clock.going():
-        random = np.random.default_rng([4, step])
-        torch.manual_seed(step)
+        random = np.random.default_rng([4, own_part(step)])
+        torch.manual_seed(own_part(step))
         batch = clips.batch(random, arguments.batch)
         with torch.autocast(DEVICE.type, torch.bfloat16):
             loss = learning.loss_of(batch, random)
         loss.backward()
-        warm = min(1.0, (step + 1) / 200)
-        norm = optimizers.step(float(warm * (0.51 + 0.49 * np.cos(np.pi * step / arguments.total_steps))))
+        norm = optimizers.step(falling(step, arguments.total_steps, warm=200))
         step += 1
         if step > 100:
             averaged.update_parameters(network)
@@ -255,7 +234,7 @@ def keep(network: LTXAVModel, averaged: AveragedModel, optimizers: Optimizers, s
         STATE,
         network=network.state_dict(),
         averaged=averaged.module.state_dict(),
-        optimizers=[optimizer.state_dict() for optimizer in optimizers.all],
+        optimizers=optimizers.kept(),
         step=step,
     )
 

@@ -7,8 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from .host import PROCESS, PROCESSES
+
+# isort: split
 import numpy as np
 import torch
+import torch.distributed
 from PIL import Image
 
 
@@ -22,10 +26,14 @@ class Clock:
         return (time.monotonic() - self.started) / 60
 
     def going(self) -> bool:
-        return self.minutes() < 60 * self.hours
+        """Whether there is time left; of several processes the first one's clock counts."""
+        left = torch.tensor(60 * self.hours - self.minutes())
+        if PROCESSES > 1:
+            torch.distributed.broadcast(left, 0)
+        return bool(left > 0)
 
     def tick(self, step: int, text: str) -> None:
-        if not sys.stderr.isatty():
+        if PROCESS or not sys.stderr.isatty():
             return
         share = step / self.total
         each = self.minutes() * 60 / max(1, step - self.first)
@@ -38,7 +46,8 @@ class Clock:
         )
 
     def say(self, text: str) -> None:
-        print(f"\r{self.minutes():6.1f} min  {text}", flush=True)
+        if not PROCESS:
+            print(f"\r{self.minutes():6.1f} min  {text}", flush=True)
 
 
 def sheet(path: Path, clips: torch.Tensor) -> None:
@@ -55,7 +64,9 @@ def curve_picture(path: Path, images: torch.Tensor) -> None:
 
 
 def save(path: Path, **state: Any) -> None:
-    """Write ``state`` whole or not at all."""
+    """Write ``state`` whole or not at all; of several processes, which are alike, the first one does."""
+    if PROCESS:
+        return
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     partial.replace(path)

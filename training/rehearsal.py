@@ -1,4 +1,4 @@
-"""Clips as the transformer makes them, for the decoder to learn from (``training.video_autoencoder --rehearse``).
+"""Clips as the transformer makes them, for the decoder to learn from (``training.sharpen --rehearse``).
 
 What the decoder is to show in the end is not what the encoder made of a clip, but what sampling arrives at, which is a
 little off. As looks and sounds say exactly what a clip should be, it can learn to see through that.
@@ -31,14 +31,14 @@ LEAD = 12  # frames before, which a face's brows remember
 class Rehearsal:
     """Sampled clips: their latents, and the looks and curves that they should have."""
 
-    def __init__(self, count: int, at_a_time: int = 16):
+    def __init__(self, seeds: range, at_a_time: int = 16):
         self.video, self.audio = load_autoencoders()
         self.network, state = motion.load()
         self.network.load_state_dict(state["averaged"])
         self.places = lean.places_for(self.network, LATENTS, FRAMES, FRAME_RATE)
         self.clips: list[tuple] = []
-        for start in range(0, count, at_a_time):
-            self.clips += self.sampled(range(start, start + at_a_time))
+        for start in seeds[::at_a_time]:
+            self.clips += self.sampled(range(start, min(start + at_a_time, seeds.stop)))
 
     @torch.no_grad()
     def sampled(self, seeds: range) -> list[tuple]:

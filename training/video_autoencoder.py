@@ -252,24 +252,16 @@ def main() -> None:
     parser.add_argument("--total-steps", type=int, default=6000, help="the learning rate falls to nothing there")
     parser.add_argument("--batch", type=int, default=3)
     parser.add_argument("--rate", type=float, default=0.08, help="learning rate x inputs of a kernel")
-    parser.add_argument("--decoder-only", action="store_true", help="leave the latents as they are: clips stay valid")
-    parser.add_argument("--rehearse", type=int, default=0, help="learn from so many sampled clips, too")
     arguments = parser.parse_args()
     torch.manual_seed(0)
     vae, state = load()
-    vae.encoder.requires_grad_(not arguments.decoder_only)
-    networks = [parameter for parameter in vae.parameters() if parameter.requires_grad]
+    networks = list(vae.parameters())
     groups = [{"params": [one], "per_input": 1 / (one[0].numel() if one.ndim > 1 else 1000)} for one in networks]
     optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=1e-4)
-    if state and len(state["optimizer"]["param_groups"]) == len(groups):
+    if state:
         optimizer.load_state_dict(state["optimizer"])
     step = state.get("step", 0)
     held_out = batch(10**6, 12).to(DEVICE)
-    rehearsal = None
-    if arguments.rehearse:
-        from .rehearsal import Rehearsal
-
-        rehearsal = Rehearsal(arguments.rehearse)
     clock = Clock(arguments.hours, arguments.total_steps, step)
     looked = -1.0
     while step < arguments.total_steps and clock.going():
@@ -282,9 +274,6 @@ def main() -> None:
             latents = encode(vae, clips)
             amount = NOISE_LEARNT * torch.rand(len(latents), 1, 1, 1, 1, device=DEVICE)
             noisy = latents + amount * torch.randn_like(latents)
-            if rehearsal:
-                sampled, wanted = rehearsal.batch(step, arguments.batch)
-                noisy, clips = torch.cat([noisy, sampled]), torch.cat([clips, wanted])
             made = decode(vae, noisy).float()
         tidy = 1e-3 * (latents.float().square() - 4).clamp(min=0).mean()
         loss = loss_of(made, clips) + tidy
@@ -304,8 +293,7 @@ def main() -> None:
             )
             sheet(WORK / "video_autoencoder.png", torch.cat([held_out, made])[:, :, ::5])
             save(STATE, vae=vae.state_dict(), optimizer=optimizer.state_dict(), step=step)
-    if not arguments.decoder_only:
-        settle_latents(vae)
+    settle_latents(vae)
     save(STATE, vae=vae.state_dict(), optimizer=optimizer.state_dict(), step=step)
 
 

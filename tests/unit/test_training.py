@@ -1,5 +1,7 @@
 """What the small model learns from, clips that are the same for the same seed and move with their sound; and how."""
 
+import copy
+
 import comfy.ops
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from sound_to_video.training import lean, sounds
 from sound_to_video.training.clips import HEARD, PAIRS, curve_of, make_frames, seeded
 from sound_to_video.training.config import FRAME_RATE, TRANSFORMER
 from sound_to_video.training.drawing import LOOKS, SIZE
+from sound_to_video.training.optimizers import Optimizers
 
 SECONDS = 4.0
 FOLLOWED = {"face": "loudness", "shapes": "onsets"}
@@ -80,3 +83,29 @@ def test_what_is_trained_is_what_the_host_runs():
         places = lean.places_for(network, latents, sounds_heard, FRAME_RATE)
         made = lean.velocity(network, places, noisy, sound, levels, scene)
     assert (made - wanted).abs().max() < 1e-4 * wanted.abs().max()
+
+
+def test_kernels_and_biases_learn_and_go_on_where_they_were():
+    def learn(steps, state=None):
+        torch.manual_seed(0)
+        teacher, pupil = (torch.nn.Conv3d(3, 4, 3, padding=1) for _ in range(2))
+        optimizers = Optimizers(pupil.parameters(), [pupil.weight], rate=0.02)
+        if state:
+            pupil.load_state_dict(state[0])
+            optimizers.go_on(state[1])
+        for step in range(*steps):
+            torch.manual_seed(step)
+            seen = torch.randn(2, 3, 4, 8, 8)
+            loss = (pupil(seen) - teacher(seen)).square().mean()
+            loss.backward()
+            optimizers.step(1.0)
+            assert all(one.grad is None for one in pupil.parameters())
+        return (copy.deepcopy(pupil.state_dict()), copy.deepcopy(optimizers.kept())), float(loss.detach())
+
+    (start, _), at_first = learn((0, 1))
+    halfway, _ = learn((0, 20))
+    (end, _), at_last = learn((0, 40))
+    assert at_last < 0.1 * at_first
+    assert not torch.equal(start["bias"], end["bias"])
+    (resumed, _), _ = learn((20, 40), halfway)
+    assert all(torch.equal(resumed[name], end[name]) for name in end)
