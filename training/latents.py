@@ -1,6 +1,7 @@
 """Make what the model learns from: clips as latents, ``python -m training.latents --clips 3000``. Goes on where it was.
 
 Clips are drawn, encoded by the trained autoencoders and kept in files of 64; training reads those that are there.
+Several processes (``torchrun``) share the files between them. Each encoder's files have a folder of their own.
 """
 
 from __future__ import annotations
@@ -8,19 +9,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .host import DEVICE, WORK
+from .host import DEVICE, PROCESS, PROCESSES, WORK
 
 # isort: split
 import torch
 from comfy.ldm.lightricks.vae.audio_vae import AudioVAE
 from comfy.ldm.lightricks.vae.causal_video_autoencoder import VideoVAE
+from sound_to_video.core.segment_store import content_key
 
 from . import audio_autoencoder, video_autoencoder
 from .clips import curve_of, make_frames, make_sound, seeded, to_tensor
 from .config import FRAME_RATE
 from .progress import Clock, save
 
-FOLDER = WORK / "latents"
 LATENTS = 21
 FRAMES = 8 * (LATENTS - 1) + 1
 SECONDS = FRAMES / FRAME_RATE
@@ -59,25 +60,29 @@ def make_clip(video: VideoVAE, audio: AudioVAE, seed: int) -> dict:
     }
 
 
-def files() -> list[Path]:
-    return sorted(FOLDER.glob("*.pt"))
+def folder_for(video: VideoVAE, audio: AudioVAE) -> Path:
+    """Where latents made by these encoders lie, so that those of other ones are never taken for theirs."""
+    weights = {**video.state_dict(prefix="video."), **audio.state_dict(prefix="audio.")}
+    made_by = {name: one for name, one in weights.items() if not {"decoder", "vocoder"} & set(name.split("."))}
+    return WORK / "latents" / content_key(made_by)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.pt"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=3000)
-    parser.add_argument("--part", default="0/1", help="which of how many processes that share the work this one is")
-    parser.add_argument("--anew", action="store_true", help="in place of those there: the autoencoder is another")
     arguments = parser.parse_args()
-    part, parts = map(int, arguments.part.split("/"))
-    torch.set_num_threads(max(1, torch.get_num_threads() // parts))
-    FOLDER.mkdir(parents=True, exist_ok=True)
     video, audio = load_autoencoders()
+    folder = folder_for(video, audio)
+    folder.mkdir(parents=True, exist_ok=True)
     count = -(-arguments.clips // IN_A_FILE)
     clock = Clock(24, arguments.clips, 0)
-    for number in range(part, count, parts):
-        path = FOLDER / f"{number:05}.pt"
-        if path.exists() and not arguments.anew:
+    for number in range(PROCESS, count, PROCESSES):
+        path = folder / f"{number:05}.pt"
+        if path.exists():
             continue
         clips = []
         for seed in range(number * IN_A_FILE, (number + 1) * IN_A_FILE):
@@ -89,7 +94,7 @@ def main() -> None:
             sound=torch.stack([clip["sound"] for clip in clips]),
             kind=torch.tensor([clip["kind"] for clip in clips]),
         )
-    clock.say(f"{len(files())} files of {IN_A_FILE} clips")
+    clock.say(f"{len(files(folder))} files of {IN_A_FILE} clips")
 
 
 if __name__ == "__main__":

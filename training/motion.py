@@ -12,21 +12,23 @@ while it hears the clean latents of its sound, as the samplers use it:
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from .host import DEVICE, WORK
+from .host import DEVICE, PROCESS, WORK
 
 # isort: split
 import comfy.ops
 import numpy as np
 import torch
 from comfy.ldm.lightricks.av_model import LTXAVModel
+from comfy.ldm.lightricks.vae.causal_video_autoencoder import VideoVAE
 from sound_to_video.core.scenes import scene_embedding
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from . import lean
 from .beginning import show_the_reference
 from .config import FRAME_RATE, TRANSFORMER
-from .latents import KINDS, LATENTS, files, load_autoencoders
+from .latents import KINDS, LATENTS, files, folder_for, load_autoencoders
 from .optimizers import Optimizers, falling, own_part
 from .progress import Clock, save
 
@@ -82,13 +84,14 @@ def used(name: str) -> bool:
 class Clips:
     """The clips that have been made so far, in memory as float16."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path):
+        self.folder = folder
         self.seen: set[str] = set()
         self.parts: dict[str, list[torch.Tensor]] = {"picture": [], "sound": [], "kind": []}
         self.look()
 
     def look(self) -> None:
-        for path in files():
+        for path in files(self.folder):
             if path.name not in self.seen:
                 self.seen.add(path.name)
                 for name, tensor in torch.load(path).items():
@@ -138,11 +141,10 @@ def scenes(kinds: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
 class Learning:
     """The loss of a batch: the velocity's squared error as it is seen, as a share of how much the clip moves."""
 
-    def __init__(self, network: LTXAVModel):
+    def __init__(self, network: LTXAVModel, video: VideoVAE):
         self.network = network
         # settled latents: an error in any channel, times this, shows as much
-        statistics = load_autoencoders()[0].per_channel_statistics
-        self.seen = statistics.get_buffer("std-of-means").view(1, -1, 1, 1, 1).to(DEVICE)
+        self.seen = video.per_channel_statistics.get_buffer("std-of-means").view(1, -1, 1, 1, 1).to(DEVICE)
         self.places = {n: lean.places_for(network, n, 8 * (n - 1) + 1, FRAME_RATE) for n in WINDOWS}
         self.velocity = torch.compile(lean.velocity, dynamic=False)
 
@@ -204,8 +206,9 @@ def main() -> None:
         averaged.n_averaged.fill_(1)
         optimizers.go_on(state["optimizers"])
     step = state.get("step", 0)
-    clips = Clips()
-    learning = Learning(network)
+    video, audio = load_autoencoders()
+    clips = Clips(folder_for(video, audio))
+    learning = Learning(network, video)
     clock = Clock(arguments.hours, arguments.total_steps, step)
     recent: list[float] = []
     while step < arguments.total_steps and clock.going():
@@ -230,6 +233,8 @@ def main() -> None:
 
 
 def keep(network: LTXAVModel, averaged: AveragedModel, optimizers: Optimizers, step: int) -> None:
+    if PROCESS:
+        return
     save(
         STATE,
         network=network.state_dict(),

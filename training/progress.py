@@ -64,9 +64,7 @@ def curve_picture(path: Path, images: torch.Tensor) -> None:
 
 
 def save(path: Path, **state: Any) -> None:
-    """Write ``state`` whole or not at all; of several processes, which are alike, the first one does."""
-    if PROCESS:
-        return
+    """Write ``state`` whole or not at all."""
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     partial.replace(path)

@@ -2,7 +2,7 @@
 
 Encoder and decoder learn together, from clips and from stills, which is what a reference image is. Latents stay near
 where they were, turned and scaled as they were settled, so that a transformer which has learnt on them need not begin
-again: make the clips' latents anew (``training.latents --anew``) and let it go on.
+again: make the clips' latents anew (``training.latents``) and let it go on.
 
 With ``--rehearse`` the decoder alone learns, from clips as the transformer samples them, too: what it is to show in the
 end is not what the encoder made of a clip but what sampling arrives at.
@@ -24,12 +24,12 @@ from . import video_autoencoder
 from .clips import make_frames, seeded, to_tensor
 from .optimizers import Optimizers, falling, own_part
 from .progress import Clock, save, sheet
-from .video_autoencoder import batch, decode, encode, loss_of, psnr
+from .video_autoencoder import NOISE_LEARNT, batch, decode, encode, loss_of, noised, psnr
 
 STATE = WORK / "sharpen.pt"
 STILLS, CLIPS = 8, 1
-NOISE_OF_STILLS, NOISE_OF_CLIPS = 0.1, 0.2
-"""Noise on latents that the decoder learns to see through: a clip's are sampled, a reference image's are hardly off."""
+NOISE_OF_STILLS = 0.1
+"""On half of them: a clip's latents are sampled, a reference image's are hardly off."""
 NEAR = 0.05
 """How much a latent's squared distance from where it was counts."""
 HELD_OUT = 99
@@ -44,12 +44,6 @@ def stills(key: int, first: int, count: int, faces: float = 0.75) -> torch.Tenso
         curve = np.zeros(1) if random.random() < 0.8 else random.random(1)
         drawn.append(to_tensor(make_frames(random, kind, curve)))
     return torch.stack(drawn)
-
-
-def noised(latents: torch.Tensor, most: float, share: float = 1.0) -> torch.Tensor:
-    """``latents`` with noise of up to ``most`` on a ``share`` of them."""
-    amount = torch.rand(2, len(latents), 1, 1, 1, 1, device=latents.device)
-    return latents + most * amount[0] * (amount[1] < share) * torch.randn_like(latents)
 
 
 class Lesson:
@@ -67,10 +61,11 @@ class Lesson:
         still = stills(98, part * STILLS, STILLS).to(DEVICE)
         clips = batch(5 * 10**6 + part, CLIPS).to(DEVICE)
         still_latents, clip_latents = encode(self.vae, still), encode(self.vae, clips)
-        error = decode(self.vae, noised(still_latents, NOISE_OF_STILLS, 0.5)).float() - still
+        half = torch.randint(2, (STILLS, 1, 1, 1, 1), device=DEVICE)
+        error = decode(self.vae, noised(still_latents, NOISE_OF_STILLS * half)).float() - still
         loss = 4 * error.square().mean() + error.abs().mean()
         loss = loss + 0.5 * (error.diff(dim=3).abs().mean() + error.diff(dim=4).abs().mean())
-        latents, wanted = noised(clip_latents, NOISE_OF_CLIPS), clips
+        latents, wanted = noised(clip_latents, NOISE_LEARNT), clips
         if self.rehearsal:
             sampled, drawn = self.rehearsal.batch(part, CLIPS)
             latents, wanted = torch.cat([latents, sampled]), torch.cat([clips, drawn])
@@ -119,14 +114,12 @@ def main() -> None:
         optimizers.step(falling(step, arguments.total_steps, warm=30))
         step += 1
         clock.tick(step, f"loss {loss.item():.4f}")
-        if step % 100 == 0 or step == arguments.total_steps:
-            if not PROCESS:
-                clock.say(f"step {step}: loss {loss.item():.4f}, held out {look(vae, held_out)}")
+        if not PROCESS and (step % 100 == 0 or step == arguments.total_steps):
+            clock.say(f"step {step}: loss {loss.item():.4f}, held out {look(vae, held_out)}")
             save(STATE, vae=vae.state_dict(), optimizers=optimizers.kept(), step=step)
-    if step >= arguments.total_steps:
+    if not PROCESS and step >= arguments.total_steps:
         save(video_autoencoder.STATE, **{**autoencoder, "vae": vae.state_dict()})
-        if not PROCESS:
-            STATE.unlink()
+        STATE.unlink()
 
 
 @torch.no_grad()

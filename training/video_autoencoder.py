@@ -48,6 +48,12 @@ def decode(vae: VideoVAE, latents: torch.Tensor) -> torch.Tensor:
     return vae.decoder(latents)
 
 
+def noised(latents: torch.Tensor, most: float | torch.Tensor) -> torch.Tensor:
+    """``latents`` with noise of up to ``most``, one number for all or one for each of the batch."""
+    amount = most * torch.rand(len(latents), 1, 1, 1, 1, device=latents.device)
+    return latents + amount * torch.randn_like(latents)
+
+
 def forget(network: torch.nn.Module) -> None:
     for module in network.modules():
         if hasattr(module, "temporal_cache_state"):
@@ -272,9 +278,7 @@ def main() -> None:
         clips = batch(step + 1, arguments.batch).to(DEVICE)
         with torch.autocast(DEVICE.type, torch.bfloat16):
             latents = encode(vae, clips)
-            amount = NOISE_LEARNT * torch.rand(len(latents), 1, 1, 1, 1, device=DEVICE)
-            noisy = latents + amount * torch.randn_like(latents)
-            made = decode(vae, noisy).float()
+            made = decode(vae, noised(latents, NOISE_LEARNT)).float()
         tidy = 1e-3 * (latents.float().square() - 4).clamp(min=0).mean()
         loss = loss_of(made, clips) + tidy
         optimizer.zero_grad(set_to_none=True)
