@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import av
 import numpy as np
 import torch
 from av.error import InvalidDataError
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from .audio import Audio, audio_from, open_audio
 from .errors import SoundToVideoError
+from .media import check_picture, name_of, open_media
 from .timeline import Number, exact, sample_index
 
 GROUP_FRAMES = 8
@@ -93,8 +93,9 @@ def _file_groups(source: Any, start: Fraction, stop: Fraction | None) -> Iterato
     """Frames of a file from ``start`` to ``stop`` seconds, by the same rule as the host's ``get_components``."""
     reformatter = VideoReformatter()
     group: list[Tensor] = []
-    with av.open(source, "r") as container:
+    with open_media(source) as container:
         stream = container.streams.video[0]
+        check_picture(name_of(source), stream.width, stream.height)
         stream.thread_type = "AUTO"
         time_base = stream.time_base or Fraction(1, 1000)
         if start:
@@ -140,7 +141,7 @@ def _sound_of_file(video: InputImpl.VideoFromFile, start: Fraction, stop: Fracti
     if not isinstance(source, str):
         audio = video.get_components().audio
         return audio_from(audio) if audio else None
-    with av.open(source, "r") as container:
+    with open_media(source) as container:
         if not container.streams.audio:
             return None
     whole = open_audio(source)

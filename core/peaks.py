@@ -15,6 +15,9 @@ import av.audio
 import av.container
 import numpy as np
 
+from .errors import SoundToVideoError
+from .media import open_media
+
 FINEST_BINS_PER_SECOND = 1000
 MOST_BINS = 4_000_000
 """66 minutes at the finest resolution, 8 MB. A longer sound gets coarser bins, not more of them."""
@@ -153,7 +156,7 @@ def sketch(path: Path, spots: int, from_seconds: float = 0.0) -> Sketch | None:
     Returns None where the container does not tell its length, is shorter than ``from_seconds``, or cannot be sought in.
     """
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with open_media(path) as container:
             duration = (container.duration or 0) / av.time_base
             if not container.streams.audio or duration <= from_seconds:
                 return None
@@ -163,7 +166,7 @@ def sketch(path: Path, spots: int, from_seconds: float = 0.0) -> Sketch | None:
                 container.seek(int(duration * spot / spots * av.time_base))
                 peaks[spot] = _peak_here(container, stream)
             return Sketch(duration, peaks)
-    except (av.FFmpegError, OSError):
+    except (av.FFmpegError, OSError, SoundToVideoError):
         return None  # whoever opens it next says why
 
 

@@ -7,7 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import IO, cast
 
-import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame, format_dtypes
@@ -17,6 +16,7 @@ from av.error import FFmpegError, InvalidDataError
 from av.packet import Packet
 
 from ..errors import SoundToVideoError
+from ..media import audio_streams, check_sound, open_media
 from .lazy import check_finite
 
 PIECE_SAMPLES = 65536
@@ -63,7 +63,7 @@ class Reading:
 
     def __init__(self, path: Path, stream: int, raw: bool = True, container: str | None = None, offset: int = 0):
         self._file: IO[bytes] | None = _FromOffset(path, offset) if offset else None  # type: ignore[assignment]
-        self.container: InputContainer = av.open(self._file or str(path), "r", format=container if offset else None)
+        self.container: InputContainer = open_media(self._file or path, container if offset else None)
         self.stream = self.container.streams[stream]
         self.context = cast(AudioCodecContext, self.stream.codec_context)
         if raw:
@@ -129,8 +129,8 @@ def probe(path: Path) -> Probe:
 
 
 def _probe(path: Path) -> Probe:
-    with av.open(str(path)) as container:
-        decodable = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    with open_media(path) as container:
+        decodable = audio_streams(container)
         if not decodable:
             what = "a sound of an unknown kind" if container.streams.audio else "no sound"
             raise SoundToVideoError(f"{path.name} has {what}. Choose a file that can be heard.")
@@ -152,6 +152,7 @@ def _probe(path: Path) -> Probe:
                 break
         if first is None:
             raise SoundToVideoError(f"{path.name} holds 0 samples of sound. Export or record it again.")
+        check_sound(path.name, first.sample_rate, first.layout.nb_channels)
         return Probe(
             path=path,
             container=raw.container.format.name,
