@@ -128,6 +128,10 @@ class ComfyPage:
             "version": 0.4,
             **more,
         }
+        self.open_workflow(workflow, scale)
+
+    def open_workflow(self, workflow: dict, scale: float = 1.0) -> None:
+        """Open a workflow as it is in its file."""
         self.page.evaluate("(workflow) => window.app.loadGraphData(workflow, true)", workflow)
         self.look(scale)
 

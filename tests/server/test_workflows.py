@@ -81,3 +81,15 @@ def test_the_four_step_lora_is_in_use_where_a_workflow_has_it():
         for node in all_nodes(json.loads(file.read_text("utf-8"))):
             if node["type"] in LORAS:
                 assert node.get("mode", 0) == 0, f"{file.stem}: {node['type']} is muted or bypassed"
+
+
+@bundled
+def test_sizes_are_whole_patches_and_the_note_says_what_it_takes(file):
+    """Official sizes are multiples of 64: at 832x480 Wan2.2-S2V does not see the lowest rows of what came before."""
+    nodes = all_nodes(json.loads(file.read_text("utf-8")))
+    for node in nodes:
+        if node["type"].endswith("Sampler"):
+            assert [side % 64 for side in node["widgets_values"][:2]] == [0, 0], node["widgets_values"][:2]
+    if any(node.get("properties", {}).get("models") for node in nodes):
+        (note,) = [node["widgets_values"][0] for node in nodes if node["type"] == "MarkdownNote"]
+        assert "### Memory and disk (computed)" in note

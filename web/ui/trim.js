@@ -285,7 +285,7 @@ export class TrimWidget {
   }
 
   #remember() {
-    if (this.node.id === -1 || !this.#shown) return;
+    if (this.node.id === -1 || !this.#shown || !this.waveform.duration) return;
     left.set(nodeKey(this.node), {
       file: this.#shown,
       view: this.waveform.view,
