@@ -16,13 +16,14 @@ BOXES = """() => {
     const { ds, canvas } = window.app.canvas;
     const whole = canvas.getBoundingClientRect();
     return window.app.graph.nodes.map((node) => {
-        const element = document.querySelector(`[data-node-id="${node.id}"]`);
+        const { id, type } = node;
+        const element = document.querySelector(`[data-node-id="${id}"]`);
         node.updateArea?.();
-        if (!element) return { name: `${node.id} ${node.type}`, type: node.type, box: [...node.boundingRect] };
+        if (!element) return { id, type, box: [...node.boundingRect] };
         const { x, y, width, height } = element.getBoundingClientRect();
         const left = (x - whole.x) / ds.scale - ds.offset[0];
         const top = (y - whole.y) / ds.scale - ds.offset[1];
-        return { name: `${node.id} ${node.type}`, type: node.type, box: [left, top, width / ds.scale, height / ds.scale] };
+        return { id, type, box: [left, top, width / ds.scale, height / ds.scale] };
     });
 }"""
 
@@ -51,7 +52,7 @@ def overlaps(nodes: list[dict], more_below_sampler: float = 0) -> list[str]:
         a, b = reach(one), reach(other)
         wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
         if wide > 0.5 and high > 0.5:
-            found.append(f"{one['name']} and {other['name']} by {wide:.0f} x {high:.0f}")
+            found.append(f"{one['id']} {one['type']} and {other['id']} {other['type']} by {wide:.0f} x {high:.0f}")
     return found
 
 
@@ -73,9 +74,8 @@ def test_no_node_lies_over_another_as_opened(comfy, file):
 def test_no_node_lies_over_another_after_a_run(comfy, file):
     opened(comfy, file)
     comfy.page.evaluate(
-        """() => { for (const node of window.app.graph.nodes) {
-            if (node.type === "SoundToVideo_TrimAudio") node.widgets.find((one) => one.name === "end_seconds").value = 1;
-        } }"""
+        """() => { const trim = window.app.graph.nodes.find((node) => node.type === "SoundToVideo_TrimAudio");
+            trim.widgets.find((one) => one.name === "end_seconds").value = 1 }"""
     )
     comfy.run()
     nodes = boxes(comfy)
