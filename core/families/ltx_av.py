@@ -40,8 +40,9 @@ from ..plan import Plan, Segment, Window
 from ..prompt_timeline import prompt_at
 from ..timeline import FrameGrid, Number, clip_frame_count, exact, rounded
 from .base import Family, Scene, Take
-from .ltx_guidance import Guidance, guided, scaled_audio
+from .ltx_guidance import Guidance, check_guidance, guided, scaled_audio
 from .ltx_memory import check_memory, explained_out_of_memory
+from .ltx_partial_noise import clean_by_token
 
 if TYPE_CHECKING:
     from ..sampling import HostSampler
@@ -69,14 +70,9 @@ class LTXAVTake(Take):
         super().__init__(scene, plan)
         self.upscaler = scene.option("latent_upscale_model")
         self.refining_model = scaled_audio(scene.model, scene.audio_scale)
-        self.model = guided(
-            self.refining_model,
-            Guidance(
-                scene.option("audio_guidance", 1.0),
-                scene.option("structure_guidance", 0.0),
-                scene.option("guidance_rescale", 0.7),
-            ),
-        )
+        self.model = guided(self.refining_model, guidance_of(scene))
+        if self.upscaler is None:  # else the refining pass has the picture whole, whatever the first one leaves of it
+            self.model = clean_by_token(self.model)
         rate = {"frame_rate": float(plan.frame_rate)}
         self.positive = node_helpers.conditioning_set_values(scene.positive, rate)
         self.negative = node_helpers.conditioning_set_values(scene.negative, rate)
@@ -247,6 +243,7 @@ class LTXAV(Family):
             check_rgb(scene.reference_image, "reference image")
         if scene.control_video is not None:
             raise SoundToVideoError(f"{self.name} takes no control_video: disconnect it.")
+        check_guidance(scene.model, guidance_of(scene))
         if upscaler is not None:
             check_upscaler(upscaler)
             if not hasattr(scene.vae.first_stage_model, "per_channel_statistics"):
@@ -268,6 +265,14 @@ class LTXAV(Family):
                 first = next(own)
                 frames = decode_stream(vae, chain([first[:, :, :1], first], own), latent_count + 1)
                 yield from skip_frames(frames, 1, frame_count)
+
+
+def guidance_of(scene: Scene) -> Guidance:
+    return Guidance(
+        scene.option("audio_guidance", 1.0),
+        scene.option("structure_guidance", 0.0),
+        scene.option("guidance_rescale", 0.7),
+    )
 
 
 def check_upscaler(upscaler: Any) -> None:

@@ -12,14 +12,24 @@ The first term is the host's CFG. The others are added here after it, for the pi
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import comfy.samplers
 import comfy.utils
 import torch
+
+from ..errors import SoundToVideoError
+from .network_patches import (
+    AROUND_BATCH,
+    AROUND_NETWORK,
+    Forward,
+    forward_replaced,
+    options_with_wrappers,
+    with_wrapper,
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,31 @@ def guided(model: Any, guidance: Guidance) -> Any:
     return patched
 
 
+def check_guidance(model: Any, guidance: Guidance) -> None:
+    """Raise where the MODEL already carries, from nodes of newer hosts, the guidance that is asked for here too.
+
+    Host 0.33: comfy_extras/nodes_lt.py LTXVModalityGuidance, LTXVSpatioTemporalGuidance. They add their terms after
+    CFG, in a function inside the node's own ``execute``: both would count.
+    """
+    functions = model.model_options.get("sampler_post_cfg_function", [])
+    makers = {getattr(function, "__qualname__", "").partition(".")[0] for function in functions}
+    for node, node_name, wanted, name, off in (
+        ("LTXVModalityGuidance", "LTXV Modality Guidance", guidance.audio != 1, "audio_guidance", 1),
+        (
+            "LTXVSpatioTemporalGuidance",
+            "LTXV Spatio-Temporal Guidance",
+            guidance.structure != 0,
+            "structure_guidance",
+            0,
+        ),
+    ):
+        if wanted and node in makers:
+            raise SoundToVideoError(
+                f"{name} would be applied twice: the connected model went through {node_name}. Take that node out, "
+                f"or set {name} to {off}."
+            )
+
+
 @dataclass(frozen=True)
 class _AfterCFG:
     """The host's post-CFG function that adds the guidance; a record, so that runs are told apart by its numbers."""
@@ -59,11 +94,11 @@ class _AfterCFG:
         clean = _picture(args["cond_denoised"], shapes)
         change = torch.zeros_like(clean)
         if guidance.structure:
-            options = _with_attention_passed_by(args["model_options"], self.block)
-            change += guidance.structure * (clean - _picture(_predict(args, options), shapes))
+            without = _predict(args, SelfAttentionPassedBy(self.block))
+            change += guidance.structure * (clean - _picture(without, shapes))
         if guidance.audio != 1:
-            options = _with_transformer_options(args["model_options"], a2v_cross_attn=False, v2a_cross_attn=False)
-            change += (guidance.audio - 1) * (clean - _picture(_predict(args, options), shapes))
+            without = _predict(args, PictureAndSoundApart(), a2v_cross_attn=False, v2a_cross_attn=False)
+            change += (guidance.audio - 1) * (clean - _picture(without, shapes))
         parts = comfy.utils.unpack_latents(args["denoised"], shapes)
         picture = parts[0].float() + change
         factor = guidance.rescale * clean.std() / picture.std() + (1 - guidance.rescale)
@@ -79,62 +114,132 @@ def structure_block(transformer: Any) -> int:
 
 def scaled_audio(model: Any, scale: float) -> Any:
     """A clone of the MODEL in which what the sound adds to the picture is multiplied; the MODEL itself for 1."""
-    if scale == 1:
-        return model
-    patched = model.clone()
-    for index in range(len(model.get_model_object("diffusion_model.transformer_blocks"))):
-        name = f"diffusion_model.transformer_blocks.{index}.audio_to_video_attn.forward"
-        # By its full name: while another clone's patch is in place, the host keeps the original under it.
-        patched.add_object_patch(name, partial(_scaled, model.get_model_object(name), scale))
-    return patched
+    return model if scale == 1 else with_wrapper(model, ScaledAudio(scale))
 
 
-def _scaled(forward: Callable[..., torch.Tensor], scale: float, *args: Any, **kwargs: Any) -> torch.Tensor:
-    return forward(*args, **kwargs) * scale
+@dataclass(frozen=True)
+class ScaledAudio:
+    """Around the network: what the sound adds to the picture, multiplied."""
+
+    scale: float
+
+    def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
+        def scaled(forward: Forward) -> Forward:
+            return lambda *args, **kwargs: forward(*args, **kwargs) * self.scale
+
+        with forward_replaced([block.audio_to_video_attn for block in executor.class_obj.transformer_blocks], scaled):
+            return executor(*args, **kwargs)
+
+
+@dataclass(frozen=True)
+class PictureAndSoundApart:
+    """Around the network: picture and sound add nothing to each other, also in blocks that ignore the host's switch."""
+
+    def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
+        def nothing(forward: Forward) -> Forward:
+            return lambda x, *args, **kwargs: torch.zeros_like(x)
+
+        blocks = executor.class_obj.transformer_blocks
+        between = [part for block in blocks for part in (block.audio_to_video_attn, block.video_to_audio_attn)]
+        with forward_replaced(between, nothing):
+            return executor(*args, **kwargs)
+
+
+@dataclass(frozen=True)
+class SelfAttentionPassedBy:
+    """Around the network: the video self-attention of one block returns its values, skipping attention."""
+
+    block: int
+
+    def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
+        block = executor.class_obj.transformer_blocks[self.block]
+        passing_by = _PassingBy(block.attn1)
+        with forward_replaced([block], passing_by.in_block), forward_replaced([block.attn1], passing_by.in_attention):
+            return executor(*args, **kwargs)
+
+
+class _PassingBy:
+    """One run of a block without its video self-attention, whichever way the block computes it.
+
+    The host's block calls the module ``attn1``; patches replace that module's ``forward`` by a kernel of their own
+    (KJNodes' LTX2 Mem Eff Sage Attention), or the block's, and compute in it what the module would (its LTX2 Attention
+    Tuner). In the last case the first attention from picture to picture is the one.
+    """
+
+    def __init__(self, attention: torch.nn.Module):
+        self._attention = attention
+        self._is_due = False
+
+    def in_attention(self, forward: Forward) -> Forward:
+        def values(x: torch.Tensor, *args: Any, transformer_options: dict[str, Any], **kwargs: Any) -> torch.Tensor:
+            self._is_due = False
+            options = {**transformer_options, "optimized_attention_override": lambda attention, q, k, v, *_, **__: v}
+            host_forward = type(self._attention).forward  # its gate and output, not another pack's kernel
+            return host_forward(self._attention, x, *args, transformer_options=options, **kwargs)
+
+        return values
+
+    def in_block(self, forward: Forward) -> Forward:
+        def run(x: Any, *args: Any, transformer_options: dict[str, Any], **kwargs: Any) -> Any:
+            self._is_due = True
+            other = transformer_options.get("optimized_attention_override")
+            options = {**transformer_options, "optimized_attention_override": self._first_of(x[0].shape, other)}
+            result = forward(x, *args, transformer_options=options, **kwargs)
+            if self._is_due:
+                raise SoundToVideoError(
+                    "structure_guidance does not reach the attention of the connected model: a patch on it computes "
+                    "attention in a way of its own. Take the patch out, or set structure_guidance to 0."
+                )
+            return result
+
+        return run
+
+    def _first_of(self, shape: torch.Size, other: Callable[..., torch.Tensor] | None) -> Callable[..., torch.Tensor]:
+        """An attention override of the host: the first attention of a picture of this shape to itself is passed by."""
+
+        def override(attention: Callable[..., torch.Tensor], q, k, v, *args: Any, **kwargs: Any) -> torch.Tensor:
+            if self._is_due and q.shape == v.shape == shape:
+                self._is_due = False
+                return v
+            if other is None:
+                return attention(q, k, v, *args, **kwargs)
+            return other(attention, q, k, v, *args, **kwargs)
+
+        return override
+
+
+@dataclass(frozen=True)
+class _SkippedAlike:
+    """Around a batch: a pass that is compared with the main one is taken from the host's EasyCache when that one was.
+
+    EasyCache (comfy_extras/nodes_easycache.py) forgets with every batch that the step is to be skipped.
+    """
+
+    skipped: bool
+
+    def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
+        cache = args[-1]["transformer_options"].get("easycache")
+        if cache is not None:
+            cache.skip_current_step = self.skipped
+        return executor(*args, **kwargs)
 
 
 def _picture(packed: torch.Tensor, shapes: list) -> torch.Tensor:
     return comfy.utils.unpack_latents(packed, shapes)[0].float()
 
 
-def _predict(args: dict[str, Any], model_options: dict[str, Any]) -> torch.Tensor:
-    return comfy.samplers.calc_cond_batch(args["model"], [args["cond"]], args["input"], args["sigma"], model_options)[0]
+def _predict(args: dict[str, Any], around_network: Callable[..., Any], **transformer_options: Any) -> torch.Tensor:
+    """One more prediction for the positive condition, with a wrapper around the network.
 
-
-def _with_transformer_options(model_options: dict[str, Any], **more: Any) -> dict[str, Any]:
-    options = model_options.copy()
-    options["transformer_options"] = {**options.get("transformer_options", {}), **more}
-    return options
-
-
-def _with_attention_passed_by(model_options: dict[str, Any], block: int) -> dict[str, Any]:
-    """The options with the first attention of a block, its video self-attention, giving out its values unmixed."""
-    patches = dict(model_options.get("transformer_options", {}).get("patches_replace", {}))
-    blocks = dict(patches.get("dit", {}))
-    inner = blocks.get(("double_block", block))
-
-    def run_block(args: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
-        attention = _PassFirstBy(args["transformer_options"].get("optimized_attention_override"))
-        transformer_options = {**args["transformer_options"], "optimized_attention_override": attention}
-        args = {**args, "transformer_options": transformer_options}
-        return extra["original_block"](args) if inner is None else inner(args, extra)
-
-    blocks["double_block", block] = run_block
-    return _with_transformer_options(model_options, patches_replace={**patches, "dit": blocks})
-
-
-class _PassFirstBy:
-    """An attention override of the host: the first call gives back its values, the rest go on as they would have."""
-
-    def __init__(self, inner: Callable[..., torch.Tensor] | None):
-        self._inner, self._first = inner, True
-
-    def __call__(self, attention: Callable[..., torch.Tensor], q, k, v, *args: Any, **kwargs: Any) -> torch.Tensor:
-        if self._first:
-            self._first = False
-            return v
-        return (
-            attention(q, k, v, *args, **kwargs)
-            if self._inner is None
-            else self._inner(attention, q, k, v, *args, **kwargs)
-        )
+    The condition gets an id of its own, the same at every step: caches (EasyCache) keep what they know of a condition
+    under its id, and would give back the main prediction.
+    """
+    name = type(around_network).__name__
+    cond = [{**entry, "uuid": uuid.uuid5(entry["uuid"], name)} for entry in args["cond"]]
+    cache = args["model_options"].get("transformer_options", {}).get("easycache")
+    wrappers = {
+        AROUND_NETWORK: around_network,
+        AROUND_BATCH: _SkippedAlike(bool(getattr(cache, "skip_current_step", False))),
+    }
+    options = options_with_wrappers(args["model_options"], wrappers, **transformer_options)
+    return comfy.samplers.calc_cond_batch(args["model"], [cond], args["input"], args["sigma"], options)[0]

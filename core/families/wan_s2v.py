@@ -12,6 +12,7 @@ the host's ``wan_sound_to_video`` (comfy_extras/nodes_wan.py):
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import chain, islice
@@ -32,6 +33,7 @@ from ..plan import Plan, Segment, Window
 from ..prompt_timeline import prompt_at
 from ..timeline import FrameGrid
 from .base import Family, Scene, Take
+from .network_patches import Forward, forward_replaced, with_wrapper
 
 if TYPE_CHECKING:
     from ..sampling import HostSampler
@@ -161,11 +163,18 @@ class WanS2V(Family):
 
 def scaled_audio(model: Any, scale: float) -> Any:
     """A clone of the MODEL in which what the audio adds to the picture is multiplied; the MODEL itself for 1."""
-    if scale == 1:
-        return model
-    patched = model.clone()
-    injector = model.get_model_object("diffusion_model.audio_injector")
-    patched.add_object_patch(
-        "diffusion_model.audio_injector.forward", partial(type(injector).forward, injector, scale=scale)
-    )
-    return patched
+    return model if scale == 1 else with_wrapper(model, ScaledAudio(scale))
+
+
+@dataclass(frozen=True)
+class ScaledAudio:
+    """Around the network: what the audio adds to the picture, multiplied."""
+
+    scale: float
+
+    def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
+        def scaled(forward: Forward) -> Forward:
+            return partial(forward, scale=self.scale)
+
+        with forward_replaced([executor.class_obj.audio_injector], scaled):
+            return executor(*args, **kwargs)

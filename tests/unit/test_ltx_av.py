@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from fractions import Fraction
 
+import comfy.utils
 import pytest
 import torch
 from sound_to_video.core.families.ltx_av import LTXAV, SCHEDULES
@@ -28,10 +29,35 @@ WHOLE = 4096 * 11  # 1.02 s: 25 frames at 24 fps, 8 x 3 + 1
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
+def clean_first_latent(model, mask: float):
+    """The MODEL with ``x + m (x0 - x)`` in the first latent: the network's velocity counts for its own noise level."""
+
+    def first_latent(args):
+        shapes = args["cond"][0]["model_conds"]["latent_shapes"].cond
+        (noised, _), (clean, sound) = (comfy.utils.unpack_latents(args[name], shapes) for name in ("input", "denoised"))
+        first = noised[:, :, :1] + mask * (clean[:, :, :1] - noised[:, :, :1])
+        return comfy.utils.pack_latents([torch.cat([first, clean[:, :, 1:]], dim=2), sound])[0]
+
+    patched = model.clone()
+    patched.set_model_sampler_post_cfg_function(first_latent)
+    return patched
+
+
 def template(
-    ltx_models: Models, audio: dict, frames: int, image: torch.Tensor | None, two_stages: bool, sigmas, cfg=1.0
+    ltx_models: Models,
+    audio: dict,
+    frames: int,
+    image: torch.Tensor | None,
+    two_stages: bool,
+    sigmas,
+    cfg=1.0,
+    strength=0.7,
 ):
-    """The template's nodes in its order; ``image`` None is its bypass of the image nodes. Returns the video latents."""
+    """The template's nodes in its order; ``image`` None is its bypass of the image nodes. Returns the video latents.
+
+    In one stage the template has no second pass that takes the noise out of a partly noised first latent: there the
+    model gets the official pipeline's clean prediction for it (Lightricks/LTX-2 X0Model).
+    """
     import nodes
     from comfy_extras.nodes_custom_sampler import CFGGuider, KSamplerSelect, RandomNoise, SamplerCustomAdvanced
     from comfy_extras.nodes_dataset import ResizeImagesByLongerEdgeNode
@@ -57,7 +83,9 @@ def template(
 
     def sampled(picture: dict, audio_latent: dict, sigmas, positive, negative, cfg) -> tuple[dict, dict]:
         joint = LTXVConcatAVLatent.execute(picture, audio_latent)[0]
-        guider = CFGGuider.execute(ltx_models.model, positive, negative, cfg)[0]
+        partly = image is not None and not two_stages and strength < 1
+        model = clean_first_latent(ltx_models.model, 1 - strength) if partly else ltx_models.model
+        guider = CFGGuider.execute(model, positive, negative, cfg)[0]
         noise = RandomNoise.execute(SETTINGS.seed)[0]
         sampler = KSamplerSelect.execute(SETTINGS.sampler_name)[0]
         result = SamplerCustomAdvanced.execute(noise, guider, sampler, torch.tensor(sigmas), joint)[0]
@@ -69,7 +97,7 @@ def template(
     audio_latent = LTXVAudioVAEEncode.execute(audio, ltx_models.audio_vae)[0]
     (audio_latent,) = nodes.SetLatentNoiseMask().set_mask(audio_latent, SolidMask.execute(0, 1024, 1024)[0])
     first = SIZE // 2 if two_stages else SIZE
-    picture = with_image(EmptyLTXVLatentVideo.execute(first, first, frames)[0], 0.7)
+    picture = with_image(EmptyLTXVLatentVideo.execute(first, first, frames)[0], strength)
     picture, audio_latent = sampled(picture, audio_latent, sigmas[0], positive, negative, cfg)
     if two_stages:
         positive, negative, _ = LTXVCropGuides.execute(positive, negative, picture).args
@@ -96,6 +124,13 @@ def test_one_window_is_the_hosts_graph_to_the_bit(ltx_models, image, two_stages)
     theirs = template(ltx_models, sound(WHOLE), 25, image, two_stages, sigmas)
     assert theirs.std() > 0.1
     assert torch.equal(ours, theirs)
+
+
+def test_one_stage_with_the_picture_whole_is_the_hosts_graph_to_the_bit(ltx_models):
+    sigmas = (0.9, 0.5, 0.0)
+    scene = scene_of(ltx_models, sound(WHOLE), options={"image_strength": 1.0})
+    (ours,), _ = our_latents(scene, replace(SETTINGS, sigmas=torch.tensor(sigmas)))
+    assert torch.equal(ours, template(ltx_models, sound(WHOLE), 25, pictures(), False, (sigmas,), strength=1.0))
 
 
 def test_cfg_is_the_hosts(ltx_models):

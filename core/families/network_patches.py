@@ -1,0 +1,56 @@
+"""Patches of a network for the time of one call, on whichever copy of it runs.
+
+An object patch of the host (``ModelPatcher.add_object_patch``) is made from the modules of one network. The host puts
+it on copies too (``clone(model_override=...)``: one network for each device, or one without dynamic memory), and they
+would then run the first one's weights. A wrapper around the network's own call is told which copy runs
+(``executor.class_obj``). A wrapper here is a frozen dataclass, so that runs are told apart by its fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import comfy.patcher_extension
+import torch
+
+Forward = Callable[..., Any]
+AROUND_NETWORK = comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL
+AROUND_BATCH = comfy.patcher_extension.WrappersMP.CALC_COND_BATCH
+
+
+def with_wrapper(model: Any, wrapper: Callable[..., Any]) -> Any:
+    """A clone of the host's MODEL with ``wrapper(executor, *args, **kwargs)`` around every call of its network."""
+    patched = model.clone()
+    patched.model_options = options_with_wrappers(patched.model_options, {AROUND_NETWORK: wrapper})
+    return patched
+
+
+def options_with_wrappers(
+    model_options: dict[str, Any], wrappers: dict[str, Callable[..., Any]], **transformer_options: Any
+) -> dict[str, Any]:
+    """A copy of the host's model options with wrappers, by type, inside those that are there, and more options."""
+    options = model_options.copy()
+    inner = {**options.get("transformer_options", {}), **transformer_options}
+    inner["wrappers"] = comfy.patcher_extension.copy_nested_dicts(inner.get("wrappers", {}))
+    for kind, wrapper in wrappers.items():
+        of_kind = inner["wrappers"].setdefault(kind, {})
+        of_kind["sound_to_video"] = [*of_kind.pop("sound_to_video", []), wrapper]  # behind all others: innermost
+    options["transformer_options"] = inner
+    return options
+
+
+@contextmanager
+def forward_replaced(modules: Iterable[torch.nn.Module], replacement: Callable[[Forward], Forward]) -> Iterator[None]:
+    """Inside, ``forward`` of each module is ``replacement(forward)``; another pack's patch on it stays in force."""
+    with ExitStack() as restored:
+        for module in modules:
+            own = vars(module).get("forward")  # a patch on this very module, in front of its class's
+            before = module.forward
+            module.forward = replacement(before)
+            if own is None:
+                restored.callback(delattr, module, "forward")
+            else:
+                restored.callback(setattr, module, "forward", own)
+        yield
