@@ -7,12 +7,11 @@ convolution is carried from group to group, so that the frames equal those of on
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import torch
-
-from .decoding_ltx import GROUP_LATENTS, decode_ltx, decodes_in_pieces
-from .decoding_wan import decode_wan, decodes_causally
 
 
 def decode_stream(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) -> Iterator[torch.Tensor]:
@@ -22,14 +21,24 @@ def decode_stream(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) 
     Yields ``[frames, height, width, 3]`` float32 in 0..1 on the CPU. A VAE without a causal cache known here is decoded
     in one go by the host.
     """
-    if decodes_causally(vae):
+    wan, ltx = _decoder("decoding_wan"), _decoder("decoding_ltx")
+    if wan and wan.decodes_causally(vae):
         groups = _regrouped(latents, first=1, following=2)
-        yield from (_images(frames) for frames in decode_wan(vae, groups, latent_count))
-    elif decodes_in_pieces(vae):
-        groups = _regrouped(latents, first=GROUP_LATENTS, following=GROUP_LATENTS)
-        yield from (_images(frames) for frames in decode_ltx(vae, groups))
+        yield from (_images(frames) for frames in wan.decode_wan(vae, groups, latent_count))
+    elif ltx and ltx.decodes_in_pieces(vae):
+        groups = _regrouped(latents, first=ltx.GROUP_LATENTS, following=ltx.GROUP_LATENTS)
+        yield from (_images(frames) for frames in ltx.decode_ltx(vae, groups))
     else:
         yield _images(vae.decode(torch.cat(list(latents), dim=2)))
+
+
+@cache
+def _decoder(module: str) -> Any:
+    """A decoder's module; None where this host lacks a part that it needs (its families have dropped out then)."""
+    try:
+        return import_module(f".{module}", __package__)
+    except Exception:
+        return None
 
 
 def skip_frames(groups: Iterable[torch.Tensor], skip: int, frame_count: int) -> Iterator[torch.Tensor]:

@@ -17,6 +17,12 @@ import comfy.ldm.lightricks.vae.causal_video_autoencoder as ltx
 import comfy.model_management
 import torch
 
+NEEDED = (
+    ltx.VideoVAE,
+    ltx.Decoder.run_up,
+    ltx.mark_conv3d_ended,
+    ltx.get_max_chunk_size,
+)  # missed here, not later
 GROUP_LATENTS = 3
 
 

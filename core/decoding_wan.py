@@ -11,6 +11,7 @@ import comfy.ldm.wan.vae
 import comfy.model_management
 import torch
 
+NEEDED = (comfy.ldm.wan.vae.WanVAE, comfy.ldm.wan.vae.count_cache_layers)  # missed here, not after the sampling
 SPATIAL_RATIO = 8
 TILE, OVERLAP = 32, 8  # latents, as the host's VAE takes them when it runs out of memory (comfy/sd.py)
 

@@ -4,7 +4,6 @@ from comfy_api.latest import io
 
 from ..core.audio import audio_from
 from ..core.audio_encoding import encode_with_encoder
-from ..core.audio_latents import encode_with_vae
 from ..core.errors import SoundToVideoError
 from ._errors import named_errors
 
@@ -40,4 +39,8 @@ class AudioEncode(io.ComfyNode):
         checked = audio_from(audio)
         if audio_encoder is not None:
             return io.NodeOutput(encode_with_encoder(checked, audio_encoder))
+        try:
+            from ..core.audio_latents import encode_with_vae  # needs parts of the host that only LTX has
+        except ImportError as error:
+            raise SoundToVideoError(f"LTX-2 cannot be used with this ComfyUI ({error}): update the pack.") from error
         return io.NodeOutput(encode_with_vae(checked, audio_vae))

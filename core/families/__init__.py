@@ -1,28 +1,82 @@
-"""The model families, and how one is recognised. Adding a family is adding one module and one line here."""
+"""The model families, and how one is recognised. Adding a family is adding one module and one line here.
 
+Each is loaded by itself: where this ComfyUI lacks a part that one needs, that family drops out, and nothing else.
+"""
+
+import logging
 from fractions import Fraction
+from importlib import import_module
 from typing import Any
 
 from ..errors import SoundToVideoError
 from .base import Family, Scene, Take
-from .ltx_av import LTXAV
-from .wan_s2v import WanS2V
 
-FAMILIES: tuple[Family, ...] = (WanS2V(), LTXAV())
+_REGISTRY = (  # module, class, name, what its clips are decoded by
+    ("wan_s2v", "WanS2V", "Wan2.2-S2V", "decoding_wan"),
+    ("ltx_av", "LTXAV", "LTX-2", "decoding_ltx"),
+)
+_NOT_YET = {  # models that take audio, by the host's class of theirs or of a wrapper around them (host 0.30 to 0.33)
+    "WAN21_HuMo": "HuMo",
+    "WAN22_WanDancer": "Wan-Dancer",
+    "MiniMaxH3": "MiniMax H3",
+    "InfiniteTalkOuterSampleWrapper": "InfiniteTalk",
+}
 
-__all__ = ["FAMILIES", "Family", "Scene", "Take", "frame_rate_for_encoder", "recognise"]
+MISSING: dict[str, str] = {}  # the families that could not be loaded, by name, and why
+
+
+def _load(module: str, class_name: str, name: str, decoder: str) -> list[Family]:
+    try:
+        import_module(f"...{decoder}", f"{__name__}.{module}")
+        return [getattr(import_module(f".{module}", __name__), class_name)()]
+    except Exception as error:
+        MISSING[name] = f"{name} cannot be used with this ComfyUI ({error})"
+        logging.warning("Sound to Video: %s: update the pack. Everything else works.", MISSING[name])
+        return []
+
+
+FAMILIES: tuple[Family, ...] = tuple(family for entry in _REGISTRY for family in _load(*entry))
+
+__all__ = ["FAMILIES", "MISSING", "Family", "Scene", "Take", "frame_rate_for_encoder", "recognise"]
 
 
 def recognise(model: Any) -> Family:
     """The family of the host's MODEL; an error that names what was given and what would do."""
-    for family in FAMILIES:
-        if family.recognises(model):
-            return family
-    given = type(model.model).__name__
-    known = ", ".join(family.name for family in FAMILIES)
-    raise SoundToVideoError(
-        f"the connected model ({given}) takes no audio that this node could give it. Load one that does: {known}."
-    )
+    if not hasattr(model, "get_model_object") or not hasattr(model, "model"):
+        raise SoundToVideoError(f"model is {_article(type(model).__name__)}, not a MODEL: connect a model loader.")
+    not_yet = _not_yet(model)
+    if not_yet is None:
+        for family in FAMILIES:
+            if family.recognises(model):
+                newer = family.newer_version(model)
+                if newer is None:
+                    return family
+                raise SoundToVideoError(
+                    f"the connected model is {newer}, which is newer than this version of the pack: update the pack, "
+                    f"or load {family.name} as the pack knows it ({family.versions})."
+                )
+    known = ", ".join(family.name for family in FAMILIES) or "none"
+    given = f"({type(model.model).__name__}) takes no audio that this node could give it"
+    if not_yet is not None:
+        given = f"is {not_yet}, which this version of the pack does not know yet"
+    missing = "".join(f" {sentence}: update the pack." for sentence in MISSING.values())
+    raise SoundToVideoError(f"the connected model {given}. Load one that the pack knows: {known}.{missing}")
+
+
+def _not_yet(model: Any) -> str | None:
+    """The name of a model that takes audio but is of no family here; None for any other."""
+    wrappers = [
+        wrapper
+        for by_key in getattr(model, "wrappers", {}).values()
+        for of_key in by_key.values()
+        for wrapper in of_key
+    ]
+    kinds = [type(model.model), *map(type, wrappers)]
+    return next((_NOT_YET[kind.__name__] for kind in kinds if kind.__name__ in _NOT_YET), None)
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def frame_rate_for_encoder(kind: str) -> Fraction | None:

@@ -77,15 +77,18 @@ class Take(ABC):
 class Family(ABC):
     """A kind of model that takes audio.
 
-    id, name: ``wan_s2v``, ``Wan2.2-S2V``.
+    id, name: ``wan_s2v``, ``Wan2.2-S2V``.  versions: those that are known, in words.
     audio_input: the input of Audio Encode that this family needs, ``audio_encoder`` or ``audio_vae``.
     encoder_kind: the ``EncodedAudio.kind`` it takes.
+    model_class: the host's class of its model.
     frame_rate: the rate it was trained at.  frame_rate_is_free: whether others may be asked.
     size_multiple: width and height must be multiples of it.
     """
 
     id: str
     name: str
+    versions: str
+    model_class: type
     audio_input: str
     encoder_kind: str
     frame_rate: Fraction
@@ -98,6 +101,10 @@ class Family(ABC):
     @abstractmethod
     def recognises(self, model: Any) -> bool:
         """Whether the host's MODEL is of this family."""
+
+    def newer_version(self, model: Any) -> str | None:
+        """The name of a MODEL of this family that is newer than the pack; None for those that it knows."""
+        return None
 
     @abstractmethod
     def check(self, scene: Scene) -> None:

@@ -203,7 +203,9 @@ class LTXAVTake(Take):
 
 class LTXAV(Family):
     id = "ltx_av"
+    model_class = comfy.model_base.LTXAV
     name = "LTX-2"
+    versions = "LTX-2, LTX-2.3"
     audio_input = "audio_vae"
     encoder_kind = LTX_AUDIO_VAE
     frame_rate = Fraction(24)
@@ -214,7 +216,26 @@ class LTXAV(Family):
     schedules = SCHEDULES
 
     def recognises(self, model: Any) -> bool:
-        return isinstance(model.model, comfy.model_base.LTXAV)
+        return isinstance(model.model, self.model_class)
+
+    def newer_version(self, model: Any) -> str | None:
+        """LTX-2.5, of the same class: no bias in its feed-forward layers, and a mark on latents of a single frame.
+
+        Host 0.33 has both in the network, older ones keep what the file's header says (comfy/model_detection.py).
+        """
+        network = model.get_model_object("diffusion_model")
+        header = getattr(getattr(model.model, "model_config", None), "unet_config", {})
+
+        def told(name: str, default: Any) -> Any:
+            return getattr(network, name, header.get(name, default))
+
+        known = (
+            told("ff_bias", True)
+            and told("audio_ff_bias", True)
+            and told("use_prompt_adaln_single", True)
+            and not told("use_keyframes_abs_pos_embedding", False)
+        )
+        return None if known else "LTX-2.5"
 
     def window_for(self, frame_rate: Fraction, segment_seconds: Number) -> Window:
         """Windows that start on a latent of picture and sound where the frame rate allows it (24, 25, 30 fps ...)."""
@@ -237,6 +258,8 @@ class LTXAV(Family):
         wanted = (transformer.num_audio_channels, transformer.audio_frequency_bins)
         if (scene.encoded_audio.latents.shape[1], scene.encoded_audio.latents.shape[3]) != wanted:
             raise SoundToVideoError(f"the audio VAE does not fit this {self.name}: load it from the same checkpoint.")
+        if type(scene.vae.first_stage_model).__name__ == "CausalDiffusionVAE":
+            raise SoundToVideoError("the connected VAE is LTX-2.5's: take the VAE of the model's own checkpoint.")
         if getattr(scene.vae, "latent_channels", None) != LATENT_CHANNELS or scene.vae.latent_dim != 3:
             raise SoundToVideoError(f"the connected VAE does not fit {self.name}: take the VAE of its checkpoint.")
         if scene.reference_image is not None:

@@ -108,7 +108,9 @@ class WanS2VTake(Take):
 
 class WanS2V(Family):
     id = "wan_s2v"
+    model_class = comfy.model_base.WAN22_S2V
     name = "Wan2.2-S2V"
+    versions = "Wan2.2-S2V-14B"
     audio_input = "audio_encoder"
     encoder_kind = "wav2vec2-large"
     frame_rate = Fraction(16)
@@ -118,7 +120,7 @@ class WanS2V(Family):
     size_multiple = 16
 
     def recognises(self, model: Any) -> bool:
-        return isinstance(model.model, comfy.model_base.WAN22_S2V)
+        return isinstance(model.model, self.model_class)
 
     def check(self, scene: Scene) -> None:
         self.check_size(scene.width, scene.height)

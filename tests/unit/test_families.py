@@ -1,0 +1,161 @@
+"""Which model is of which family, and what is said of those that are of none; a family that fails takes no other."""
+
+import importlib
+import sys
+import types
+from pathlib import Path
+from types import SimpleNamespace
+
+import comfy.model_base
+import pytest
+import sound_to_video
+import torch
+from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.families import recognise
+from sound_to_video.core.families.ltx_av import LTXAV
+from sound_to_video.tests.ltx import scene_of, sound
+
+AGAIN = "sound_to_video_again"  # the same files under another name: imported anew
+ALL = [
+    *("LoadAudio", "RecordMic", "TrimAudio", "AudioEncode", "S2VSampler", "A2VSampler", "MuxAudioVideo"),
+    *("PromptTimeline", "LoadDiffusersLTX", "SceneWithoutText", "MeasureSync"),
+]
+
+
+class Model:
+    """The part of the host's MODEL that is asked."""
+
+    def __init__(self, kind: str, wrappers=(), network=None, header=None):
+        self.model = type(kind, (getattr(comfy.model_base, kind, object),), {"__init__": lambda self: None})()
+        vars(self.model)["model_config"] = SimpleNamespace(unet_config=header or {})
+        self.wrappers = {"outer_sample": {"key": list(wrappers)}}
+        self._network = network or SimpleNamespace()
+
+    def get_model_object(self, name: str) -> object:
+        assert name == "diffusion_model"
+        return self._network
+
+
+class InfiniteTalkOuterSampleWrapper:
+    """What the host's WanInfiniteTalkToVideo puts around a plain Wan model (comfy/ldm/wan/model_multitalk.py)."""
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (Model("WAN21_HuMo"), "is HuMo, which this version of the pack does not know yet"),
+        (Model("WAN22_WanDancer"), "is Wan-Dancer, which"),
+        (Model("MiniMaxH3"), "is MiniMax H3, which"),
+        (Model("WAN21", [InfiniteTalkOuterSampleWrapper()]), "is InfiniteTalk, which"),
+        (Model("WAN21"), r"\(WAN21\) takes no audio that this node could give it"),
+        (Model("Flux"), r"\(Flux\) takes no audio that this node could give it"),
+    ],
+)
+def test_a_model_of_no_family_is_named_and_so_is_what_does(model, said):
+    with pytest.raises(SoundToVideoError, match=f"the connected model {said}.* Load one .*: Wan2.2-S2V, LTX-2.$"):
+        recognise(model)
+
+
+@pytest.mark.parametrize("given", [None, 3, "ltx.safetensors", [], torch.zeros(2)])
+def test_what_is_no_model_at_all(given):
+    with pytest.raises(SoundToVideoError, match=r"model is an? \w+, not a MODEL: connect a model loader"):
+        recognise(given)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [  # by LTXVModel of host 0.33, or by the file's header, which older hosts keep unread
+        {"ff_bias": False},
+        {"audio_ff_bias": False},
+        {"use_prompt_adaln_single": False},
+        {"use_keyframes_abs_pos_embedding": True},
+    ],
+)
+@pytest.mark.parametrize("where", ["network", "header"])
+def test_a_newer_ltx_is_said_to_be_newer(told, where):
+    known = {
+        "ff_bias": True,
+        "audio_ff_bias": True,
+        "use_prompt_adaln_single": True,
+        "use_keyframes_abs_pos_embedding": False,
+    }
+    assert isinstance(recognise(Model("LTXAV", network=SimpleNamespace(**known))), LTXAV)
+    assert isinstance(recognise(Model("LTXAV")), LTXAV)
+    newer = Model("LTXAV", network=SimpleNamespace(**told)) if where == "network" else Model("LTXAV", header=told)
+    with pytest.raises(SoundToVideoError, match=r"LTX-2.5, which is newer than this version .* \(LTX-2, LTX-2.3\)"):
+        recognise(newer)
+
+
+def test_the_decoder_of_a_newer_ltx(ltx_models):
+    class CausalDiffusionVAE:
+        pass
+
+    vae = SimpleNamespace(first_stage_model=CausalDiffusionVAE(), latent_channels=128, latent_dim=3)
+    with pytest.raises(SoundToVideoError, match=r"the connected VAE is LTX-2.5's: take the VAE of"):
+        LTXAV().check(scene_of(ltx_models, sound(4096), vae=vae))
+
+
+def test_the_small_models_are_recognised(ltx_models):
+    assert isinstance(recognise(ltx_models.model), LTXAV)
+
+
+@pytest.fixture
+def imported_again():
+    """The pack's nodes, imported anew with the host as it is then: ``(names of nodes, families module)``."""
+    package = types.ModuleType(AGAIN)
+    package.__path__ = [str(Path(sound_to_video.__path__[0]))]
+    sys.modules[AGAIN] = package
+
+    def nodes() -> tuple[list[str], types.ModuleType]:
+        loaded = importlib.import_module(f"{AGAIN}.nodes").NODES
+        return [node.__name__ for node in loaded], importlib.import_module(f"{AGAIN}.core.families")
+
+    yield nodes
+    for name in [name for name in sys.modules if name.partition(".")[0] == AGAIN]:
+        del sys.modules[name]
+
+
+def test_everything_loads(imported_again):
+    names, families = imported_again()
+    assert names == ALL and families.MISSING == {}
+
+
+@pytest.mark.parametrize(
+    ("host_module", "symbol", "lost", "left"),
+    [
+        ("comfy_extras.nodes_lt", "preprocess", "LTX-2", "Wan2.2-S2V"),
+        ("comfy_extras.nodes_lt_upsampler", None, "LTX-2", "Wan2.2-S2V"),
+        ("comfy.ldm.lightricks.vae.audio_vae", None, "LTX-2", "Wan2.2-S2V"),
+        ("comfy.ldm.lightricks.vae.causal_video_autoencoder", "mark_conv3d_ended", "LTX-2", "Wan2.2-S2V"),
+        ("comfy.model_base", "LTXAV", "LTX-2", "Wan2.2-S2V"),
+        ("comfy.ldm.wan.vae", "count_cache_layers", "Wan2.2-S2V", "LTX-2"),
+        ("comfy.model_base", "WAN22_S2V", "Wan2.2-S2V", "LTX-2"),
+    ],
+)
+def test_a_family_drops_out_alone(imported_again, monkeypatch, caplog, host_module, symbol, lost, left):
+    if symbol is None:
+        monkeypatch.setitem(sys.modules, host_module, None)
+    else:
+        monkeypatch.delattr(importlib.import_module(host_module), symbol)
+    names, families = imported_again()
+    assert names == ALL
+    assert [family.name for family in families.FAMILIES] == [left] and list(families.MISSING) == [lost]
+    assert [record.message for record in caplog.records if f"{lost} cannot be used" in record.message]
+    with pytest.raises(ValueError, match=f"knows: {left}. {lost} cannot be used with this ComfyUI .*: update the pack"):
+        families.recognise(Model("Flux"))
+
+
+def test_a_node_that_fails_takes_no_other(imported_again, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, f"{AGAIN}.core.sync", None)
+    names, _ = imported_again()
+    assert names == [name for name in ALL if name != "MeasureSync"]
+    assert "the node MeasureSync cannot be used" in caplog.text
+
+
+def test_audio_encode_without_ltx(imported_again, monkeypatch):
+    monkeypatch.setitem(sys.modules, "comfy.ldm.lightricks.vae.audio_vae", None)
+    imported_again()
+    node = importlib.import_module(f"{AGAIN}.nodes.audio_encode").AudioEncode
+    audio = {"waveform": torch.zeros([1, 1, 1600]), "sample_rate": 16000}
+    with pytest.raises(ValueError, match="Audio Encode: LTX-2 cannot be used with this ComfyUI"):
+        node.execute(audio, audio_vae=object())
