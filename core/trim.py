@@ -23,7 +23,7 @@ def trim(
     """``audio`` from ``start_seconds`` to ``end_seconds``, with raised-cosine fades; nothing is decoded.
 
     An end of 0, or beyond the sound, is the sound's end; negative times count from it, as in core's Trim Audio
-    Duration. Times become samples by ``timeline.sample_index``. Raises SoundToVideoError when nothing is left, or a
+    Duration. Raises SoundToVideoError when nothing is left, or a
     fade is longer than what is left.
     """
     start, end = exact(start_seconds), exact(end_seconds)
@@ -33,13 +33,9 @@ def trim(
         end += audio.duration
         if end <= start:
             raise _empty(audio, start, end)
-    first = sample_index(start, audio.sample_rate)
-    last: int | None = sample_index(end, audio.sample_rate)
-    if not end or not audio.reaches(last):
-        last = None
-    if (last is not None and last <= first) or (end and end <= start) or not audio.reaches(first + 1):
+    kept = None if end and end <= start else audio.between(start, end or None)
+    if kept is None:
         raise _empty(audio, start, end or audio.duration)
-    kept = audio if first == 0 and last is None else audio.trimmed(first, last)
     return kept.faded(
         sample_index(fade_in_seconds, audio.sample_rate), sample_index(fade_out_seconds, audio.sample_rate)
     )

@@ -1,8 +1,12 @@
-"""``Audio``: ComfyUI's AUDIO as a Mapping that decodes when it is indexed, and only the stretch it stands for."""
+"""``Audio``: ComfyUI's AUDIO, a dict that decodes when its waveform is asked for, and only its stretch."""
 
+from __future__ import annotations
+
+import copy
 import hashlib
+import sys
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -11,6 +15,8 @@ import torch
 from torch import Tensor
 
 from ..errors import SoundToVideoError
+from ..timeline import Number, sample_index
+from .channels import MOST_CHANNELS, to_stereo
 
 
 class Source(Protocol):
@@ -34,14 +40,33 @@ class Source(Protocol):
         ...
 
 
-class Audio(Mapping[str, Any]):
+class _NotDecoded:
+    """Stands for the waveform in the storage of an ``Audio`` that nobody has put another into."""
+
+    def __repr__(self) -> str:
+        return "(decoded when asked for)"
+
+    def __reduce__(self) -> str:
+        return "NOT_DECODED"
+
+
+NOT_DECODED = _NotDecoded()
+MODEL_SEARCH = "comfy.model_patcher"
+
+
+class Audio(dict[str, Any]):
     """A stretch of sound, decoded when indexed: ``audio["waveform"]`` is ``[1, C, T]`` float32, on the CPU.
 
-    It keeps no samples: a waveform that nobody holds any more is decoded again the next time it is asked for.
-    Errors on decoding are ``SoundToVideoError``.
+    It is the dict that nodes expect of AUDIO: it can be copied, pickled, joined, changed, taken apart. Only what hands
+    out the waveform decodes. It keeps no samples: a waveform that nobody holds any more is decoded again the next time
+    it is asked for. Errors on decoding are ``SoundToVideoError``.
+
+    Attributes and methods of ours speak of the sound as it was made. Where another node has put in another waveform or
+    rate, ``audio_from`` gives the ``Audio`` of these.
     """
 
     def __init__(self, source: Source, start_sample: int = 0, end_sample: int | None = None):
+        super().__init__(waveform=NOT_DECODED, sample_rate=source.sample_rate)
         self._source = source
         self._start = start_sample
         self._end = end_sample
@@ -73,7 +98,7 @@ class Audio(Mapping[str, Any]):
             return self._source.fingerprint
         return digest("stretch", self._source.fingerprint, self._start, self.sample_count)
 
-    def trimmed(self, start_sample: int, end_sample: int | None = None) -> "Audio":
+    def trimmed(self, start_sample: int, end_sample: int | None = None) -> Audio:
         """From ``start_sample`` up to, not including, ``end_sample`` (None: the end); as lazy as this one.
 
         Raises SoundToVideoError when the range is empty, inverted, or not within the audio.
@@ -85,7 +110,7 @@ class Audio(Mapping[str, Any]):
         end = self._end if end_sample is None else self._start + end_sample
         return Audio(self._source, self._start + start_sample, end)
 
-    def faded(self, fade_in_samples: int, fade_out_samples: int) -> "Audio":
+    def faded(self, fade_in_samples: int, fade_out_samples: int) -> Audio:
         """With a raised-cosine fade at either end (0: none). Fades that meet are multiplied.
 
         Raises SoundToVideoError when a fade is longer than the audio.
@@ -99,6 +124,23 @@ class Audio(Mapping[str, Any]):
                 f"lasts {seconds(self.duration)} s. Shorten it."
             )
         return Audio(_Faded(self, fade_in_samples, fade_out_samples))
+
+    def between(self, start_seconds: Number, stop_seconds: Number | None = None) -> Audio | None:
+        """From one time to another (None: the end), as far as there is sound; None where there is none.
+
+        Times become samples by ``timeline.sample_index``.
+        """
+        first = max(0, sample_index(start_seconds, self.sample_rate))
+        last = None if stop_seconds is None else sample_index(stop_seconds, self.sample_rate)
+        if last is not None and not self.reaches(last):
+            last = None
+        if (last is not None and last <= first) or not self.reaches(first + 1):
+            return None
+        return self if first == 0 and last is None else self.trimmed(first, last)
+
+    def mixed_to_stereo(self) -> Audio:
+        """With two channels at most: more are mixed by ``channels.to_stereo``; mono and stereo stay as they are."""
+        return self if self.channels <= MOST_CHANNELS else Audio(_Stereo(self))
 
     def reaches(self, sample: int) -> bool:
         """Whether there are at least ``sample`` samples; reads no further into a file than that."""
@@ -142,32 +184,109 @@ class Audio(Mapping[str, Any]):
         what = "is empty" if empty else "is not within the audio"
         return SoundToVideoError(f"the range {start}-{end} s {what}; the audio lasts {seconds(self.duration)} s.")
 
+    # As a dict. Its own storage holds the keys, and for the waveform NOT_DECODED until another one is put in. What only
+    # looks at keys, or puts values in, is the dict's own; what hands out values is here.
+
+    def __new__(cls, source: Any = (), *_: Any) -> Audio:
+        if hasattr(source, "read"):
+            return super().__new__(cls)
+        return dict(source)  # type: ignore[return-value] - ``type(audio)({...})``, as some code rebuilds any dict
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether another waveform or sample rate has been put in, or one of them taken out."""
+        waveform, rate = super().get("waveform"), super().get("sample_rate")
+        return waveform is not NOT_DECODED or bool(rate != self.sample_rate)
+
+    def _value(self, stored: Any) -> Any:
+        return self._decode() if stored is NOT_DECODED else stored
+
     def __getitem__(self, key: str) -> Any:
-        if key == "waveform":
-            return self._decode()
-        if key == "sample_rate":
-            return self.sample_rate
-        raise KeyError(key)
+        return self._value(super().__getitem__(key))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(("waveform", "sample_rate"))
+        # Not the dict's own: by this ``dict(audio)``, ``{**audio}`` and ``f(**audio)`` know that they have to ask for
+        # each value (dict_merge in CPython's Objects/dictobject.c).
+        return super().__iter__()
 
-    def __len__(self) -> int:
-        return 2
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._value(super().get(key, default))
+
+    def items(self):
+        return ItemsView(self)
 
     def values(self):
-        """Without the waveform: the host looks through the values of every output for models (PromptModelTracker in
-        comfy/model_patcher.py), which would decode the whole file. Index it, or use ``items()``."""
-        return (self.sample_rate,)
+        """All values; without the waveform for the host's search for models in every node's outputs
+        (PromptModelTracker in comfy/model_patcher.py), which would decode the whole file."""
+        if sys._getframe(1).f_globals.get("__name__") == MODEL_SEARCH:
+            return [value for value in super().values() if value is not NOT_DECODED]
+        return ValuesView(self)
 
-    def __contains__(self, key: object) -> bool:
-        return key in ("waveform", "sample_rate")
+    def pop(self, key: str, *default: Any) -> Any:
+        return self._value(super().pop(key, *default))
+
+    def popitem(self) -> tuple[str, Any]:
+        key, stored = super().popitem()
+        return key, self._value(stored)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        return self._value(super().setdefault(key, default))
+
+    def copy(self) -> Audio:
+        """The same values, as lazy as this one."""
+        twin = self._twin(super().items())
+        twin._waveform = self._waveform
+        return twin
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict) -> Audio:
+        return self._twin((key, copy.deepcopy(stored, memo)) for key, stored in super().items())
+
+    def _twin(self, stored: Iterable[tuple[str, Any]]) -> Audio:
+        twin = Audio(self._source, self._start, self._end)
+        twin.clear()
+        twin.update(stored)
+        return twin
+
+    def __reduce__(self) -> tuple:
+        return dict, (dict(self),)
+
+    def __or__(self, other: Any) -> Any:
+        if not isinstance(other, dict):
+            return NotImplemented
+        joined = self.copy()
+        joined.update(other)
+        return joined
+
+    def __ror__(self, other: Any) -> Any:
+        if not isinstance(other, dict):
+            return NotImplemented
+        joined = self._twin(other.items())
+        joined.update(super().items())
+        return joined
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping) or set(self) != set(other):
+            return False
+        return self is other or all(_same(self[key], other[key]) for key in self)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<Audio {self.channels} ch, {self.sample_rate} Hz>"
 
 
-class _Tensor:
+def _same(value: Any, other: Any) -> bool:
+    if isinstance(value, Tensor) and isinstance(other, Tensor):
+        return value is other or torch.equal(value, other)
+    return bool(value == other)
+
+
+class TensorSource:
     """AUDIO that is in memory already. ``waveform``: [C, T] float32."""
 
     def __init__(self, waveform: Tensor, sample_rate: int):
@@ -216,6 +335,28 @@ class _Faded:
             start += piece.shape[1]
 
 
+class _Stereo:
+    """An ``Audio`` of more channels, mixed down."""
+
+    channels = 2
+
+    def __init__(self, audio: Audio):
+        self.audio = audio
+        self.sample_rate = audio.sample_rate
+        self.sample_count = audio.sample_count
+
+    @property
+    def fingerprint(self) -> str:
+        return digest("stereo", self.audio.fingerprint)
+
+    def reaches(self, sample: int) -> bool:
+        return sample <= self.sample_count
+
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        for piece in self.audio.trimmed(start, stop)._pieces():
+            yield to_stereo(piece)
+
+
 def fade_gain(samples_from_edge: np.ndarray, fade_samples: int) -> np.ndarray:
     """Raised cosine 0.5 - 0.5 cos(pi (n + 0.5) / N) for n < N, 1 beyond: no corner at either end of the fade.
 
@@ -224,34 +365,6 @@ def fade_gain(samples_from_edge: np.ndarray, fade_samples: int) -> np.ndarray:
     if fade_samples == 0:
         return np.ones(samples_from_edge.shape)
     return 0.5 - 0.5 * np.cos(np.pi * np.minimum((samples_from_edge + 0.5) / fade_samples, 1.0))
-
-
-def audio_from(audio: Any) -> Audio:
-    """Any AUDIO of the graph (core's dict, another pack's Mapping, an ``Audio``) as an ``Audio``, checked once.
-
-    ``audio["waveform"]``: [1, C, T] floating point, finite, C and T > 0; ``audio["sample_rate"]``: Hz. A tensor is
-    kept, not copied, where it is float32 on the CPU already. Raises SoundToVideoError.
-    """
-    if isinstance(audio, Audio):
-        return audio
-    if audio is None:
-        raise SoundToVideoError("there is no audio: the video it comes from may have no sound.")
-    if not isinstance(audio, Mapping) or "waveform" not in audio or "sample_rate" not in audio:
-        raise SoundToVideoError(f"expected AUDIO with waveform and sample_rate, got {type(audio).__name__}.")
-    waveform, sample_rate = audio["waveform"], audio["sample_rate"]
-    if not isinstance(waveform, Tensor) or not waveform.is_floating_point() or waveform.ndim != 3:
-        got = f"{waveform.dtype} {list(waveform.shape)}" if isinstance(waveform, Tensor) else type(waveform).__name__
-        raise SoundToVideoError(f"the waveform must be floating point of shape [1, channels, samples], got {got}.")
-    batch, channels, samples = waveform.shape
-    if batch != 1:
-        raise SoundToVideoError(f"the audio is a batch of {batch}; give one sound at a time.")
-    if channels == 0 or samples == 0:
-        raise SoundToVideoError("the audio has 0 samples; give one that lasts longer than nothing.")
-    if int(sample_rate) != sample_rate or sample_rate <= 0:
-        raise SoundToVideoError(f"the sample rate must be a positive whole number of Hz, got {sample_rate}.")
-    waveform = waveform[0].detach().to(device="cpu", dtype=torch.float32)
-    check_finite(waveform.numpy(), 0, int(sample_rate))
-    return Audio(_Tensor(waveform, int(sample_rate)))
 
 
 def check_finite(samples: np.ndarray, position: int, sample_rate: int) -> None:
