@@ -18,9 +18,11 @@ class SoundToVideoExtension(ComfyExtension):
 async def comfy_entrypoint() -> SoundToVideoExtension:
     from .core.samples import install_samples
     from .server import register_routes
+    from .server.sweeping import sweep_leftovers
 
     # the small model is found where it lies; a user's own folders come first
     folder_paths.add_model_folder_path("checkpoints", str(Path(__file__).parent / "models"))
     install_samples(folder_paths.get_input_directory())
     register_routes()
+    sweep_leftovers()
     return SoundToVideoExtension()

@@ -13,17 +13,22 @@ modules of both sides (diffusers ``transformer_ltx2.py``, ``autoencoder_kl_ltx2.
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import comfy.sd
 import comfy.utils
 import torch
+from safetensors import SafetensorError
 
 from .diffusers_ltx_config import audio_vae_config, transformer_config, video_vae_config, vocoder_config
-from .errors import SoundToVideoError
+from .errors import SoundToVideoError, encodable
+from .plain_files import read_plain
 
 Weights = dict[str, torch.Tensor]
 Names = tuple[tuple[str, str], ...]  # (regular expression, replacement), applied in order
@@ -57,11 +62,22 @@ VOCODER_NAMES: Names = (
 )
 
 
+SHARD = re.compile(r"[^/\\\x00-\x1f:]+\.safetensors")
+MOST_CONFIG_BYTES = 1 << 20
+MOST_INDEX_BYTES = 1 << 26
+_refused: set[str] = set()
+
+
 def is_ltx2_folder(folder: Path) -> bool:
-    """Whether a folder holds LTX-2 as diffusers saves it."""
+    """Whether a folder holds LTX-2 as diffusers saves it; of a broken config.json it is logged once."""
+    if not os.path.exists(folder / "transformer" / "config.json"):
+        return False
     try:
         return _config(folder, "transformer").get("_class_name") == TRANSFORMER_CLASS
-    except SoundToVideoError:
+    except SoundToVideoError as error:
+        if str(error) not in _refused:
+            _refused.add(str(error))
+            logging.warning("Sound to Video: a folder of models/diffusers is not offered: %s", error)
         return False
 
 
@@ -81,7 +97,8 @@ def load_transformer(folder: Path) -> Any:
     weights = renamed(_weights(folder, "transformer"), TRANSFORMER_NAMES)
     connectors = renamed(_weights(folder, "connectors"), CONNECTOR_NAMES)
     weights.update({name: value for name, value in connectors.items() if "_embeddings_connector." in name})
-    config = transformer_config(_config(folder, "transformer"), _config(folder, "connectors"))
+    with _settings_of(folder):
+        config = transformer_config(_config(folder, "transformer"), _config(folder, "connectors"))
     given = set(weights)  # the host empties the dict
     model = comfy.sd.load_diffusion_model_state_dict(weights, metadata=_metadata(transformer=config))
     if model is None:
@@ -92,20 +109,20 @@ def load_transformer(folder: Path) -> Any:
 
 def load_video_vae(folder: Path) -> comfy.sd.VAE:
     """The host's VAE from ``vae/``."""
-    config = _config(folder, "vae")
-    down_blocks = len(config["block_out_channels"])
+    with _settings_of(folder):
+        settings = _config(folder, "vae")
+        config, down_blocks = video_vae_config(settings), len(settings["block_out_channels"])
     weights = renamed(_weights(folder, "vae"), STATISTICS_NAMES, lambda name: video_vae_name(name, down_blocks))
-    return _vae(weights, folder, "vae", vae=video_vae_config(config))
+    return _vae(weights, folder, "vae", vae=config)
 
 
 def load_audio_vae(folder: Path) -> comfy.sd.VAE:
     """The host's audio VAE from ``audio_vae/`` and ``vocoder/``."""
     weights = {f"autoencoder.{k}": v for k, v in renamed(_weights(folder, "audio_vae"), STATISTICS_NAMES).items()}
     weights.update({f"vocoder.{k}": v for k, v in renamed(_weights(folder, "vocoder"), VOCODER_NAMES).items()})
-    audio_config = audio_vae_config(_config(folder, "audio_vae"))
-    return _vae(
-        weights, folder, "audio_vae", audio_vae=audio_config, vocoder=vocoder_config(_config(folder, "vocoder"))
-    )
+    with _settings_of(folder):
+        config, vocoder = audio_vae_config(_config(folder, "audio_vae")), vocoder_config(_config(folder, "vocoder"))
+    return _vae(weights, folder, "audio_vae", audio_vae=config, vocoder=vocoder)
 
 
 def _vae(weights: Weights, folder: Path, part: str, **config: Any) -> comfy.sd.VAE:
@@ -166,25 +183,80 @@ def _check_names(given: set[str], taken: set[str], folder: Path, part: str) -> N
 
 def _config(folder: Path, part: str) -> dict[str, Any]:
     path = folder / part / "config.json"
-    if not path.is_file():
+    if not os.path.exists(path):
         raise SoundToVideoError(f"{folder.name}/{part}/config.json is missing: download the whole {part} folder.")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return _json_object(path, MOST_CONFIG_BYTES, f"{folder.name}/{part}/config.json")
+
+
+def _json_object(path: Path, most_bytes: int, name: str) -> dict[str, Any]:
+    """The JSON object in a file; SoundToVideoError for what is none, whatever it is instead."""
+    try:
+        found = json.loads(read_plain(path, most_bytes).decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise SoundToVideoError(f"{name} cannot be read ({_reason(error)}): download it again.") from error
+    if not isinstance(found, dict):
+        raise SoundToVideoError(f"{name} holds {type(found).__name__}, not settings: download it again.")
+    return found
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is not JSON: {error.msg} at line {error.lineno}"
+    return encodable(getattr(error, "strerror", None) or str(error))
+
+
+@contextmanager
+def _settings_of(folder: Path) -> Iterator[None]:
+    """Settings that lack what they need, or have it of another type, are an error of the folder."""
+    try:
+        yield
+    except SoundToVideoError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise SoundToVideoError(
+            f"the settings (config.json) in {folder.name} are not those of LTX-2: "
+            f"{type(error).__name__} {encodable(str(error))}. Download its config.json files again."
+        ) from error
 
 
 def _weights(folder: Path, part: str) -> Weights:
     """All tensors of a part, from one safetensors file or from the shards that its index names."""
-    directory = folder / part
-    indexes = sorted(directory.glob("*.safetensors.index.json"), key=lambda path: len(path.name))
-    if indexes:
-        index = json.loads(indexes[0].read_text(encoding="utf-8"))
-        files = [directory / name for name in sorted(set(index["weight_map"].values()))]
-    else:
-        files = sorted(directory.glob("*.safetensors"), key=lambda path: len(path.name))[:1]
+    files = _weight_files(folder, part)
     missing = [path.name for path in files if not path.is_file()]
     if missing or not files:
         what = ", ".join(missing) or "a safetensors file"
         raise SoundToVideoError(f"{folder.name}/{part} lacks {what}: download the whole {part} folder.")
     weights: Weights = {}
     for file in files:
-        weights.update(cast(Weights, comfy.utils.load_torch_file(str(file), safe_load=True)))
+        weights.update(_tensors(file, f"{folder.name}/{part}/{file.name}"))
     return weights
+
+
+def _weight_files(folder: Path, part: str) -> list[Path]:
+    directory = folder / part
+    indexes = sorted(directory.glob("*.safetensors.index.json"), key=lambda path: len(path.name))
+    if not indexes:
+        return sorted(directory.glob("*.safetensors"), key=lambda path: len(path.name))[:1]
+    name = f"{folder.name}/{part}/{indexes[0].name}"
+    shards = _json_object(indexes[0], MOST_INDEX_BYTES, name).get("weight_map")
+    if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
+        raise SoundToVideoError(f"{name} does not say which files hold the weights: download it again.")
+    outside = [shard for shard in shards.values() if not SHARD.fullmatch(shard)]
+    if outside:
+        raise SoundToVideoError(
+            f"{name} names {outside[0][:80]!r}, which is not a safetensors file beside it. Do not use this folder "
+            "unless you trust where it is from; download it again."
+        )
+    return [directory / shard for shard in sorted(set(shards.values()))]
+
+
+def _tensors(file: Path, name: str) -> Weights:
+    try:
+        return cast(Weights, comfy.utils.load_torch_file(str(file), safe_load=True))
+    except (ValueError, OSError, SafetensorError) as error:
+        raise SoundToVideoError(
+            f"{name} cannot be read ({encodable(str(error))[:200]}): download it again. A file of a few lines is a "
+            "pointer of git-lfs."
+        ) from error

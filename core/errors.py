@@ -7,4 +7,19 @@ class SoundToVideoError(ValueError):
     Raised by ``core``; the nodes put their display name in front of it
     (``nodes/_errors.py``), so that the text on the red node reads
     ``Trim Audio: the range 12.0-9.5 s is empty; the audio lasts 8.0 s.``
+
+    The message can always be written as UTF-8: a text that could not would end the host's worker when it is logged.
     """
+
+    def __init__(self, message: object = ""):
+        super().__init__(encodable(str(message)))
+
+
+def encodable(text: str) -> str:
+    """``text`` with what UTF-8 has no place for spelt out: half of a character, a byte of a file name, ``\\udcf6``."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def is_encodable(text: str) -> bool:
+    """Whether UTF-8 can carry ``text``: not with a lone surrogate, as names have that are not UTF-8 on the disk."""
+    return text == encodable(text)

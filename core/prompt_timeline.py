@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from .errors import SoundToVideoError
+from .errors import SoundToVideoError, is_encodable
 from .timeline import Number, exact, seconds_in_words
 
 START_KEY = "sound_to_video_start_seconds"
@@ -21,6 +21,8 @@ def parse_timeline(text: str) -> list[tuple[Fraction, str]]:
 
     Times are ``12.5``, ``1:23.45`` or ``1:02:03``; a line without one goes on with the prompt before it.
     """
+    if not is_encodable(text):
+        raise SoundToVideoError(f"the text holds a broken character ({_broken(text)}): delete it and type it again.")
     entries: list[tuple[Fraction, str]] = []
     for line in filter(None, map(str.strip, text.splitlines())):
         match = LINE.match(line)
@@ -38,6 +40,11 @@ def parse_timeline(text: str) -> list[tuple[Fraction, str]]:
         if before[0] == after[0]:
             raise SoundToVideoError(f"two prompts begin at {seconds_in_words(after[0])}: give each its own time.")
     return entries
+
+
+def _broken(text: str) -> str:
+    letter = next(letter for letter in text if not is_encodable(letter))
+    return f"half of one, U+{ord(letter):04X}, at letter {text.index(letter) + 1}"
 
 
 def snapped(entries: list[tuple[Fraction, str]], beats: Sequence[Number]) -> list[tuple[Fraction, str]]:

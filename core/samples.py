@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import secrets
 import shutil
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def install_samples(input_directory: str | Path) -> list[Path]:
         target = Path(input_directory) / source.name
         if source.suffix not in SUFFIXES or target.exists():
             continue
-        partial = target.with_name(f".{target.name}.partial")
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, partial)

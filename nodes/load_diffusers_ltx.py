@@ -1,12 +1,14 @@
 """Load LTX-2 (diffusers): a folder of the diffusers library as ComfyUI's own MODEL and VAEs."""
 
+import contextlib
+import os
 from pathlib import Path
 
 import folder_paths
 from comfy_api.latest import io
 
 from ..core.diffusers_ltx import is_ltx2_folder, load_ltx2_folder
-from ..core.errors import SoundToVideoError
+from ..core.errors import SoundToVideoError, is_encodable
 from ._errors import named_errors
 
 
@@ -46,12 +48,10 @@ class LoadDiffusersLTX(io.ComfyNode):
 
 
 def ltx2_folders() -> dict[str, Path]:
-    """The folders of models/diffusers that hold LTX-2, by name."""
-    roots = [Path(root) for root in folder_paths.get_folder_paths("diffusers")]
-    return {
-        folder.name: folder
-        for root in reversed(roots)
-        if root.is_dir()
-        for folder in root.iterdir()
-        if folder.is_dir() and is_ltx2_folder(folder)
-    }
+    """The folders of models/diffusers that hold LTX-2, by name; what cannot be looked into holds none."""
+    found: dict[str, Path] = {}
+    for root in reversed(folder_paths.get_folder_paths("diffusers")):
+        with contextlib.suppress(OSError):
+            names = [name for name in os.listdir(root) if is_encodable(name)]
+            found.update({name: Path(root, name) for name in names if is_ltx2_folder(Path(root, name))})
+    return found

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from .answers import answered
+
+
+def our_routes() -> list[web.RouteDef]:
+    """Every route of the pack, with its handler as it answers (``answers.answered``)."""
+    from . import plan_routes, sound_routes, upload_routes
+
+    tables = (sound_routes.routes, upload_routes.routes, plan_routes.routes)
+    routes = [route for table in tables for route in table if isinstance(route, web.RouteDef)]
+    return [web.RouteDef(route.method, route.path, answered(route.handler), route.kwargs) for route in routes]
+
 
 def register_routes() -> None:
     """Add the routes to the host's server; to be called while it loads its custom nodes."""
     from server import PromptServer  # the host's, not this package
 
-    from . import plan_routes, sound_routes, upload_routes
-
-    for table in (sound_routes.routes, upload_routes.routes, plan_routes.routes):
-        for route in table:
-            assert isinstance(route, web.RouteDef)
-            PromptServer.instance.routes.route(route.method, route.path)(route.handler)
+    for route in our_routes():
+        PromptServer.instance.routes.route(route.method, route.path)(route.handler)

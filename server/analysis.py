@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import struct
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +15,15 @@ from ..core.audio import open_audio
 from ..core.errors import SoundToVideoError
 from ..core.peaks import PeakMeter, bins_per_second_for, reduced, silences, sketch
 from . import sound_cache
-from .files import stat_key
+from .files import SoundFile, StatKey, stat_key
 from .sound_cache import SoundPicture
+from .workers import analysing
 
 SKETCH_SPOTS = 800
 OVERVIEW_BINS = 2048
 SKETCH_FROM_SECONDS = 60.0
 BLOCK_SAMPLES = 1 << 17
 SECONDS_PER_MESSAGE = 20.0
-
-threads = ThreadPoolExecutor(2, thread_name_prefix="sound_to_video")
-"""For work that takes seconds. Two, so that a host that is sampling keeps its processors."""
 
 _running: dict[object, asyncio.Future] = {}
 
@@ -34,7 +32,7 @@ def once(key: object, start: Callable[[], asyncio.Future]) -> asyncio.Future:
     """What is under way for ``key``, or a new one: two browsers never make the same thing twice."""
     if key not in _running:
         _running[key] = start()
-        _running[key].add_done_callback(lambda _: _running.pop(key, None))
+        _running[key].add_done_callback(lambda done: (_running.pop(key, None), done.cancelled() or done.exception()))
     return _running[key]
 
 
@@ -47,14 +45,16 @@ def message(about: dict, payload: bytes = b"") -> bytes:
 class PeaksStream:
     """The messages about one file, in order; those who come late get the ones that were sent already.
 
-    ``sound``     duration (a guess until ``end``), sample_rate, channels, bins_per_second
+    ``sound``     stamp (changes when the file does), duration (a guess until ``end``), sample_rate, channels,
+                  bins_per_second
     ``overview``  few peaks [n, 2] of the whole sound, to be drawn at once
     ``peaks``     first_bin, and the peaks [n, 2] from there on
     ``end``       the exact duration, and silences [[start, end], …] in seconds
     ``error``     a sentence
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stamp: str) -> None:
+        self.stamp = stamp
         self._messages: list[bytes] = []
         self._finished = False
         self._news = asyncio.Event()
@@ -88,26 +88,29 @@ class PeaksStream:
         news.set()
 
 
-_streams: dict[tuple[str, int, int], PeaksStream] = {}
+_streams: dict[StatKey, PeaksStream] = {}
 
 
-def peaks_stream(path: Path) -> PeaksStream:
+def peaks_stream(file: SoundFile) -> PeaksStream:
     """The stream of a file: the one under way, or a new one, from the cache or by decoding it."""
-    key = stat_key(path)
+    key = file.key
     if key not in _streams:
-        stream = _streams[key] = PeaksStream()
-        future = asyncio.get_running_loop().run_in_executor(threads, _fill, stream, path)
+        stream = _streams[key] = PeaksStream(file.stamp)
+        future = asyncio.get_running_loop().run_in_executor(analysing, _fill, stream, file)
         future.add_done_callback(lambda _: (_streams.pop(key, None), stream.finish()))
     return _streams[key]
 
 
-def _fill(stream: PeaksStream, path: Path) -> None:
+def _fill(stream: PeaksStream, file: SoundFile) -> None:
+    path = file.path
     try:
         content = sound_cache.known_content(path)
         picture = sound_cache.load_picture(content) if content else None
         if picture is None:
             picture = _look(stream, path)
-            sound_cache.keep_picture(sound_cache.content_of(path), picture)
+            content = sound_cache.content_of(path)
+            if stat_key(path) == file.key:  # else part of it may be of another sound
+                sound_cache.keep_picture(content, picture)
         else:
             _say_sound(stream, picture.duration_seconds, picture)
             stream.say({"kind": "overview"}, reduced(picture.peaks, OVERVIEW_BINS).tobytes())
@@ -117,13 +120,14 @@ def _fill(stream: PeaksStream, path: Path) -> None:
         stream.say({"kind": "error", "error": str(error)})
     except Exception as error:
         stream.say({"kind": "error", "error": f"{path.name} cannot be shown: {error}"})
-        raise
+        logging.exception("Sound to Video: %s cannot be shown", path.name)
 
 
 def _say_sound(stream: PeaksStream, duration: float, sound: SoundPicture) -> None:
     stream.say(
         {
             "kind": "sound",
+            "stamp": stream.stamp,
             "duration": duration,
             "sample_rate": sound.sample_rate,
             "channels": sound.channels,
@@ -136,7 +140,7 @@ def _look(stream: PeaksStream, path: Path) -> SoundPicture:
     """Decode the whole file, sending its peaks as they come; a long one is sketched first."""
     rough = sketch(path, SKETCH_SPOTS, SKETCH_FROM_SECONDS)
     if rough:
-        stream.say({"kind": "sound", "duration": rough.duration_seconds})
+        stream.say({"kind": "sound", "stamp": stream.stamp, "duration": rough.duration_seconds})
         stream.say({"kind": "overview"}, rough.peaks.tobytes())
     audio = open_audio(path)
     duration = float(audio.duration)

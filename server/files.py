@@ -1,44 +1,38 @@
-"""Which files the routes may touch, and how a refusal reads: JSON with a sentence for the person at the browser."""
+"""Which files the routes may touch."""
 
 from __future__ import annotations
 
-import json
-import mimetypes
 import os
-from pathlib import Path, PurePosixPath
+import stat
+from pathlib import Path
+from typing import NamedTuple
 
 import folder_paths
 from aiohttp import web
 
-SOUND_SUFFIXES = frozenset(
-    (".wav", ".mp3", ".m4a", ".flac", ".ogg", ".opus", ".aac", ".aif", ".aiff", ".webm", ".mp4", ".m4v", ".mov", ".mkv")
-)
-"""What LoadAudio offers and what may be uploaded. Other files of the folders are nobody's business here."""
+from ..core.errors import is_encodable
+from ..core.sound_endings import may_hold_sound
+from .answers import refusal
+from .workers import in_thread, quick
 
 FOLDERS = ("input", "output", "temp")
+MOST_PART_BYTES = 255
+MOST_DEPTH = 32
 
-REFUSALS: dict[int, type[web.HTTPException]] = {
-    400: web.HTTPBadRequest,
-    404: web.HTTPNotFound,
-    415: web.HTTPUnsupportedMediaType,
-    422: web.HTTPUnprocessableEntity,
-    501: web.HTTPNotImplemented,
-    507: web.HTTPInsufficientStorage,
-}
+StatKey = tuple[str, int, int]
 
 
-def refusal(status: int, message: str) -> web.HTTPException:
-    """An exception to raise: the given status with ``{"error": message}`` as JSON."""
-    error = REFUSALS[status]
-    return error(text=json.dumps({"error": message}), content_type="application/json")
+class SoundFile(NamedTuple):
+    """A file that may be read, and as what it was found."""
 
+    path: Path
+    key: StatKey
 
-def is_sound(name: str) -> bool:
-    """Whether a file's name says that sound may be in it: the audio and video types of the host, and ours."""
-    if PurePosixPath(name).suffix.lower() in SOUND_SUFFIXES:
-        return True
-    kind, _ = mimetypes.guess_type(name, strict=False)
-    return bool(kind) and kind.split("/")[0] in ("audio", "video")
+    @property
+    def stamp(self) -> str:
+        """Changes when the file does; short and plain, for an address."""
+        _, size, changed = self.key
+        return f"{size:x}-{changed:x}"
 
 
 def folder_of(kind: str) -> Path:
@@ -48,7 +42,7 @@ def folder_of(kind: str) -> Path:
         web.HTTPBadRequest: any other kind.
     """
     if kind not in FOLDERS:
-        raise refusal(400, f"the folder must be one of {', '.join(FOLDERS)}, not {kind!r}.")
+        raise refusal(400, f"the folder must be one of {', '.join(FOLDERS)}, not {kind[:40]!r}.")
     directory = folder_paths.get_directory_by_type(kind)
     if directory is None:
         raise refusal(404, f"there is no {kind} folder.")
@@ -59,16 +53,26 @@ def checked_parts(name: str) -> tuple[str, ...]:
     """The parts of a relative file name with ``/`` between folders.
 
     Raises:
-        web.HTTPBadRequest: empty, absolute, with a drive, a backslash, a null byte or ``..`` in it.
+        web.HTTPBadRequest: empty, absolute, with a drive, a backslash, a null byte or ``..`` in it, or longer than a
+            file system takes (``MOST_PART_BYTES`` each, ``MOST_DEPTH`` of them).
     """
     parts = tuple(name.split("/"))
     dangerous = any(part in ("", ".", "..") or part.endswith((" ", ".")) or ":" in part for part in parts)
-    if dangerous or "\\" in name or any(ord(letter) < 32 for letter in name):
-        raise refusal(400, f"{name!r} is not the name of a file inside the folder.")
+    if dangerous or "\\" in name or any(ord(letter) < 32 for letter in name) or not is_encodable(name):
+        raise refusal(400, f"{name[:200]!r} is not the name of a file inside the folder.")
+    if len(parts) > MOST_DEPTH:
+        raise refusal(400, f"a name may be {MOST_DEPTH} folders deep, this one is {len(parts)}.")
+    if any(len(part.encode("utf-8")) > MOST_PART_BYTES for part in parts):
+        raise refusal(400, f"a name may have {MOST_PART_BYTES} bytes at most: shorten {max(parts, key=len)[:40]!r} ….")
     return parts
 
 
-def requested_file(request: web.Request) -> Path:
+def is_within(folder: Path, path: Path) -> bool:
+    """Whether ``path``, with all links followed, is inside ``folder``; it need not be there."""
+    return folder_paths.is_within_directory(str(folder), str(path))
+
+
+async def requested_file(request: web.Request) -> SoundFile:
     """The sound file that ``?filename=…&type=input`` names; subfolders are part of the name, or in ``subfolder``.
 
     Raises:
@@ -77,16 +81,31 @@ def requested_file(request: web.Request) -> Path:
     """
     query = request.rel_url.query
     name = "/".join(part for part in (query.get("subfolder", ""), query.get("filename", "")) if part)
-    folder = folder_of(query.get("type", "input"))
+    kind = query.get("type", "input")
+    folder = folder_of(kind)
     path = folder.joinpath(*checked_parts(name))
-    if not is_sound(name):
+    if not may_hold_sound(name):
         raise refusal(415, f"{path.name} is neither audio nor video.")
-    if not path.is_file() or not folder_paths.is_within_directory(str(folder), str(path)):
-        raise refusal(404, f"{name} is not in the {query.get('type', 'input')} folder.")
-    return path
+    found = await in_thread(quick, _found, folder, path)
+    if found is None:
+        raise refusal(404, f"{name} is not in the {kind} folder.")
+    return found
 
 
-def stat_key(path: Path) -> tuple[str, int, int]:
+def _found(folder: Path, path: Path) -> SoundFile | None:
+    try:
+        if not is_within(folder, path):
+            return None
+        status = path.stat()
+    except OSError:
+        return None
+    return SoundFile(path, _key(path, status)) if stat.S_ISREG(status.st_mode) else None
+
+
+def stat_key(path: Path) -> StatKey:
     """What tells whether a file is still the one that was looked at: its real path, size and time of change."""
-    status = path.stat()
+    return _key(path, path.stat())
+
+
+def _key(path: Path, status: os.stat_result) -> StatKey:
     return os.path.realpath(path), status.st_size, status.st_mtime_ns

@@ -2,7 +2,8 @@
 
 In the host's folder for internal data (``user/__sound_to_video/sounds``), which its routes never serve:
 ``<content>.peaks.npz``, ``<content>.beats.json``, and ``<path, size, time>.is``, which content a file was seen to have.
-A cache that cannot be written is said once in the log and done without.
+A cache that cannot be written is said once in the log and done without. What is in the folder may have been put there
+by somebody else: a file is used only if it is a plain one of a sane size and content, else it is made anew.
 """
 
 from __future__ import annotations
@@ -12,19 +13,27 @@ import hashlib
 import json
 import logging
 import os
+import re
 import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 import folder_paths
 import numpy as np
 
+from ..core.leftovers import drop_oldest
+from ..core.plain_files import open_plain, read_plain
 from .files import stat_key
 
 MOST_BYTES = 512 * 1024 * 1024
+MOST_FILE_BYTES = 64 * 1024 * 1024
 FORMAT = 1
+CONTENT = re.compile(r"[0-9a-f]{40}")
+KEPT = re.compile(r"[0-9a-f]{40}\.(peaks\.npz|beats\.json|is)")
+PARTIAL = re.compile(r"tmp[a-z0-9_]{8}\.part")
 
 _contents: dict[tuple[str, int, int], str] = {}
 _warned: set[str] = set()
@@ -51,8 +60,10 @@ def known_content(path: Path) -> str | None:
     """The content's name, if this file was seen before and has not changed since."""
     key = stat_key(path)
     if key not in _contents:
-        with contextlib.suppress(OSError):
-            _contents[key] = _seen_file(key).read_text("ascii")
+        with contextlib.suppress(OSError, ValueError):
+            content = read_plain(_seen_file(key), 40).decode("ascii")
+            if CONTENT.fullmatch(content):
+                _contents[key] = content
     return _contents.get(key)
 
 
@@ -75,12 +86,8 @@ def load_picture(content: str) -> SoundPicture | None:
     """The kept picture of a content; None if there is none, or it is damaged or of another version."""
     path = directory() / f"{content}.peaks.npz"
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            about = json.loads(str(arrays["about"]))
-            if about.pop("format") != FORMAT:
-                return None
-            silences = [(float(start), float(end)) for start, end in arrays["silences"]]
-            picture = SoundPicture(peaks=arrays["peaks"], silences=silences, **about)
+        with open_plain(path) as file:
+            picture = _picture_in(file)
         os.utime(path)
         return picture
     except FileNotFoundError:
@@ -88,6 +95,31 @@ def load_picture(content: str) -> SoundPicture | None:
     except Exception as error:  # numpy and zipfile raise many kinds on a damaged file
         logging.warning("Sound to Video: %s cannot be used and is made again: %s", path.name, error)
         return None
+
+
+def _picture_in(file: BinaryIO) -> SoundPicture | None:
+    with zipfile.ZipFile(file) as members:
+        if sum(member.file_size for member in members.infolist()) > MOST_FILE_BYTES:
+            raise ValueError("it is too large")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as arrays:
+        about = json.loads(str(arrays["about"]))
+        if about["format"] != FORMAT:
+            return None
+        peaks, silences = arrays["peaks"], arrays["silences"].astype(np.float64)
+    duration, bins_per_second = float(about["duration_seconds"]), int(about["bins_per_second"])
+    if peaks.dtype != np.int8 or peaks.ndim != 2 or peaks.shape[1] != 2 or bins_per_second < 1:
+        raise ValueError("it holds no peaks")
+    if not (np.isfinite(silences).all() and 0 <= duration < float("inf")):
+        raise ValueError("its times are no numbers")
+    return SoundPicture(
+        duration_seconds=duration,
+        sample_rate=int(about["sample_rate"]),
+        channels=int(about["channels"]),
+        bins_per_second=bins_per_second,
+        peaks=peaks,
+        silences=[(float(start), float(end)) for start, end in silences.reshape(-1, 2)],
+    )
 
 
 def keep_picture(content: str, picture: SoundPicture) -> None:
@@ -106,12 +138,16 @@ def keep_picture(content: str, picture: SoundPicture) -> None:
 
 
 def load_beats(content: str) -> list[float] | None:
+    """The kept beats of a content in seconds; None if there are none, or they are damaged or of another version."""
     path = directory() / f"{content}.beats.json"
     try:
-        kept = json.loads(path.read_text("utf-8"))
+        kept = json.loads(read_plain(path, MOST_FILE_BYTES))
+        beats = [float(beat) for beat in kept["beats"]] if kept["format"] == FORMAT else None
+        if beats is not None and not np.isfinite(beats).all():
+            return None
         os.utime(path)
-        return [float(beat) for beat in kept["beats"]] if kept["format"] == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError):
+        return beats
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
@@ -132,7 +168,7 @@ def _keep(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             temporary = Path(file.name)
             write(file)
         temporary.replace(path)
-        _drop_oldest(path.parent)
+        drop_oldest(path.parent, KEPT, MOST_BYTES)
     except OSError as error:
         if temporary:
             with contextlib.suppress(OSError):
@@ -140,15 +176,3 @@ def _keep(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         if str(path.parent) not in _warned:
             _warned.add(str(path.parent))
             logging.warning("Sound to Video: waveforms are not kept for next time: %s", error)
-
-
-def _drop_oldest(folder: Path) -> None:
-    files = [
-        (entry.stat().st_mtime, entry.stat().st_size, Path(entry)) for entry in os.scandir(folder) if entry.is_file()
-    ]
-    total = sum(size for _, size, _ in files)
-    for _, size, path in sorted(files, key=lambda file: file[0]):
-        if total <= MOST_BYTES:
-            return
-        path.unlink(missing_ok=True)
-        total -= size

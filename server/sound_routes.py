@@ -1,20 +1,26 @@
-"""GET /sound_to_video/peaks, /beats and /sound, each with ?filename=…&subfolder=…&type=input|output|temp."""
+"""GET /sound_to_video/peaks, /beats and /sound, each with ?filename=…&subfolder=…&type=input|output|temp.
+
+``stamp`` may be added to any: it is not looked at, and keeps a browser from taking what it kept of an older file.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from fractions import Fraction
 from pathlib import Path
 
 from aiohttp import web
 
 from ..core.audio import Audio, open_audio
 from ..core.beats import MissingBeatLibrary, detect_beats
-from ..core.errors import SoundToVideoError
 from ..core.timeline import exact, sample_index
 from . import sound_cache
-from .analysis import once, peaks_stream, threads
-from .files import refusal, requested_file, stat_key
+from .analysis import once, peaks_stream
+from .answers import refusal, sending, stream
+from .files import requested_file
 from .wav_response import wav_response
+from .workers import analysing, in_thread, opening
 
 routes = web.RouteTableDef()
 
@@ -22,40 +28,38 @@ routes = web.RouteTableDef()
 @routes.get("/sound_to_video/peaks")
 async def peaks(request: web.Request) -> web.StreamResponse:
     """The picture of a sound, as it becomes known: see :class:`~.analysis.PeaksStream` for the messages."""
-    path = requested_file(request)
-    response = web.StreamResponse(headers={"Content-Type": "application/octet-stream", "Cache-Control": "no-store"})
-    await response.prepare(request)
-    async for data in peaks_stream(path).messages():
-        await response.write(data)
-    await response.write_eof()
+    file = await requested_file(request)
+    response = stream(Content_Type="application/octet-stream", Sound_Stamp=file.stamp)
+    async with sending(request, response):
+        if request.method != "HEAD":
+            async for data in peaks_stream(file).messages():
+                await response.write(data)
+            await response.write_eof()
     return response
 
 
 @routes.get("/sound_to_video/beats")
 async def beats(request: web.Request) -> web.Response:
     """``{"beats": [seconds, …]}`` of a file. 501 where the library that finds them is not installed."""
-    path = requested_file(request)
-    loop = asyncio.get_running_loop()
+    file = await requested_file(request)
 
     def start() -> asyncio.Future:
-        return loop.run_in_executor(threads, _beats_of, path)
+        return asyncio.get_running_loop().run_in_executor(analysing, _beats_of, file.path)
 
     try:
-        found = await asyncio.shield(once(("beats", stat_key(path)), start))
+        answer = await asyncio.shield(once(("beats", file.key), start))
     except MissingBeatLibrary as error:
         raise refusal(501, str(error)) from error
-    except SoundToVideoError as error:
-        raise refusal(422, str(error)) from error
-    return web.json_response({"beats": found})
+    return web.Response(body=answer, content_type="application/json")
 
 
-def _beats_of(path: Path) -> list[float]:
+def _beats_of(path: Path) -> bytes:
     content = sound_cache.content_of(path)
     found = sound_cache.load_beats(content)
     if found is None:
         found = detect_beats(open_audio(path))
         sound_cache.keep_beats(content, found)
-    return found
+    return json.dumps({"beats": found}).encode("ascii")
 
 
 @routes.get("/sound_to_video/sound")
@@ -64,15 +68,19 @@ async def sound(request: web.Request) -> web.StreamResponse:
 
     ``start`` and ``end`` in seconds take a part of it.
     """
-    path = requested_file(request)
-    try:
-        audio, sample_count = await asyncio.get_running_loop().run_in_executor(None, _opened, path)
-    except SoundToVideoError as error:
-        raise refusal(422, str(error)) from error
-    start, end = (_sample(request, name, audio, default) for name, default in (("start", 0), ("end", sample_count)))
-    if start >= end:
+    start, end = _seconds(request, "start"), _seconds(request, "end")
+    file = await requested_file(request)
+
+    def open_it() -> asyncio.Future:
+        return asyncio.get_running_loop().run_in_executor(opening, _opened, file.path)
+
+    audio, sample_count = await asyncio.shield(once(("sound", file.key), open_it))
+    first = 0 if start is None else min(sample_index(start, audio.sample_rate), sample_count)
+    last = sample_count if end is None else min(sample_index(end, audio.sample_rate), sample_count)
+    if first >= last:
         raise refusal(400, "the range is empty.")
-    return await wav_response(request, audio.trimmed(start, end))
+    part = await in_thread(opening, audio.trimmed, first, last)
+    return await wav_response(request, part, last - first)
 
 
 def _opened(path: Path) -> tuple[Audio, int]:
@@ -81,12 +89,12 @@ def _opened(path: Path) -> tuple[Audio, int]:
     return audio, audio.sample_count
 
 
-def _sample(request: web.Request, name: str, audio: Audio, default: int) -> int:
+def _seconds(request: web.Request, name: str) -> Fraction | None:
+    """A time of the query, 0 for one before the sound; None where it is not given."""
     text = request.rel_url.query.get(name)
     if text is None:
-        return default
+        return None
     try:
-        index = sample_index(exact(text), audio.sample_rate)
-    except (ValueError, ZeroDivisionError) as error:
-        raise refusal(400, f"{name} must be a number of seconds.") from error
-    return min(max(index, 0), audio.sample_count)
+        return max(exact(text), Fraction(0))
+    except (ValueError, ArithmeticError) as error:
+        raise refusal(400, f"{name} must be a number of seconds, not {text[:40]!r}.") from error

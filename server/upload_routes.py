@@ -1,4 +1,4 @@
-"""POST /sound_to_video/upload: a file of any size into the input folder, written as it comes in."""
+"""POST /sound_to_video/upload: a file into the input folder, written as it comes in: its size costs no memory."""
 
 from __future__ import annotations
 
@@ -10,57 +10,166 @@ import os
 import re
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from aiohttp import web
+from comfy.cli_args import args
 
-from .files import checked_parts, folder_of, is_sound, refusal
+from ..core.errors import encodable
+from ..core.sound_endings import may_hold_sound
+from .answers import refusal, too_large
+from .files import checked_parts, folder_of, is_within
+from .workers import in_thread, quick
 
 routes = web.RouteTableDef()
 
 CHUNK_BYTES = 1 << 20
+MOST_NAME_BYTES = 200  # of the 255 that file systems take: " (12)" comes behind it, and other packs' additions
+MOST_AT_ONCE = 64
+STALLED_SECONDS = 60.0
+LIMIT_VARIABLE = "SOUND_TO_VIDEO_MAX_UPLOAD_MB"
+DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)  # on Windows, whatever the ending
+
+_under_way = 0
+
+
+def most_upload_bytes() -> int | None:
+    """What one upload may have: the host's ``--max-upload-size``, or, where the administrator sets it, the variable
+    ``LIMIT_VARIABLE`` of the server's environment in MB. None, for any size: 0 of either."""
+    said = os.environ.get(LIMIT_VARIABLE, "").strip()
+    megabytes = float(said if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", said) else args.max_upload_size)
+    return round(megabytes * 1024 * 1024) or None
 
 
 @routes.post("/sound_to_video/upload")
 async def upload(request: web.Request) -> web.Response:
     """The request's body is the file; ``?filename=voice.wav`` and optionally ``&subfolder=takes`` name it.
 
-    Answers ``{"name": "takes/voice.wav"}``: what a file list shows. A name that is taken gets " (1)" at its end, and
-    an interrupted upload leaves nothing. The host's own upload holds 100 MB at most.
+    Answers ``{"name": "takes/voice.wav"}``: what a file list shows. A name that is taken gets " (1)" at its end. What
+    is refused, interrupted, empty, or sends nothing for ``STALLED_SECONDS`` leaves nothing, no folder either.
     """
     query = request.rel_url.query
-    filename = _plain_name(query.get("filename", ""))
-    if not is_sound(filename):
+    filename = plain_name(query.get("filename", ""))
+    if not may_hold_sound(filename):
         raise refusal(415, f"{filename or 'the file'} is neither audio nor video.")
     folder = folder_of("input")
-    target = folder.joinpath(*(checked_parts(query["subfolder"]) if query.get("subfolder") else ()), filename)
-    temporary: Path | None = None
+    subfolder = query.get("subfolder", "")
+    target = folder.joinpath(*(checked_parts(subfolder) if subfolder else ()), filename)
+    if not await in_thread(quick, is_within, folder, target.parent):
+        raise refusal(400, f"{subfolder!r} leads out of the input folder.")
+    global _under_way
+    if _under_way >= MOST_AT_ONCE:
+        raise refusal(503, f"{MOST_AT_ONCE} uploads are under way already. Try again when one is done.")
+    _under_way += 1
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.parent.resolve().is_relative_to(folder.resolve()):
-            raise refusal(400, f"{query['subfolder']!r} leads out of the input folder.")
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".upload-", suffix=".part", delete=False) as file:
-            temporary = Path(file.name)
-            async for chunk in request.content.iter_chunked(CHUNK_BYTES):
-                await asyncio.to_thread(file.write, chunk)
-        if temporary.stat().st_size == 0:
-            raise refusal(400, f"{filename} is empty.")
-        kept = await asyncio.to_thread(_settle, temporary, target)
+        kept = await _received(request, target)
+    except ConnectionError:
+        raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise refusal(507, f"there is no room left for {filename}.") from error
         raise refusal(422, f"{filename} cannot be written: {error.strerror}.") from error
     finally:
-        if temporary:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        _under_way -= 1
     return web.json_response({"name": kept.relative_to(folder).as_posix()})
 
 
-def _plain_name(filename: str) -> str:
-    """The last part of a name, with what no file system takes replaced."""
-    name = re.sub(r'[<>:"|?*\x00-\x1f]', "_", re.split(r"[/\\]", filename)[-1]).strip(" .")
-    stem, suffix = os.path.splitext(name)
-    return stem[:120] + suffix[:10] if stem else ""
+async def _received(request: web.Request, target: Path) -> Path:
+    """The file that the body has become."""
+    most = most_upload_bytes()
+    _check_size(request.content_length or 0, most, target.name)
+    chunk = await _next_chunk(request)
+    if not chunk:
+        raise refusal(400, f"{target.name} is empty.")
+    partial = await in_thread(quick, _Partial, target)
+    try:
+        size = 0
+        while chunk:
+            size += len(chunk)
+            _check_size(size, most, target.name)
+            await in_thread(quick, partial.file.write, chunk)
+            chunk = await _next_chunk(request)
+        return await in_thread(quick, partial.settle)
+    finally:
+        await asyncio.shield(in_thread(quick, partial.close))
+
+
+async def _next_chunk(request: web.Request) -> bytes:
+    """What has come in; nothing at the end of the body."""
+    try:
+        return await asyncio.wait_for(request.content.read(CHUNK_BYTES), STALLED_SECONDS)
+    except asyncio.TimeoutError as error:
+        raise refusal(408, f"nothing came in for {STALLED_SECONDS:.0f} s: upload the file again.") from error
+
+
+def _check_size(size: int, most: int | None, name: str) -> None:
+    if most is not None and size > most:
+        raise too_large(
+            most,
+            f"{name} is larger than the {most / 1024 / 1024:.0f} MB that this server takes in one upload. Copy it into "
+            f"ComfyUI's input folder, or start ComfyUI with a larger --max-upload-size.",
+        )
+
+
+class _Partial:
+    """A file on its way, under a name that nobody is offered, in a folder that is made for it where there is none."""
+
+    def __init__(self, target: Path):
+        self._target = target
+        self._made = _make_folders(target.parent)
+        try:
+            self.file: BinaryIO = tempfile.NamedTemporaryFile(  # type: ignore[assignment]  # noqa: SIM115
+                dir=target.parent, prefix=".upload-", suffix=".part", delete=False
+            )
+        except OSError:
+            self._remove_folders()
+            raise
+
+    def settle(self) -> Path:
+        """Give it its name, or the next free one."""
+        self.file.close()
+        self._made = []
+        return _settle(Path(self.file.name), self._target)
+
+    def close(self) -> None:
+        """Remove it, and the folders made for it that are still empty; nothing after ``settle``."""
+        self.file.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self.file.name)
+        self._remove_folders()
+
+    def _remove_folders(self) -> None:
+        for folder in reversed(self._made):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Make a folder and those above it; which ones were not there."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+    return missing[::-1]
+
+
+def plain_name(filename: str) -> str:
+    """The last part of a name, with what no file system takes replaced, and no longer than one takes; "" for none."""
+    name = encodable(re.split(r"[/\\]", filename)[-1]) if filename else ""
+    name = re.sub(r'[<>:"|?*\\\x00-\x1f\x7f]', "_", name).strip(" .")
+    stem, ending = os.path.splitext(name)
+    ending = shortened(ending, 20)
+    stem = shortened(stem, MOST_NAME_BYTES - len(ending.encode("utf-8"))).rstrip(" .")
+    if DEVICES.match(stem):
+        stem = f"_{stem}"
+    return stem + ending if stem else ""
+
+
+def shortened(text: str, most_bytes: int) -> str:
+    """The beginning of a text that has no more than so many bytes in UTF-8; no letter is cut."""
+    return text.encode("utf-8")[:most_bytes].decode("utf-8", "ignore")
 
 
 def _settle(temporary: Path, target: Path) -> Path:

@@ -75,6 +75,7 @@ def test_peaks_show_the_sound_and_its_silence(server, samples):
     about = {message["kind"]: message for message, _ in found}
     assert about["sound"] == {
         "kind": "sound",
+        "stamp": about["sound"]["stamp"],
         "duration": 3.5,
         "sample_rate": RATE,
         "channels": 2,
@@ -206,13 +207,17 @@ def test_what_is_no_sound_is_refused_with_a_sentence(server, route):
     assert "lie.mp3" in json.loads(body)["error"]
 
 
-def test_an_upload_larger_than_the_hosts_limit_arrives_whole(server):
-    content = np.random.default_rng(1).integers(0, 256, 101 * 1024 * 1024, np.uint8).tobytes()
-    status, _, body = ask(server, "upload", {"filename": "long recording.wav"}, content)
+def test_an_upload_may_have_what_the_hosts_limit_says_and_no_more(server):
+    content = np.random.default_rng(1).integers(0, 256, 100 * 1024 * 1024 + 1, np.uint8).tobytes()
+    status, _, body = ask(server, "upload", {"filename": "long recording.wav"}, content[:-1])
     assert (status, json.loads(body)) == (200, {"name": "long recording.wav"})
     kept = server.input_directory / "long recording.wav"
-    assert kept.read_bytes() == content
+    assert kept.read_bytes() == content[:-1]
     kept.unlink()
+    status, _, body = ask(server, "upload", {"filename": "long recording.wav"}, content)
+    assert status == 413
+    assert "larger than the 100 MB" in json.loads(body)["error"]
+    assert not list(server.input_directory.glob("long*"))
 
 
 def test_a_second_file_of_the_same_name_gets_a_number_and_the_same_file_its_own(server):

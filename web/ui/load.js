@@ -1,12 +1,13 @@
 /** The panel of Load Audio: the chosen file's waveform, and every way to bring a file in: choose, drop, paste. */
 import { app, captureUndo, setWidgetValue, toast, widgetOf } from "../host.js";
+import { mayHoldSound } from "../lib/endings.js";
 import { Scope } from "../lib/scope.js";
 import { soundFileOf } from "../lib/soundfile.js";
 import { iconButton, make } from "./dom.js";
 import { Listen } from "./listen.js";
 import { addPanel } from "./panel.js";
 import { onTick } from "./ticker.js";
-import { ACCEPTED, mayHaveSound, upload } from "./upload.js";
+import { ACCEPTED, upload } from "./upload.js";
 
 const WAVE_PIXELS = 84;
 const PANEL_PIXELS = 124;
@@ -97,7 +98,7 @@ export class LoadWidget {
   #take(files) {
     this.chooser.value = "";
     if (!files.length) return false;
-    const file = files.find(mayHaveSound);
+    const file = files.find((file) => mayHoldSound(file.name));
     if (file) this.#send(file);
     else toast("warn", "Load Audio", `${files[0].name} is neither audio nor video.`);
     return true;

@@ -1,15 +1,9 @@
-/** Uploads into the input folder, of any size, with their progress. */
+/** Uploads into the input folder with their progress. */
 import { packURL } from "../host.js";
-
-const SUFFIXES = /\.(wav|mp3|m4a|flac|ogg|oga|opus|aac|aiff?|webm|mp4|m4v|mov|mkv)$/i;
-
-/** Whether a file that a person dropped or chose can have sound in it. @param {{name: string, type: string}} file */
-export function mayHaveSound(file) {
-  return /^(audio|video)\//.test(file.type) || SUFFIXES.test(file.name);
-}
+import { ENDINGS } from "../lib/endings.js";
 
 /** For a file chooser. */
-export const ACCEPTED = "audio/*,video/*,.wav,.mp3,.m4a,.flac,.ogg,.opus,.aac,.aif,.aiff,.webm,.mp4,.mov,.mkv";
+export const ACCEPTED = ["audio/*", "video/*", ...ENDINGS.map((ending) => `.${ending}`)].join();
 
 /**
  * Send a file as it is read from the disk, never as a whole in memory.
