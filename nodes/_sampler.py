@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import comfy.model_management
 import comfy.samplers
 import folder_paths
 import torch
@@ -248,6 +249,9 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
     store = SegmentStore(segments_folder()) if inputs.get("keep_segments", True) else None
     host = HostSampler(settings, store, upstream_graph(hidden.dynprompt, hidden.unique_id, MODEL_INPUTS))
     latents = LatentSpool(folder_paths.get_temp_directory())
+    # Before hours of sampling: its file may be touched, replaced or deleted until the clip is written.
+    stop_if_interrupted = comfy.model_management.throw_exception_if_processing_interrupted
+    audio = audio and audio.secured(folder_paths.get_temp_directory(), stop_if_interrupted)
     sample_segments(take, host, latents, say, DriftCorrection(inputs.get("drift_correction", 0.0)))
     video = SampledVideo(family, take, latents, audio)
     ui = {"sound_to_video_plan": [plan.describe()], "sound_to_video_resumed": [host.resumed_runs]}

@@ -6,8 +6,9 @@ import copy
 import hashlib
 import sys
 import weakref
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,6 +38,10 @@ class Source(Protocol):
 
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
         """Consecutive float32 pieces ``[C, n]``, n > 0, that make up ``start`` to ``stop`` exactly; little memory."""
+        ...
+
+    def secure(self, start: int, stop: int, folder: str | Path, on_piece: Callable[[], None]) -> object:
+        """Something that keeps ``start`` to ``stop`` readable while it lives, whatever happens to files."""
         ...
 
 
@@ -141,6 +146,19 @@ class Audio(dict[str, Any]):
     def mixed_to_stereo(self) -> Audio:
         """With two channels at most: more are mixed by ``channels.to_stereo``; mono and stereo stay as they are."""
         return self if self.channels <= MOST_CHANNELS else Audio(_Stereo(self))
+
+    def secured(self, folder: str | Path, on_piece: Callable[[], None] = lambda: None) -> Audio:
+        """The same sound, which no longer needs the file that it comes from.
+
+        While the answer lives, nor does any other ``Audio`` of that file, as far as it is of the same stretch. The
+        samples are decoded into an unnamed file in ``folder``, or into memory where the disk is full. ``on_piece`` is
+        called every second or so; what it raises ends it. Raises SoundToVideoError where the sound cannot be decoded.
+        """
+        stop = self._start + self.sample_count
+        return Audio(_Secured(self._source, self._secure(0, self.sample_count, folder, on_piece)), self._start, stop)
+
+    def _secure(self, start: int, stop: int, folder: str | Path, on_piece: Callable[[], None]) -> object:
+        return self._source.secure(self._start + start, self._start + stop, folder, on_piece)
 
     def reaches(self, sample: int) -> bool:
         """Whether there are at least ``sample`` samples; reads no further into a file than that."""
@@ -308,24 +326,37 @@ class TensorSource:
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
         yield self.waveform[:, start:stop].numpy()
 
+    def secure(self, *_: Any) -> object:
+        return None
 
-class _Faded:
-    """An ``Audio`` with raised-cosine gains at its ends."""
 
-    def __init__(self, audio: Audio, fade_in_samples: int, fade_out_samples: int):
+class _Changed:
+    """What is computed from an ``Audio``, sample by sample."""
+
+    def __init__(self, audio: Audio):
         self.audio = audio
-        self.fade_in = fade_in_samples
-        self.fade_out = fade_out_samples
         self.sample_rate = audio.sample_rate
         self.channels = audio.channels
         self.sample_count = audio.sample_count
 
+    def reaches(self, sample: int) -> bool:
+        return sample <= self.sample_count
+
+    def secure(self, start: int, stop: int, folder: str | Path, on_piece: Callable[[], None]) -> object:
+        return self.audio._secure(start, stop, folder, on_piece)
+
+
+class _Faded(_Changed):
+    """An ``Audio`` with raised-cosine gains at its ends."""
+
+    def __init__(self, audio: Audio, fade_in_samples: int, fade_out_samples: int):
+        super().__init__(audio)
+        self.fade_in = fade_in_samples
+        self.fade_out = fade_out_samples
+
     @property
     def fingerprint(self) -> str:
         return digest("faded", self.audio.fingerprint, self.fade_in, self.fade_out)
-
-    def reaches(self, sample: int) -> bool:
-        return sample <= self.sample_count
 
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
         for piece in self.audio.trimmed(start, stop)._pieces():
@@ -335,26 +366,45 @@ class _Faded:
             start += piece.shape[1]
 
 
-class _Stereo:
+class _Stereo(_Changed):
     """An ``Audio`` of more channels, mixed down."""
 
-    channels = 2
-
     def __init__(self, audio: Audio):
-        self.audio = audio
-        self.sample_rate = audio.sample_rate
-        self.sample_count = audio.sample_count
+        super().__init__(audio)
+        self.channels = MOST_CHANNELS
 
     @property
     def fingerprint(self) -> str:
         return digest("stereo", self.audio.fingerprint)
 
-    def reaches(self, sample: int) -> bool:
-        return sample <= self.sample_count
-
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
         for piece in self.audio.trimmed(start, stop)._pieces():
             yield to_stereo(piece)
+
+
+class _Secured:
+    """A source, and what keeps a stretch of it readable."""
+
+    def __init__(self, source: Source, held: object):
+        self.source, self.held = source, held
+        self.sample_rate, self.channels = source.sample_rate, source.channels
+
+    @property
+    def sample_count(self) -> int:
+        return self.source.sample_count
+
+    @property
+    def fingerprint(self) -> str:
+        return self.source.fingerprint
+
+    def reaches(self, sample: int) -> bool:
+        return self.source.reaches(sample)
+
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        return self.source.read(start, stop)
+
+    def secure(self, start: int, stop: int, folder: str | Path, on_piece: Callable[[], None]) -> object:
+        return self.source.secure(start, stop, folder, on_piece)
 
 
 def fade_gain(samples_from_edge: np.ndarray, fade_samples: int) -> np.ndarray:
