@@ -43,12 +43,12 @@ def _wan_scene(width: int, height: int, seconds: float) -> Any:
     )
 
 
-def _run(take: Any, host: Any, folder: Path, say=lambda text: None, corrected=lambda latents: latents) -> Any:
+def _run(take: Any, host: Any, folder: Path, say=lambda text: None, drift=None) -> Any:
     from sound_to_video.core.latent_spool import LatentSpool
     from sound_to_video.core.sampling import sample_segments
 
     latents = LatentSpool(folder)
-    sample_segments(take, host, latents, say, corrected)
+    sample_segments(take, host, latents, say, drift)
     return latents
 
 
@@ -182,7 +182,7 @@ def drift(model: str, seconds: int, size: int, correction: float) -> dict[str, A
         scene = _wan_scene(size, size, seconds) if model == "wan" else _ltx_scene(size, seconds)
         family = recognise(scene.model)
         take = family.take(scene, plan_scene(family, scene, settings.seed, SEGMENT_SECONDS))
-        latents = _run(take, HostSampler(settings), folder / "temp", corrected=DriftCorrection(correction))
+        latents = _run(take, HostSampler(settings), folder / "temp", drift=DriftCorrection(correction))
         frames = torch.cat([_statistics(group) for group in SampledVideo(family, take, latents, None).stream_frames()])
         picture = _statistics(scene.reference_image)[0]
     window = SEGMENT_SECONDS * round(scene.frame_rate)

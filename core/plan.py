@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
+from .errors import SoundToVideoError
 from .timeline import (
     FrameGrid,
     Number,
@@ -14,11 +15,11 @@ from .timeline import (
     exact,
     frame_rate_in_words,
     frame_time,
-    rounded,
     seconds_in_words,
 )
 
 MAXIMUM_SEED = 2**64
+MAXIMUM_SEGMENTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,14 @@ class Window:
 
     latent_count: latents of one segment, overlap included.
     overlap: latents at the start of a segment that repeat the end of the segment before it.
-    minimum: a last segment shorter than this takes latents from the one before it.
+    minimum: a last segment that adds fewer takes latents from the one before it.
+    multiple: it takes a multiple of these, so that segments go on beginning where the family wants them to.
     """
 
     latent_count: int
     overlap: int = 0
     minimum: int = 1
+    multiple: int = 1
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Segment:
     latent_start, latent_count: the sampled latents in the clip, the overlap included.
     overlap: how many of them, at the start, are already known from the segment before.
     starts_afresh: nothing is carried over from the segment before (the first one, and after a cut).
+    prompt_seconds: the prompts in force at this time are the segment's.
     """
 
     index: int
@@ -50,6 +54,7 @@ class Segment:
     overlap: int
     seed: int
     starts_afresh: bool
+    prompt_seconds: Fraction = Fraction(0)
 
     @property
     def latent_stop(self) -> int:
@@ -63,14 +68,17 @@ class Segment:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be sampled for an audio of ``duration`` seconds."""
+    """What will be sampled for an audio of ``duration`` seconds.
+
+    notes: sentences on what the user may not expect, such as a prompt that no segment takes.
+    """
 
     duration: Fraction
     frame_rate: Fraction
     grid: FrameGrid
     frame_count: int
     segments: tuple[Segment, ...]
-    whole_frame_count: int  # of the whole clip, where this is its opening
+    notes: tuple[str, ...] = ()
 
     @property
     def latent_count(self) -> int:
@@ -89,31 +97,24 @@ class Plan:
         """Time of the first frame that ``segment`` adds to the clip."""
         return frame_time(self.grid.first_frame(segment.latent_start + segment.overlap), self.frame_rate)
 
-    def middle_seconds(self, segment: Segment) -> Fraction:
-        """Time in the middle of the frames that ``segment`` adds to the clip."""
-        stop = min(self.whole_frame_count, self.grid.first_frame(segment.latent_stop))
-        return (self.start_seconds(segment) + frame_time(stop, self.frame_rate)) / 2
+    def seconds(self, segment: Segment) -> Fraction:
+        """How much of the clip ``segment`` adds."""
+        stop = min(self.frame_count, self.grid.first_frame(segment.latent_stop))
+        return frame_time(stop, self.frame_rate) - self.start_seconds(segment)
 
     def opening(self, seconds: Number) -> Plan:
         """The first segments, as many as show ``seconds``: the same segments as in the whole plan."""
-        frame_count = min(self.frame_count, clip_frame_count(seconds, self.frame_rate))
+        frame_count = min(self.frame_count, clip_frame_count(exact(seconds, "preview_seconds"), self.frame_rate))
         latent_count = self.grid.latent_count(frame_count)
         segments = tuple(s for s in self.segments if s.latent_start + s.overlap < latent_count)
         return replace(self, duration=min(self.duration, exact(seconds)), frame_count=frame_count, segments=segments)
 
     def describe(self) -> str:
-        """``8.00 s → 128 frames at 16 fps, 2 segments``"""
+        """``8.00 s → 128 frames at 16 fps, 2 segments``, and each of the notes on a line of its own."""
         frames = "1 frame" if self.frame_count == 1 else f"{self.frame_count} frames"
         segments = "1 segment" if len(self.segments) == 1 else f"{len(self.segments)} segments"
-        return f"{seconds_in_words(self.duration)} → {frames} at {frame_rate_in_words(self.frame_rate)}, {segments}"
-
-
-def window_of(seconds: Number, frame_rate: Number, grid: FrameGrid, default: Window) -> Window:
-    """The family's window, or one of about ``seconds`` of new frames (0 = the family's), never below its minimum."""
-    if not seconds:
-        return default
-    new_latents = rounded(exact(seconds) * exact(frame_rate) / grid.stride)
-    return Window(max(default.minimum, new_latents, 1) + default.overlap, default.overlap, default.minimum)
+        rate = frame_rate_in_words(self.frame_rate)
+        return "\n".join((f"{seconds_in_words(self.duration)} → {frames} at {rate}, {segments}", *self.notes))
 
 
 def plan_clip(
@@ -123,50 +124,88 @@ def plan_clip(
     window: Window,
     seed: int = 0,
     cuts: Sequence[Number] = (),
+    prompts: Sequence[Number] = (),
 ) -> Plan:
     """Plan the segments of a clip as long as its audio.
 
     duration: of the audio, in seconds (> 0).  cuts: times in seconds at which a segment starts afresh.
-    Every segment but the last of a stretch is a full window; no latent is sampled that no frame of the clip needs.
+    prompts: times in seconds at which another prompt comes into force: a segment begins there and goes on from the one
+    before. Both move to the nearest latent; those beyond the clip count for nothing.
+    Between them every segment but the last is a full window; no latent is sampled that no frame of the clip needs.
     Segment ``i`` is sampled with ``seed + i``.
+    Raises SoundToVideoError for a plan of more than ``MAXIMUM_SEGMENTS``.
     """
     duration, frame_rate = exact(duration), exact(frame_rate)
     frame_count = clip_frame_count(duration, frame_rate)
-    latent_count = grid.latent_count(frame_count)
-    boundaries = [0, *_cut_latents(cuts, frame_rate, grid, latent_count), latent_count]
+    spans = _spans(cuts, prompts, frame_rate, grid, grid.latent_count(frame_count))
+    _check_count(duration, spans, window)
     segments: list[Segment] = []
-    for start, stop in pairwise(boundaries):
-        for position, new_latents in _stretch(stop - start, window):
-            overlap = 0 if position == 0 else window.overlap
+    afresh_from = 0
+    for span in spans:
+        if span.starts_afresh:
+            afresh_from = span.start
+        position = span.start
+        for new_latents in _lengths(span.stop - span.start, min(window.overlap, span.start - afresh_from), window):
+            overlap = min(window.overlap, position - afresh_from)
             segments.append(
                 Segment(
                     index=len(segments),
-                    latent_start=start + position - overlap,
+                    latent_start=position - overlap,
                     latent_count=new_latents + overlap,
                     overlap=overlap,
                     seed=(seed + len(segments)) % MAXIMUM_SEED,
-                    starts_afresh=position == 0,
+                    starts_afresh=position == afresh_from,
+                    prompt_seconds=span.prompt_seconds,
                 )
             )
-    return Plan(duration, frame_rate, grid, frame_count, tuple(segments), frame_count)
+            position += new_latents
+    return Plan(duration, frame_rate, grid, frame_count, tuple(segments))
 
 
-def _cut_latents(cuts: Sequence[Number], frame_rate: Fraction, grid: FrameGrid, latent_count: int) -> list[int]:
-    """The latents whose first frames are nearest to the cuts, each once, none at the clip's ends."""
-    frames = [exact(cut) * frame_rate for cut in cuts]
-    latents = {1 + rounded((frame - 1) / grid.stride) for frame in frames if frame >= Fraction(1, 2)}
-    return sorted(latent for latent in latents if 0 < latent < latent_count)
+@dataclass(frozen=True)
+class _Span:
+    """The latents ``start ... stop - 1``, between two times at which something changes."""
+
+    start: int
+    stop: int
+    starts_afresh: bool
+    prompt_seconds: Fraction
 
 
-def _stretch(latent_count: int, window: Window) -> list[tuple[int, int]]:
-    """``(position, new latents)`` of the segments of one stretch without cuts."""
-    lengths = [min(window.latent_count, latent_count)]
+def _spans(
+    cuts: Sequence[Number], prompts: Sequence[Number], frame_rate: Fraction, grid: FrameGrid, latent_count: int
+) -> list[_Span]:
+    def latent_at(time: Number) -> int:
+        return grid.nearest_latent(exact(time) * frame_rate)
+
+    last_times = {0: Fraction(0)}
+    for time in sorted(exact(time) for time in (*cuts, *prompts)):
+        if latent_at(time) < latent_count:
+            last_times[latent_at(time)] = time
+    afresh = {0, *map(latent_at, cuts)}
+    borders = [*last_times, latent_count]
+    return [_Span(start, stop, start in afresh, last_times[start]) for start, stop in pairwise(borders)]
+
+
+def _check_count(duration: Fraction, spans: list[_Span], window: Window) -> None:
+    """Raise for more segments than can be planned, before they are."""
     step = window.latent_count - window.overlap
-    while sum(lengths) < latent_count:
-        lengths.append(min(step, latent_count - sum(lengths)))
+    count = sum(-(-(span.stop - span.start) // step) for span in spans)
+    if count > MAXIMUM_SEGMENTS:
+        raise SoundToVideoError(
+            f"{seconds_in_words(duration)} would take about {count} segments, and at most {MAXIMUM_SEGMENTS} can be "
+            f"planned: choose a shorter part of the sound, or set segment_seconds higher."
+        )
+
+
+def _lengths(latent_count: int, overlap: int, window: Window) -> list[int]:
+    """The new latents of the segments of one span, the first of which repeats ``overlap`` latents."""
+    first = min(window.latent_count - overlap, latent_count)
+    full, rest = divmod(latent_count - first, window.latent_count - window.overlap)
+    lengths = [first, *[window.latent_count - window.overlap] * full, *([rest] if rest else [])]
     if len(lengths) > 1:
-        lack = min(max(0, window.minimum - lengths[-1]), max(0, lengths[-2] - window.minimum))
-        lengths[-2] -= lack
-        lengths[-1] += lack
-    positions = [sum(lengths[:index]) for index in range(len(lengths))]
-    return list(zip(positions, lengths, strict=True))
+        missing = -(-max(0, window.minimum - lengths[-1]) // window.multiple)
+        to_spare = max(0, lengths[-2] - window.minimum) // window.multiple
+        lengths[-2] -= min(missing, to_spare) * window.multiple
+        lengths[-1] += min(missing, to_spare) * window.multiple
+    return lengths

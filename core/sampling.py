@@ -14,13 +14,13 @@ import latent_preview
 import torch
 from comfy.nested_tensor import NestedTensor
 
+from .drift import DriftCorrection
 from .families import Family, Scene, Take
 from .latent_spool import LatentSpool
 from .model_key import model_key
-from .plan import Plan, Segment, plan_clip
-from .prompt_timeline import cut_times
+from .plan import Plan, Segment
 from .segment_store import SegmentStore, content_key
-from .timeline import seconds_in_words
+from .timeline import Number, seconds_in_words
 
 
 @dataclass(frozen=True)
@@ -145,11 +145,12 @@ class HostSampler:
         return after_step
 
 
-def plan_scene(family: Family, scene: Scene, seed: int, segment_seconds: float) -> Plan:
-    """The plan of a scene: as long as its audio, in windows of the family's length or of ``segment_seconds``."""
-    window = family.window_for(scene.frame_rate, segment_seconds)
-    cuts = cut_times(scene.positive, scene.negative)
-    return plan_clip(scene.encoded_audio.duration, scene.frame_rate, family.grid, window, seed, cuts)
+def plan_scene(family: Family, scene: Scene, seed: int, segment_seconds: Number, preview_seconds: Number = 0) -> Plan:
+    """The plan of a scene: as long as its audio, or its opening where ``preview_seconds`` are asked."""
+    conditionings = (scene.positive, scene.negative)
+    return family.plan(
+        scene.encoded_audio.duration, scene.frame_rate, segment_seconds, seed, preview_seconds, conditionings
+    )
 
 
 def segment_in_words(plan: Plan, segment: Segment) -> str:
@@ -163,11 +164,13 @@ def sample_segments(
     host: HostSampler,
     latents: LatentSpool,
     say: Callable[[str], None] = lambda text: None,
-    corrected: Callable[[torch.Tensor], torch.Tensor] = lambda latents: latents,
+    drift: DriftCorrection | None = None,
 ) -> None:
     """Sample every segment of a take, in order, into ``latents``.
 
-    say: shown on the node: the plan, and the segment under way.  corrected: applied to each segment's new latents.
+    say: shown on the node: the plan, and the segment under way.
+    drift: applied to each segment's new latents, anchored anew where a segment starts afresh; a change of prompt alone
+    goes on with the picture, and with the anchor. The store keeps latents as they are sampled.
     """
     plan = take.plan
     host.start(take.steps(host) * len(plan.segments))
@@ -177,5 +180,10 @@ def sample_segments(
         say(f"{plan.describe()}\n{segment_in_words(plan, segment)}")
         if segment.starts_afresh:
             history = latents.from_here()
-        latents.append(corrected(take.sample(segment, history, host)))
+        new_latents = take.sample(segment, history, host)
+        if drift is not None and segment.starts_afresh:
+            drift.anchor(new_latents)
+        elif drift is not None:
+            new_latents = drift.apply(new_latents)
+        latents.append(new_latents)
     say("\n".join([plan.describe(), *([host.store.trouble] if host.store and host.store.trouble else [])]))

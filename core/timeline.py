@@ -4,20 +4,57 @@ Times are exact (``fractions.Fraction``, seconds). Frame ``i`` is the picture at
 a clip of ``duration`` seconds has ``round(duration * frame_rate)`` frames. Nothing else in the pack rounds.
 """
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
+from .errors import SoundToVideoError
+
 Number = int | float | Fraction
 
+LARGEST_NUMBER = 10**15
+LONGEST_TEXT = 100  # characters of a number
+SMALLEST_EXPONENT, LARGEST_EXPONENT = -400, 15  # a float may be as small as 5e-324
+EXPONENT = re.compile(r"[eE]([-+]?\d+)$")
 
-def exact(value: Number | str) -> Fraction:
-    """The value as people write it: ``exact(0.1) == 1/10``, ``exact(29.97) == 2997/100``, ``exact("24000/1001")``."""
-    return value if isinstance(value, Fraction) else Fraction(str(value))
+
+def exact(value: Number | str, name: str = "a number") -> Fraction:
+    """The value as people write it: ``exact(0.1) == 1/10``, ``exact(29.97) == 2997/100``, ``exact("24000/1001")``.
+
+    name: what the error calls the value, such as the input's name.
+    Raises SoundToVideoError, before anything large is computed, for what is no number, not finite or beyond 10**15.
+    """
+    if isinstance(value, Fraction):
+        return value
+    number = Fraction(value) if isinstance(value, int) else _read(str(value).strip())
+    if number is None or abs(number) > LARGEST_NUMBER:
+        raise SoundToVideoError(f"{name} is {_shown(value)}: give a finite number of ordinary size, such as 12.5.")
+    return number
+
+
+def _read(text: str) -> Fraction | None:
+    """The number that a text writes; None for what is no number, or one whose digits alone would take long."""
+    if len(text) > LONGEST_TEXT:
+        return None
+    exponent = EXPONENT.search(text)
+    if exponent and not SMALLEST_EXPONENT <= int(exponent[1]) <= LARGEST_EXPONENT:
+        return None
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int):
+        return "an integer beyond 10**15"
+    text = ascii(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 20 else f"{text[:20]}…"
 
 
 def rounded(value: Number) -> int:
-    """To the nearest integer, halves away from zero for positive values, as JavaScript's ``Math.round`` has it."""
+    """To the nearest integer, halves up, as JavaScript's ``Math.round`` has it."""
     return floor(exact(value) + Fraction(1, 2))
 
 
@@ -71,3 +108,8 @@ class FrameGrid:
     def first_frame(self, latent_index: int) -> int:
         """Index of the first frame that a latent decodes to."""
         return max(0, self.stride * (latent_index - 1) + 1)
+
+    def nearest_latent(self, frame: Number) -> int:
+        """The latent whose first frame is nearest to a frame's index, which may lie between two frames."""
+        frame = exact(frame)
+        return 0 if frame < Fraction(1, 2) else 1 + rounded((frame - 1) / self.stride)

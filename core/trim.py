@@ -26,7 +26,7 @@ def trim(
     Duration. Raises SoundToVideoError when nothing is left, or a
     fade is longer than what is left.
     """
-    start, end = exact(start_seconds), exact(end_seconds)
+    start, end = exact(start_seconds, "start_seconds"), exact(end_seconds, "end_seconds")
     if start < 0:
         start = max(audio.duration + start, Fraction(0))
     if end < 0:

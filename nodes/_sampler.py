@@ -128,7 +128,7 @@ def sampler_inputs(
             step=0.05,
             optional=True,
             advanced=True,
-            tooltip="Hold colour and contrast of later segments to the first one's. 0: as sampled, 1: fully.",
+            tooltip="Hold colour and contrast to those of the first segment since the start or a cut. 0: off, 1: fully.",
         ),
         io.Sigmas.Input(
             "refining_sigmas",
@@ -238,11 +238,11 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
     )
     check_scenes(scene.model, scene.positive, scene.negative)
     family.check(scene)
-    plan = plan_scene(family, scene, settings.seed, inputs["segment_seconds"])
+    preview_seconds = inputs.get("preview_seconds") or 0
+    plan = plan_scene(family, scene, settings.seed, inputs["segment_seconds"], preview_seconds)
     audio = scene.encoded_audio.audio
-    if inputs.get("preview_seconds"):
-        plan = plan.opening(inputs["preview_seconds"])
-        audio = audio and sound_between(audio, 0, plan.duration)
+    if audio and preview_seconds:
+        audio = sound_between(audio, 0, plan.duration)
     say = text_on_node(hidden.unique_id)
     say(plan.describe())
     take = family.take(scene, plan)
@@ -273,11 +273,12 @@ def sigmas_for(family: Family, scheduler: str, sigmas: torch.Tensor | None) -> t
 
 
 def text_on_node(unique_id: str | None) -> Callable[[str], None]:
-    """Shows text on the running node in every open browser; nowhere when there is no server."""
+    """Shows text on the running node in the browser that runs the prompt; nowhere when there is none."""
 
     def say(text: str) -> None:
         server = getattr(PromptServer, "instance", None)
-        if server is not None and unique_id is not None:
-            server.send_progress_text(text, unique_id)
+        client = getattr(server, "client_id", None)
+        if server is not None and client is not None and unique_id is not None:
+            server.send_progress_text(text, unique_id, client)
 
     return say

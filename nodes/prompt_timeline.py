@@ -19,7 +19,7 @@ class PromptTimeline(io.ComfyNode):
             display_name="Prompt Timeline",
             category="sound to video",
             description=(
-                "Prompts at times, one a line: each segment of the clip takes the prompt of its time. "
+                "Prompts at times, one a line: the clip shows each from its time on. "
                 "Goes into the positive input of S2V Sampler or A2V Sampler."
             ),
             search_aliases=["prompt schedule", "prompt travel", "scene change", "lyrics"],
@@ -29,7 +29,7 @@ class PromptTimeline(io.ComfyNode):
                     "timeline",
                     multiline=True,
                     default=EXAMPLE,
-                    tooltip="A time, then the prompt from there on: 0:42 chorus. Times: 12.5, 1:23.45, 1:02:03.",
+                    tooltip="A time, then the prompt from there on: 0:42 chorus. Times: 0:42, 1:02:03.5, 12 s, 12.5.",
                 ),
                 io.Combo.Input(
                     "cuts",

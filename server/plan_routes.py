@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from ..core.errors import SoundToVideoError
 from ..core.families import FAMILIES
 from ..core.families.base import Family
-from ..core.plan import plan_clip, window_of
+from ..core.plan import Plan
+from ..core.prompt_timeline import placed
 from ..core.timeline import exact, sample_index, sample_time
-from .files import refusal
+from .answers import refusal
+from .workers import in_thread, quick
 
 routes = web.RouteTableDef()
 
@@ -35,28 +39,11 @@ async def plan(request: web.Request) -> web.Response:
     """``{"words": "8.00 s → 128 frames at 16 fps, 2 segments", "frame_count": 128, "frame_rate": 16, "segments": 2}``.
 
     Query: ``family`` (an id), ``start`` and ``end`` in seconds, ``sample_rate`` in Hz, and what the sampler's inputs
-    say: ``frame_rate`` and ``segment_seconds`` (0 or absent = the family's own).
+    say: ``frame_rate``, ``segment_seconds`` and ``preview_seconds`` (0 or absent = the family's own, everything), and
+    the times of a Prompt Timeline in seconds of the clip, with commas between: ``prompts``, and ``cuts`` for those at
+    which the picture starts afresh.
     """
-    query = request.rel_url.query
-    family = next((family for family in FAMILIES if family.id == query.get("family")), None)
-    if family is None:
-        raise refusal(404, f"there is no model family {query.get('family')!r}.")
-    try:
-        start, end = exact(query["start"]), exact(query["end"])
-        sample_rate = int(query["sample_rate"])
-        frame_rate = float(query.get("frame_rate") or 0)
-        segment_seconds = float(query.get("segment_seconds") or 0)
-    except (KeyError, ValueError, ZeroDivisionError) as error:
-        raise refusal(400, "start, end and sample_rate must be numbers.") from error
-    if not 0 < sample_rate <= 10_000_000 or not 0 <= start < end <= 1_000_000 or frame_rate < 0 or segment_seconds < 0:
-        raise refusal(400, "start, end and sample_rate are out of range.")
-    try:
-        rate = family.rate(frame_rate)
-    except SoundToVideoError as error:
-        raise refusal(422, str(error)) from error
-    duration = sample_time(sample_index(end, sample_rate) - sample_index(start, sample_rate), sample_rate)
-    window = window_of(segment_seconds, rate, family.grid, family.window)
-    planned = plan_clip(duration, rate, family.grid, window)
+    planned = await in_thread(quick, plan_for, request.rel_url.query)
     return web.json_response(
         {
             "words": planned.describe(),
@@ -65,3 +52,42 @@ async def plan(request: web.Request) -> web.Response:
             "segments": len(planned.segments),
         }
     )
+
+
+def plan_for(query: Mapping[str, str]) -> Plan:
+    """The plan that a query asks for: see ``plan``.
+
+    Raises:
+        web.HTTPException: 404 for an unknown family, 400 for what are no numbers in range, 422 for what the family or
+            the planner refuses.
+    """
+    family = next((family for family in FAMILIES if family.id == query.get("family")), None)
+    if family is None:
+        raise refusal(404, f"there is no model family {query.get('family')!r}.")
+    try:
+        start, end = (exact(query[name], name) for name in ("start", "end"))
+        sample_rate = int(query["sample_rate"])
+        frame_rate, segment_seconds, preview_seconds = (
+            exact(query.get(name) or 0, name) for name in ("frame_rate", "segment_seconds", "preview_seconds")
+        )
+        timeline = [*_timeline(query, "prompts", cut=False), *_timeline(query, "cuts", cut=True)]
+    except SoundToVideoError as error:
+        raise refusal(400, str(error)) from error
+    except (KeyError, ValueError) as error:
+        raise refusal(400, "start, end and sample_rate must be numbers.") from error
+    if not 0 < sample_rate <= 10_000_000 or not 0 <= start < end <= 1_000_000:
+        raise refusal(400, "start, end and sample_rate are out of range.")
+    if frame_rate < 0 or segment_seconds < 0 or preview_seconds < 0:
+        raise refusal(400, "frame_rate, segment_seconds and preview_seconds must be 0 or more.")
+    duration = sample_time(sample_index(end, sample_rate) - sample_index(start, sample_rate), sample_rate)
+    try:
+        rate = family.rate(frame_rate)
+        return family.plan(duration, rate, segment_seconds, preview_seconds=preview_seconds, conditionings=[timeline])
+    except SoundToVideoError as error:
+        raise refusal(422, str(error)) from error
+
+
+def _timeline(query: Mapping[str, str], name: str, cut: bool) -> list:
+    """A CONDITIONING without content at the times that the query names, as Prompt Timeline makes one."""
+    times = filter(None, query.get(name, "").split(","))
+    return [entry for time in times for entry in placed([[None, {}]], exact(time, name), cut)]

@@ -7,8 +7,8 @@ VIDEO and mux know no model's name: they ask the family.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,16 @@ import torch
 
 from ..errors import SoundToVideoError
 from ..latent_spool import LatentHistory
-from ..plan import Plan, Segment, Window, window_of
-from ..timeline import FrameGrid, Number, exact, frame_rate_in_words
+from ..plan import Plan, Segment, Window, plan_clip
+from ..prompt_timeline import cut_times, prompt_times, unexpected_prompts
+from ..timeline import FrameGrid, Number, exact, frame_rate_in_words, rounded
 
 if TYPE_CHECKING:
     from ..encoded_audio import EncodedAudio
     from ..sampling import HostSampler
+
+
+MAXIMUM_FRAME_RATE = 120
 
 
 @dataclass(frozen=True)
@@ -122,20 +126,49 @@ class Family(ABC):
         Yields ``[frames, height, width, 3]`` float32 in 0..1 on the CPU; the first frame is the clip's first.
         """
 
-    def rate(self, asked: float) -> Fraction:
+    def rate(self, asked: Number) -> Fraction:
         """The frame rate to use for what the user asked, 0 being the family's own."""
-        if not asked:
+        rate = exact(asked, "frame_rate")
+        if not rate:
             return self.frame_rate
-        if not self.frame_rate_is_free and exact(asked) != self.frame_rate:
+        if not self.frame_rate_is_free and rate != self.frame_rate:
             raise SoundToVideoError(
-                f"{self.name} makes {frame_rate_in_words(self.frame_rate)}, not {frame_rate_in_words(asked)}: "
+                f"{self.name} makes {frame_rate_in_words(self.frame_rate)}, not {frame_rate_in_words(rate)}: "
                 f"set frame_rate to 0."
             )
-        return exact(asked)
+        if not 0 < rate <= MAXIMUM_FRAME_RATE:
+            raise SoundToVideoError(
+                f"frame_rate is {frame_rate_in_words(rate)}: set it to {MAXIMUM_FRAME_RATE} or less."
+            )
+        return rate
 
     def window_for(self, frame_rate: Fraction, segment_seconds: Number) -> Window:
         """The window for ``segment_seconds`` of new frames a segment, 0 being the family's own."""
-        return window_of(segment_seconds, frame_rate, self.grid, self.window)
+        new_latents = rounded(exact(segment_seconds, "segment_seconds") * frame_rate / self.grid.stride)
+        if not segment_seconds:
+            return self.window
+        return replace(self.window, latent_count=max(self.window.minimum, new_latents, 1) + self.window.overlap)
+
+    def plan(
+        self,
+        duration: Number,
+        frame_rate: Fraction,
+        segment_seconds: Number = 0,
+        seed: int = 0,
+        preview_seconds: Number = 0,
+        conditionings: Sequence[list] = (),
+    ) -> Plan:
+        """The plan of a clip: the one that is sampled, and the one that is shown.
+
+        duration: of the audio, in seconds.  segment_seconds, preview_seconds: as the samplers' inputs of these names.
+        conditionings: the host's CONDITIONING of the samplers' inputs; prompts at times and cuts are borders.
+        """
+        window = self.window_for(frame_rate, segment_seconds)
+        plan = plan_clip(
+            duration, frame_rate, self.grid, window, seed, cut_times(*conditionings), prompt_times(*conditionings)
+        )
+        plan = replace(plan, notes=tuple(unexpected_prompts(plan, window, *conditionings)))
+        return plan.opening(preview_seconds) if preview_seconds else plan
 
     def check_size(self, width: int, height: int, multiple: int | None = None) -> None:
         """Raise for a width or height that is no multiple of ``multiple``, None being the family's own."""

@@ -107,7 +107,7 @@ class LTXAVTake(Take):
 
     def _sample(self, segment: Segment, history: LatentHistory, host: HostSampler) -> torch.Tensor:
         scene = self.scene
-        time = self.plan.middle_seconds(segment)
+        time = segment.prompt_seconds
         positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)
         sound = self.sound(segment)
         overlap = self._overlap(history, segment)
@@ -211,7 +211,7 @@ class LTXAV(Family):
     frame_rate = Fraction(24)
     frame_rate_is_free = True
     grid = FrameGrid(stride=8)
-    window = Window(latent_count=61, overlap=OVERLAP_LATENTS)
+    window = Window(latent_count=61, overlap=OVERLAP_LATENTS, minimum=6, multiple=3)
     size_multiple = SPATIAL_RATIO
     schedules = SCHEDULES
 
@@ -239,12 +239,15 @@ class LTXAV(Family):
 
     def window_for(self, frame_rate: Fraction, segment_seconds: Number) -> Window:
         """Windows that start on a latent of picture and sound where the frame rate allows it (24, 25, 30 fps ...)."""
-        seconds = exact(segment_seconds or WINDOW_SECONDS)
+        seconds = exact(segment_seconds, "segment_seconds") or WINDOW_SECONDS
         step = max(SHORTEST_STEP, 1 + rounded(seconds * frame_rate / self.grid.stride) - OVERLAP_LATENTS)
-        both = (self.grid.stride * AUDIO_RATE / frame_rate).denominator
-        if both <= LONGEST_ALIGNED_STEP:
-            step = max(both, step - step % both)
-        return Window(step + OVERLAP_LATENTS, OVERLAP_LATENTS)
+        aligned = (self.grid.stride * AUDIO_RATE / frame_rate).denominator
+        if aligned > LONGEST_ALIGNED_STEP:
+            aligned = 1
+        step = max(aligned, step - step % aligned)
+        # The last segment adds as much as it repeats, unless segments are so short that two cannot share that.
+        minimum = min(-(-OVERLAP_LATENTS // aligned), step // aligned // 2) * aligned
+        return Window(step + OVERLAP_LATENTS, OVERLAP_LATENTS, max(1, minimum), aligned)
 
     def check(self, scene: Scene) -> None:
         upscaler = scene.option("latent_upscale_model")

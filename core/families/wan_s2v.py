@@ -67,7 +67,7 @@ class WanS2VTake(Take):
         values: dict[str, Any] = {"control_video": self._control_latents(segment)}
         if not segment.starts_afresh:
             values["reference_motion"] = history.last(MOTION_LATENTS)
-        time = self.plan.middle_seconds(segment)
+        time = segment.prompt_seconds
         positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)
         positive = node_helpers.conditioning_set_values(positive, {**values, "audio_embed": audio})
         negative = node_helpers.conditioning_set_values(negative, {**values, "audio_embed": audio * 0.0})

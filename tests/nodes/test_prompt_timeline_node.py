@@ -1,10 +1,11 @@
 """Prompt Timeline through the node: beats, cuts, and what the planner makes of them."""
 
+from fractions import Fraction
+
 import pytest
 import torch
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families.wan_s2v import WanS2V
-from sound_to_video.core.plan import plan_clip
 from sound_to_video.core.prompt_timeline import cut_times, prompt_at
 from sound_to_video.nodes.prompt_timeline import CUTS, PromptTimeline
 
@@ -28,12 +29,13 @@ def clicks(beats_per_minute: float, seconds: float) -> dict:
     return {"waveform": waveform * 0.3, "sample_rate": rate}
 
 
-def test_each_segment_takes_the_prompt_of_its_time():
+def test_each_prompt_is_shown_from_its_time_on():
     conditioning = PromptTimeline.execute(Words(), "0:00 verse\n0:06 chorus", CUTS[0])[0]
-    family = WanS2V()
-    plan = plan_clip(12, 16, family.grid, family.window, cuts=cut_times(conditioning))
-    prompts = [prompt_at(conditioning, plan.middle_seconds(segment)) for segment in plan.segments]
-    assert [[entry[1]["prompt"] for entry in prompt] for prompt in prompts] == [["verse"], ["chorus"], ["chorus"]]
+    plan = WanS2V().plan(12, Fraction(16), conditionings=[conditioning])
+    prompts = [prompt_at(conditioning, segment.prompt_seconds) for segment in plan.segments]
+    assert [[entry[1]["prompt"] for entry in prompt] for prompt in prompts] == [["verse"]] * 2 + [["chorus"]] * 2
+    assert plan.segments[2].latent_start == 25  # its first frame is 97: 6.06 s
+    assert [segment.starts_afresh for segment in plan.segments] == [True, False, False, False]
 
 
 def test_cuts_fall_on_beats_and_start_segments_afresh():
@@ -42,8 +44,7 @@ def test_cuts_fall_on_beats_and_start_segments_afresh():
     start, cut = cut_times(conditioning)
     assert start == 0
     assert abs(cut - 5) < 0.06
-    family = WanS2V()
-    plan = plan_clip(12, 16, family.grid, family.window, cuts=[start, cut])
+    plan = WanS2V().plan(12, Fraction(16), conditionings=[conditioning])
     afresh = [segment for segment in plan.segments if segment.starts_afresh]
     assert [segment.latent_start for segment in afresh] == [0, 21]
 

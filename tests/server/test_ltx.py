@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from sound_to_video.dev_support.client import PromptError
+from sound_to_video.dev_support.client import Client, PromptError
 
 SECONDS = Fraction(23, 10)  # 55.2 frames at 24 fps
 
@@ -111,6 +111,20 @@ def test_sound_alone_in_segments(client, checkpoints, song):
     assert abs(heard - SECONDS) < 0.03
     assert pictures.std() > 5
     assert ", 2 segments" in result.outputs["sampled"]["sound_to_video_plan"][0]
+
+
+def texts(client) -> list[str]:
+    """What the host sent for nodes to show: a binary message of type 3, the length of the node's id, the id, words."""
+    return [message[14:].decode() for message in client.previews if message[:4] == b"\0\0\0\3"]
+
+
+def test_the_plan_is_shown_to_who_runs_the_prompt_and_to_nobody_else(comfy_server, client, checkpoints, song):
+    prompt = graph(checkpoints, song, "A2VSampler", scheduler="simple", segment_seconds=1.0, seed=1818)
+    with Client(comfy_server.url) as other:
+        client.run(prompt)
+        assert any("segment 2 of " in text for text in texts(client))
+        other.run(prompt)  # all from the host's cache: what came to the other browser is what was not meant for it
+        assert texts(other) == []
 
 
 @pytest.mark.parametrize(

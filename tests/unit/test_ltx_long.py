@@ -8,12 +8,13 @@ import pytest
 import torch
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.audio_latents import MIRRORED_LATENTS, AudioLatents
+from sound_to_video.core.drift import DriftCorrection
 from sound_to_video.core.families.ltx_av import LTXAV, OVERLAP_LATENTS, LTXAVTake
 from sound_to_video.core.latent_spool import LatentSpool
 from sound_to_video.core.prompt_timeline import placed
 from sound_to_video.core.sampling import HostSampler, plan_scene, sample_segments
 from sound_to_video.core.segment_store import SegmentStore
-from sound_to_video.tests.ltx import SETTINGS, conditioning, our_latents, scene_of, sound
+from sound_to_video.tests.ltx import SETTINGS, SIZE, conditioning, our_latents, scene_of, sound
 
 SECONDS = 6
 SEGMENT_SECONDS = 2  # 7 latents, 4 of them overlap
@@ -154,13 +155,14 @@ def seam(changes: torch.Tensor, joins: list[int]) -> tuple[float, float]:
     return changes[joins].max().item(), changes[within].quantile(0.95).item()
 
 
-def smooth_clip(ltx_models, rate: int):
+def smooth_clip(ltx_models, rate: int, **changes):
     scene = scene_of(
         ltx_models,
         sweep(12),
         model=smooth_model(ltx_models.model, Fraction(rate)),
         reference_image=None,
         frame_rate=Fraction(rate),
+        **changes,
     )
     latents, plan = our_latents(scene, segment_seconds=4)
     assert len(plan.segments) >= 4
@@ -212,6 +214,77 @@ def test_a_cut_begins_afresh_from_the_image(ltx_models):
     frames = torch.cat(list(LTXAV().decode(LTXAV().take(scene, plan), [clip[:, :, :10], clip[:, :, 10:]])))
     assert plan.segments[1].latent_start == 10  # its first frame is 73: 3.04 s
     assert frames.shape[0] >= plan.frame_count == 144
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+def test_every_prompt_is_sampled_from_its_time_on_and_joined(ltx_models, passes):
+    """Also two within a third of a second: what a segment goes on from is then shorter than an overlap."""
+    (positive,), negative = conditioning()
+    times = [0, 0.2, 0.5, 3]
+    prompts = [entry for n, time in enumerate(times) for entry in placed([[positive[0] + n, {}]], time, False)]
+
+    class Listening(Watched):
+        heard: list[list] = []
+
+        def sample(self, model, positive, negative, latent, seed, **how):
+            self.heard.append(positive)
+            return super().sample(model, positive, negative, latent, seed, **how)
+
+    options = {"latent_upscale_model": ltx_models.upscaler} if passes == 2 else {}
+    scene = scene_of(
+        ltx_models, sound(44100 * SECONDS), positive=prompts, negative=negative, options=options, width=2 * SIZE
+    )
+    plan = plan_scene(LTXAV(), scene, SETTINGS.seed, 0)
+    host, latents = Listening(SETTINGS), LatentSpool(folder_paths.get_temp_directory())
+    take = LTXAV().take(scene, plan)
+    sample_segments(take, host, latents)
+    clip = torch.cat(list(latents), dim=2)
+    assert [(segment.latent_start, segment.overlap) for segment in plan.segments] == [(0, 0), (0, 1), (0, 2), (6, 4)]
+    for number, (entries, segment) in enumerate(zip(host.heard[::passes], plan.segments, strict=True)):
+        (entry,) = entries
+        assert torch.equal(entry[0], positive[0] + number)
+        assert not [key for key in entry[1] if key.startswith("sound_to_video")]
+        known = host.runs[passes * number + passes - 1][0][0][:, :, : segment.overlap]
+        assert torch.equal(known, clip[:, :, segment.latent_start : segment.latent_start + segment.overlap])
+    assert sum(len(frames) for frames in LTXAV().decode(take, list(latents))) >= plan.frame_count
+
+
+@pytest.mark.parametrize("rate", [24, 25, 30])
+def test_no_seam_where_a_prompt_begins(ltx_models, rate):
+    """Also where that is between two latents of the sound: the half of one that it may be off is not seen."""
+    (positive,), _ = conditioning()
+    times = [0, 3.1, 5.3, 9.7]
+    prompts = [entry for time in times for entry in placed([positive], time, False)]
+    _, latents, plan = smooth_clip(ltx_models, rate, positive=prompts)
+    assert {segment.prompt_seconds for segment in plan.segments} == {Fraction(str(time)) for time in times}
+    clip = torch.cat(latents, dim=2)[0].transpose(0, 1)
+    joins = [segment.latent_start + segment.overlap - 1 for segment in plan.segments[1:]]
+    at_joins, within = seam((clip[1:] - clip[:-1]).abs().mean(dim=(1, 2, 3)), joins)
+    assert at_joins <= 1.1 * within
+
+
+def test_a_stopped_run_is_corrected_for_drift_to_the_same_bits(ltx_models, tmp_path):
+    """The anchors, one a scene, are those of the undisturbed run when all segments are found again."""
+    positive, negative = conditioning()
+    cut = placed(positive, 0, False) + placed(positive, 2, True)
+
+    def run():
+        scene = scene_of(ltx_models, sound(44100 * 4), positive=cut, negative=negative)
+        plan = plan_scene(LTXAV(), scene, SETTINGS.seed, 1)
+        host, latents = HostSampler(SETTINGS, SegmentStore(tmp_path)), LatentSpool(folder_paths.get_temp_directory())
+        sample_segments(LTXAV().take(scene, plan), host, latents, drift=DriftCorrection(1.0))
+        return plan, host.resumed_runs, list(latents)
+
+    plan, resumed, latents = run()
+    assert resumed == 0 and [segment.starts_afresh for segment in plan.segments].count(True) == 2
+    anchor = None
+    for segment, piece in zip(plan.segments, latents, strict=True):
+        statistics = piece.mean((0, 2, 3, 4)), piece.std((0, 2, 3, 4))
+        anchor = statistics if segment.starts_afresh else anchor
+        torch.testing.assert_close(statistics, anchor, atol=1e-4, rtol=1e-4)
+    _, resumed, again = run()
+    assert resumed == len(plan.segments)
+    assert all(torch.equal(one, other) for one, other in zip(latents, again, strict=True))
 
 
 def test_a_stopped_run_goes_on_to_the_same_bits(ltx_models, tmp_path):

@@ -4,11 +4,15 @@ import random
 from fractions import Fraction
 
 import pytest
-from sound_to_video.core.plan import Window, plan_clip, window_of
+from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.families.ltx_av import LTXAV
+from sound_to_video.core.families.wan_s2v import WanS2V
+from sound_to_video.core.plan import MAXIMUM_SEGMENTS, plan_clip
+from sound_to_video.core.prompt_timeline import placed
 from sound_to_video.core.timeline import FrameGrid, clip_frame_count, exact, rounded, sample_index
 
-WAN = (FrameGrid(stride=4), Window(latent_count=20, overlap=0, minimum=5), Fraction(16))
-LTX = (FrameGrid(stride=8), Window(latent_count=61, overlap=3, minimum=5), Fraction(24))
+FAMILIES = [WanS2V(), LTXAV()]
+WAN, LTX = ((family.grid, family.window, family.frame_rate) for family in FAMILIES)
 
 
 def test_halves_round_up_as_in_the_browser():
@@ -19,6 +23,23 @@ def test_typed_decimals_are_exact():
     assert exact(0.1) == Fraction(1, 10)
     assert sample_index(0.1, 44100) == 4410
     assert sample_index(1.00001, 192000) == 192002
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1e999999999", "1e-999999999", "9" * 5000, 10**5000, float("nan"), float("inf"), "nan", "soon", "1/0", "\ud800"],
+    ids=lambda value: ascii(value)[:12] if not isinstance(value, int) else "10**5000",
+)
+def test_what_is_no_number_of_ordinary_size_is_refused_with_a_sentence(value):
+    """Before it is computed: 10**999999999 alone would take the host's event loop for good."""
+    with pytest.raises(SoundToVideoError, match=r"^start_seconds is .{1,25}: give a finite number") as refused:
+        exact(value, "start_seconds")
+    str(refused.value).encode()
+
+
+def test_very_small_numbers_are_exact():
+    assert exact(5e-324) == Fraction(5, 10**324)
+    assert exact(-2.5e-17) == Fraction(-25, 10**18)
 
 
 @pytest.mark.parametrize("frame_rate", [Fraction(16), Fraction(24), Fraction(25), Fraction(24000, 1001)])
@@ -74,10 +95,122 @@ def test_cuts_start_segments_afresh_at_the_nearest_latent():
 
 
 def test_asked_segment_length():
-    grid, window, frame_rate = LTX
-    assert window_of(0, frame_rate, grid, window) == window
-    assert window_of(5, frame_rate, grid, window) == Window(15 + 3, 3, 5)
-    assert window_of(0.01, frame_rate, grid, window).latent_count == 5 + 3
+    family = WanS2V()
+    lengths = [family.window_for(Fraction(16), seconds).latent_count for seconds in (0, 3, 0.01)]
+    assert lengths == [20, 12, family.window.minimum]
+
+
+@pytest.mark.parametrize("rate", [12, 16, 24, 25, 30, 48, 50, 60, Fraction(24000, 1001)])
+def test_the_last_segment_of_ltx_adds_as_much_as_it_repeats(rate):
+    """And begins between two latents of the sound no more than the others do."""
+    family, draw = LTXAV(), random.Random(4)
+    for segment_seconds in (0, 5, 10):
+        window = family.window_for(Fraction(rate), segment_seconds)
+        step = window.latent_count - window.overlap
+        assert segment_seconds or window.minimum >= window.overlap
+        for _ in range(200):
+            plan = family.plan(Fraction(draw.randint(1, 1000 * 90), 1000), Fraction(rate), segment_seconds)
+            new = [segment.new_latents for segment in plan.segments]
+            assert new[1:-2] == [step] * len(new[1:-2])
+            assert len(new) == 1 or new[-1] >= window.minimum
+            assert all(segment.latent_start % window.multiple == 0 for segment in plan.segments)
+
+
+def test_forty_seconds_of_ltx():
+    plan = LTXAV().plan(40, Fraction(24))
+    assert [segment.new_latents for segment in plan.segments] == [61, 54, 6]
+
+
+def timeline(times, cut: bool = False) -> list:
+    return [entry for time in times for entry in placed([[f"at {time}", {}]], time, cut)]
+
+
+def shown(plan) -> list[tuple[float, int]]:
+    """The time whose prompts hold, and the first new latent, of every segment."""
+    return [(float(s.prompt_seconds), s.latent_start + s.overlap) for s in plan.segments]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize(
+    ("family", "seconds", "times", "expected"),
+    [
+        (LTXAV(), 40, [0, 12, 24], [(0, 0), (12, 37), (24, 73)]),
+        (LTXAV(), 15, [0, 8], [(0, 0), (8, 25)]),
+        (WanS2V(), 12, [0, 3, 6, 9], [(0, 0), (3, 13), (6, 25), (9, 37)]),
+    ],
+    ids=["ltx 40 s", "ltx 15 s", "wan 12 s"],
+)
+def test_every_prompt_is_shown_from_its_time_on(family, seconds, times, expected, cut):
+    plan = family.plan(seconds, family.frame_rate, conditionings=[timeline(times, cut), timeline([0])])
+    assert shown(plan) == expected
+    assert [segment.starts_afresh for segment in plan.segments] == [True] + [cut] * (len(times) - 1)
+    assert plan.notes == ()
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.id)
+def test_prompts_at_random_times(family):
+    """Each latent once; every border within half a latent of its prompt; joined to what came before; seeds in order."""
+    draw = random.Random(5)
+    for _ in range(200):
+        rate = (
+            family.frame_rate if not family.frame_rate_is_free else draw.choice([Fraction(24), Fraction(30000, 1001)])
+        )
+        seconds = draw.uniform(1, 90)
+        times = sorted({0, *(round(draw.uniform(0, seconds + 5), 2) for _ in range(draw.randint(1, 8)))})
+        plan = family.plan(seconds, rate, draw.choice([0, 0, 4]), 7, 0, [timeline(times)])
+        new = [n for s in plan.segments for n in range(s.latent_start + s.overlap, s.latent_stop)]
+        assert new == list(range(family.grid.latent_count(plan.frame_count)))
+        assert [segment.seed for segment in plan.segments] == list(range(7, 7 + len(plan.segments)))
+        assert [segment.starts_afresh for segment in plan.segments] == [True] + [False] * (len(plan.segments) - 1)
+        done = 0
+        for segment in plan.segments:
+            assert segment.overlap == min(done, family.window.overlap)
+            done += segment.new_latents
+        seen = {segment.prompt_seconds: segment for segment in reversed(plan.segments)}
+        half = family.grid.stride / rate / 2
+        for time, segment in seen.items():
+            assert time == 0 or abs(plan.start_seconds(segment) - time) <= half
+        lost = {exact(time) for time in times} - set(seen)
+        assert len(plan.notes) >= min(len(lost), 1)
+        for time in lost:  # only where the next prompt, or the clip's end, is less than a latent away
+            later = [exact(other) for other in times if other > time] + [exact(seconds)]
+            assert time > exact(seconds) - 2 * half or later[0] - time <= 2 * half
+
+
+def test_prompts_that_no_segment_takes_are_named():
+    plan = WanS2V().plan(12, Fraction(16), conditionings=[timeline([0, 5, 5.1, 6, 99]), timeline([0, 5.1])])
+    assert plan.describe().split("\n")[1:] == [
+        "The prompt at 5.00 s is not shown: the next one begins at 5.10 s, too soon for a segment.",
+        "The prompt at 5.10 s is shown for 1.00 s: a segment should last 1.25 s or more.",
+        "The prompt at 99.00 s is not shown: the clip ends at 12.00 s.",
+    ]
+    many = WanS2V().plan(12, Fraction(16), conditionings=[timeline(range(12))])
+    assert many.notes[2:] == ("10 more prompts are shown briefly or not at all.",)
+    assert [time for time, _ in shown(many)] == list(range(12))
+
+
+def test_other_prompts_leave_the_segments_before_them_as_they_are():
+    """What is finished stays finished: neither segments nor seeds before a time depend on what comes after it."""
+    for family in FAMILIES:
+        one, other = (
+            family.plan(60, family.frame_rate, 0, 3, 0, [timeline(times)]) for times in ([0, 42], [0, 42, 47, 50])
+        )
+        assert one.segments[: len(one.segments) - 1][-1].prompt_seconds in (0, 42)
+        before = [segment for segment in one.segments if segment.prompt_seconds < 42]
+        assert before and list(other.segments[: len(before)]) == before
+
+
+def test_a_first_prompt_holds_from_the_start_whatever_its_time():
+    plan = LTXAV().plan(15, Fraction(24), conditionings=[timeline([5])])
+    assert len(plan.segments) == 1
+
+
+def test_more_segments_than_can_be_planned():
+    family = WanS2V()
+    seconds = MAXIMUM_SEGMENTS * 5 - 1
+    assert len(family.plan(seconds, Fraction(16)).segments) == MAXIMUM_SEGMENTS
+    with pytest.raises(SoundToVideoError, match=r"1000000\.00 s would take about \d+ segments, and at most 10000"):
+        family.plan(1_000_000, Fraction(16), 0.1)
 
 
 def test_the_opening_has_the_segments_of_the_whole_plan():
@@ -88,5 +221,10 @@ def test_the_opening_has_the_segments_of_the_whole_plan():
     assert opening.segments == plan.segments[:2]
     assert plan.opening(500).segments == plan.segments
     assert opening.describe() == "8.00 s → 128 frames at 16 fps, 2 segments"
-    assert [opening.middle_seconds(s) for s in opening.segments] == [plan.middle_seconds(s) for s in plan.segments[:2]]
-    assert plan.opening(1).middle_seconds(plan.segments[0]) == plan.middle_seconds(plan.segments[0])
+
+
+def test_an_opening_has_the_prompts_of_the_whole_plan():
+    times = [timeline([0, 3, 30])]
+    whole, opening = (LTXAV().plan(40, Fraction(24), 0, 0, preview, times) for preview in (0, 5))
+    assert opening.segments == whole.segments[:2]
+    assert opening.frame_count == 120

@@ -320,6 +320,32 @@ def test_a_cut_starts_afresh_and_keeps_the_length(models, conditioning):
     assert torch.equal(frames[cut:], second[1 : 1 + 64 - cut])
 
 
+def test_prompts_change_between_segments_that_go_on(models, conditioning):
+    """Each prompt from its time on, a fifth of a second included, with what was seen before as motion latents."""
+    (first, _), (second, _) = conditioning[0][0], conditioning[1][0]
+    entries = placed([[first, {}]], 0, False) + placed([[second, {}]], 1, False) + placed([[first, {}]], 1.2, False)
+    scene = scene_of(models, conditioning, 3.0, positive=entries)
+    family = WanS2V()
+    plan = plan_scene(family, scene, SETTINGS.seed, 0)
+    seen = []
+
+    class Listening(HostSampler):
+        def sample(self, model, positive, negative, latent, seed, **how):
+            seen.append(positive)
+            return super().sample(model, positive, negative, latent, seed, **how)
+
+    latents = LatentSpool(folder_paths.get_temp_directory())
+    sample_segments(family.take(scene, plan), Listening(SETTINGS), latents)
+    assert [segment.latent_start for segment in plan.segments] == [0, 5, 6]
+    assert [torch.equal(entry[0], text) for (entry,), text in zip(seen, (first, second, first), strict=True)] == [
+        True
+    ] * 3
+    motion = [entry[1].get("reference_motion") for (entry,) in seen]
+    assert motion[0] is None
+    assert torch.equal(motion[1], latents[0])
+    assert torch.equal(motion[2], torch.cat(latents[:2], dim=2))
+
+
 def test_a_model_that_takes_no_audio(checkpoints):
     import comfy.sd
 

@@ -1,0 +1,76 @@
+"""The plan under the waveform is the one that is sampled: asked for as the browser does, against the sampler's."""
+
+from fractions import Fraction
+from itertools import product
+
+import pytest
+import torch
+from aiohttp import web
+from sound_to_video.core.audio import audio_from
+from sound_to_video.core.audio_latents import AudioLatents
+from sound_to_video.core.families import FAMILIES, Scene
+from sound_to_video.core.prompt_timeline import placed
+from sound_to_video.core.sampling import plan_scene
+from sound_to_video.core.trim import trim
+from sound_to_video.server.plan_routes import plan_for
+
+SAMPLE_RATE = 1000
+SOUND = audio_from({"waveform": torch.zeros([1, 1, 100 * SAMPLE_RATE]), "sample_rate": SAMPLE_RATE})
+
+
+def scene_of(family, start: float, end: float, frame_rate: float, prompts=(), cuts=()) -> Scene:
+    latents = torch.zeros([1, 8, 1, 16])
+    text = [[None, {}]]
+    positive = [
+        *[entry for time in prompts for entry in placed(text, time, cut=False)],
+        *[entry for time in cuts for entry in placed(text, time, cut=True)],
+    ]
+    encoded = AudioLatents(trim(SOUND, start, end), latents, latents, Fraction(25))
+    return Scene(None, None, positive or text, text, encoded, 64, 64, family.rate(frame_rate))
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.id)
+def test_the_plan_that_is_shown_is_the_plan_that_is_sampled(family):
+    rates = [0, 12, 23.976, 24, 25, 29.97, 30, 60] if family.frame_rate_is_free else [0, float(family.frame_rate)]
+    ranges = [(0, 0.02), (1.5, 9.5), (0, 12), (0.1, 20.1), (3, 42), (0, 40), (0.333, 99.9)]
+    timelines = [((), ()), ((0, 3, 11.5), ()), ((0,), (2.04, 5))]
+    for rate, (start, end), segment, preview, (prompts, cuts) in product(
+        rates, ranges, [0, 0.1, 2.5, 3, 10], [0, 4.5], timelines
+    ):
+        query = {
+            "family": family.id,
+            "start": str(start),
+            "end": str(end),
+            "sample_rate": str(SAMPLE_RATE),
+            "frame_rate": str(rate),
+            "segment_seconds": str(segment),
+            "preview_seconds": str(preview),
+            "prompts": ",".join(map(str, prompts)),
+            "cuts": ",".join(map(str, cuts)),
+        }
+        sampled = plan_scene(family, scene_of(family, start, end, rate, prompts, cuts), 0, segment, preview)
+        assert plan_for(query) == sampled, query
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"start": "1e999999999"}, 400, "start is '1e999999999': give a finite number"),
+        ({"end": "nan"}, 400, "end is 'nan'"),
+        ({"frame_rate": "nan"}, 400, "frame_rate is 'nan'"),
+        ({"segment_seconds": "inf"}, 400, "segment_seconds is 'inf'"),
+        ({"preview_seconds": "1e-999999999"}, 400, "preview_seconds is "),
+        ({"prompts": "0,5,then"}, 400, "prompts is 'then'"),
+        ({"cuts": "9" * 5000}, 400, "cuts is '999"),
+        ({"sample_rate": "9" * 5000}, 400, "must be numbers"),
+        ({"frame_rate": "1e15"}, 422, "set it to 120 or less"),
+        ({"end": "1000000", "segment_seconds": "0.1"}, 422, "at most 10000 can be planned"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_query_that_cannot_be_planned(change, status, words):
+    query = {"family": "ltx_av", "start": "0", "end": "8", "sample_rate": "44100", **change}
+    with pytest.raises(web.HTTPException) as refused:
+        plan_for(query)
+    assert refused.value.status == status
+    assert words in refused.value.text
