@@ -128,7 +128,7 @@ def sampler_inputs(
             step=0.05,
             optional=True,
             advanced=True,
-            tooltip="Hold colour and contrast to those of the first segment since the start or a cut. 0: off, 1: fully.",
+            tooltip="Hold colour and contrast to the first segment's, after a cut to the cut's. 0: off, 1: fully.",
         ),
         io.Sigmas.Input(
             "refining_sigmas",
