@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import IO, Any
 
@@ -9,6 +10,7 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import ArgumentError
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from .errors import SoundToVideoError
@@ -62,8 +64,9 @@ def open_media(source: str | Path | IO[bytes] | Any, container: str | None = Non
         SoundToVideoError: It is none of ``CONTAINERS``, or has too many streams.
         FFmpegError, OSError: It cannot be opened.
     """
-    path = isinstance(source, str | Path)
-    file = str(Path(source).absolute()) if path else source
+    file = source
+    if isinstance(source, str | Path):
+        file = WideSamples.of(Path(source)) or str(Path(source).absolute())
     try:
         opened = av.open(file, "r", format=container, options=OPTIONS, metadata_errors="ignore")
     except ArgumentError as error:  # what libav answers where a whitelist does not have the container
@@ -72,6 +75,66 @@ def open_media(source: str | Path | IO[bytes] | Any, container: str | None = Non
         opened.close()
         raise _not_media(source)
     return opened
+
+
+class SharedFile:
+    """A file as PyAV wants it, to be read otherwise than it is; closed with the last reference to it."""
+
+    def __init__(self, path: Path):
+        self._file = path.open("rb")
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(size)
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        return self._file.seek(position, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class WideSamples(SharedFile):
+    """A WAV of fewer valid bits than its samples take (24 in 32), read as samples of full width.
+
+    The low bits are 0 then (Microsoft, WAVEFORMATEXTENSIBLE), but libav takes 24 bits in 32 for floating point of Cool
+    Edit (``pcm_f24le`` in its wavdec.c).
+    """
+
+    def __init__(self, path: Path, place: int, bits: int):
+        super().__init__(path)
+        self._place = place
+        self._bytes = struct.pack("<H", bits)
+
+    @classmethod
+    def of(cls, path: Path) -> WideSamples | None:
+        """None for all other files."""
+        with path.open("rb") as file:
+            head = file.read(1 << 14)
+        if head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:12] != b"WAVE":
+            return None
+        at = 12
+        while head[at : at + 4] != b"fmt " and at + 8 < len(head):
+            size = int.from_bytes(head[at + 4 : at + 8], "little")
+            at += 8 + size + size % 2
+        form = head[at + 8 : at + 48]
+        if len(form) < 40 or form[:2] != b"\xfe\xff" or form[24:26] != b"\x01\x00":
+            return None
+        bits, valid = struct.unpack("<H2xH", form[14:20])
+        return cls(path, at + 8 + 18, bits) if bits == 32 and 16 < valid <= 24 else None
+
+    def read(self, size: int) -> bytes:
+        start = self._file.tell()
+        content = bytearray(self._file.read(size))
+        for offset, byte in enumerate(self._bytes):
+            if start <= self._place + offset < start + len(content):
+                content[self._place + offset - start] = byte
+        return bytes(content)
 
 
 def _not_media(source: Any) -> SoundToVideoError:
@@ -114,9 +177,14 @@ def check_picture(name: str, width: int, height: int) -> None:
         )
 
 
-def audio_streams(container: InputContainer) -> list[AudioStream]:
-    """The streams of sound that there is a decoder for."""
-    return [stream for stream in container.streams.audio if stream.codec_context is not None]
+def streams_by_preference(container: InputContainer) -> list[AudioStream]:
+    """The streams of sound that there is a decoder for, the one that is to be heard first.
+
+    As the ffmpeg command line chooses (``choose_stream`` of fftools): those marked default before others, then more
+    channels before fewer, then as they lie in the file.
+    """
+    decodable = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    return sorted(decodable, key=lambda stream: (not stream.disposition & Disposition.default, -stream.channels))
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
@@ -124,6 +192,6 @@ def picture_stream(container: InputContainer) -> VideoStream | None:
     moving = (
         stream
         for stream in container.streams.video
-        if stream.codec_context is not None and "attached_pic" not in str(stream.disposition)
+        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic
     )
     return next(moving, None)

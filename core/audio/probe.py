@@ -1,32 +1,44 @@
 """What the beginning of a file tells about its sound, and how its frames become float32."""
 
+import logging
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame, format_dtypes
+from av.audio.resampler import AudioResampler
 from av.codec.context import Flags2
 from av.container import InputContainer
-from av.error import FFmpegError, InvalidDataError
+from av.error import FFmpegError
 from av.packet import Packet
+from av.stream import Stream
 
 from ..errors import SoundToVideoError
-from ..media import audio_streams, check_sound, open_media
-from .lazy import check_finite
+from ..media import SharedFile, check_sound, open_media, picture_stream, streams_by_preference
 
 PIECE_SAMPLES = 65536
+MOST_FIRST_LENGTHS = 4096
+LATE_SECONDS = Fraction(1, 100)
+"""From here on a sound starts late: MKV rounds times to ms, and no ear or eye notices less."""
+MOST_LATE_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
 class Probe:
     """The audio stream of a file. *Raw* samples are what the decoder puts out from the first packet on; *audible* ones
     are those without the encoder's priming and padding, which the container marks (edit list, CodecDelay, LAME tag,
-    Opus pre-skip, granule position)."""
+    Opus pre-skip, granule position).
+
+    When it is heard: a file of sound alone begins with its first sample, and what cannot be decoded leaves no gap, as
+    with the ffmpeg command line. Beside a moving picture, time is that of the container, which starts with the first of
+    picture and sound: a sound that starts later has silence before it, and a hole in it is silence. A sound that starts
+    earlier than the picture is heard from its beginning.
+    """
 
     path: Path
     container: str
@@ -39,6 +51,10 @@ class Probe:
     head: int  # raw samples before the first audible one
     first_lengths: tuple[int, ...]  # raw samples of the first packets
     declared_pts: int | None  # the stream's length by its header
+    layout: str
+    sample_format: str
+    keeps_clock: bool  # there is a moving picture, which the sound has to stay with
+    delay: int  # samples of silence before the first audible one
 
     @property
     def name(self) -> str:
@@ -47,6 +63,14 @@ class Probe:
     @property
     def is_pcm(self) -> bool:
         return self.codec.startswith("pcm_")
+
+    def is_kind_of(self, frame: AudioFrame) -> bool:
+        """Whether a frame has the rate, channels and kind of samples that the sound begins with."""
+        return (
+            frame.sample_rate == self.rate
+            and frame.layout.nb_channels == self.channels
+            and frame.format.name == self.sample_format
+        )
 
     def raw_position(self, pts: int) -> int:
         return round((pts - self.first_pts) * self.time_base * self.rate)
@@ -62,7 +86,7 @@ class Reading:
     """
 
     def __init__(self, path: Path, stream: int, raw: bool = True, container: str | None = None, offset: int = 0):
-        self._file: IO[bytes] | None = _FromOffset(path, offset) if offset else None  # type: ignore[assignment]
+        self._file = _FromOffset(path, offset) if offset else None
         self.container: InputContainer = open_media(self._file or path, container if offset else None)
         self.stream = self.container.streams[stream]
         self.context = cast(AudioCodecContext, self.stream.codec_context)
@@ -73,9 +97,24 @@ class Reading:
                 other.discard = type(other.discard).all
 
     def packets(self) -> Iterator[Packet]:
-        for packet in self.container.demux(self.stream):
+        """What can be read, up to the end or the first place that cannot be read."""
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except FFmpegError:
+                return
+            if packet is None:
+                return
             if packet.size:
                 yield packet
+
+    def rest(self) -> list[AudioFrame]:
+        """What the decoder holds back after the last packet."""
+        try:
+            return self.context.decode(None)
+        except FFmpegError:
+            return []
 
     def __enter__(self) -> "Reading":
         return self
@@ -86,28 +125,19 @@ class Reading:
             self._file.close()
 
 
-class _FromOffset:
-    """A file that begins ``offset`` bytes late, as PyAV wants it."""
+class _FromOffset(SharedFile):
+    """A file that begins ``offset`` bytes late."""
 
     def __init__(self, path: Path, offset: int):
-        self._file = path.open("rb")
+        super().__init__(path)
         self._offset = offset
         self._file.seek(offset)
-
-    def read(self, size: int) -> bytes:
-        return self._file.read(size)
 
     def seek(self, position: int, whence: int = 0) -> int:
         return self._file.seek(position + self._offset if whence == 0 else position, whence) - self._offset
 
     def tell(self) -> int:
         return self._file.tell() - self._offset
-
-    def seekable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self._file.close()
 
 
 def probe(path: Path) -> Probe:
@@ -130,11 +160,30 @@ def probe(path: Path) -> Probe:
 
 def _probe(path: Path) -> Probe:
     with open_media(path) as container:
-        decodable = audio_streams(container)
-        if not decodable:
-            what = "a sound of an unknown kind" if container.streams.audio else "no sound"
-            raise SoundToVideoError(f"{path.name} has {what}. Choose a file that can be heard.")
-        stream = decodable[0].index
+        if not container.streams.audio:
+            raise SoundToVideoError(f"{path.name} has no sound. Choose a file that can be heard.")
+        candidates = [stream.index for stream in streams_by_preference(container)]
+        if not candidates:
+            raise SoundToVideoError(f"{path.name} has a sound of an unknown kind. Choose a file that can be heard.")
+        picture = picture_stream(container)
+        picture_start = _start_of(picture)
+    for stream in candidates:
+        found = _probe_stream(path, stream, picture is not None, picture_start)
+        if found:
+            return found
+        logging.warning("%s: its sound in stream %d cannot be decoded", path.name, stream)
+    raise SoundToVideoError(f"{path.name} holds 0 samples of sound. Export or record it again.")
+
+
+def _start_of(stream: Stream | None) -> Fraction | None:
+    """Seconds on the container's clock."""
+    if stream is None or stream.start_time is None or stream.time_base is None:
+        return None
+    return stream.start_time * stream.time_base
+
+
+def _probe_stream(path: Path, stream: int, has_picture: bool, picture_start: Fraction | None) -> Probe | None:
+    """None where nothing of the stream can be decoded."""
     lengths: list[int] = []
     head = unmoved = 0
     first: AudioFrame | None = None
@@ -145,14 +194,19 @@ def _probe(path: Path) -> Probe:
             length, kept = count(raw_frames), count(plain_frames)
             first_pts = raw_packet.pts if first_pts is None else first_pts
             first = next(iter(raw_frames), None) if first is None else first
-            lengths.append(length)
+            lengths = [*lengths, length] if len(lengths) < MOST_FIRST_LENGTHS else lengths
             head += length - kept - min(end_padding(raw_packet), length - kept)
             unmoved = unmoved + 1 if kept == length > 0 else 0
             if unmoved == 8:
                 break
         if first is None:
-            raise SoundToVideoError(f"{path.name} holds 0 samples of sound. Export or record it again.")
+            first = next(iter(plain.rest()), None)
+        if first is None:
+            return None
         check_sound(path.name, first.sample_rate, first.layout.nb_channels)
+        time_base = raw.stream.time_base or Fraction(1, first.sample_rate)
+        start = (first_pts or 0) * time_base + Fraction(head, first.sample_rate)
+        late = start - picture_start if picture_start is not None else Fraction(0)
         return Probe(
             path=path,
             container=raw.container.format.name,
@@ -160,20 +214,29 @@ def _probe(path: Path) -> Probe:
             stream=stream,
             rate=first.sample_rate,
             channels=first.layout.nb_channels,
-            time_base=raw.stream.time_base or Fraction(1, first.sample_rate),
+            time_base=time_base,
             first_pts=first_pts or 0,
             head=head,
             first_lengths=tuple(lengths),
             declared_pts=raw.stream.duration,
+            layout=first.layout.name,
+            sample_format=first.format.name,
+            keeps_clock=has_picture,
+            delay=round(late * first.sample_rate) if LATE_SECONDS < late < MOST_LATE_SECONDS else 0,
         )
 
 
 def frames_of(packet: Packet) -> list[AudioFrame]:
     """The frames of a packet; none where it is damaged."""
+    return decoded(packet) or []
+
+
+def decoded(packet: Packet) -> list[AudioFrame] | None:
+    """The frames of a packet, which may be none as yet; None where it is damaged."""
     try:
         return packet.decode()  # type: ignore[return-value]
-    except InvalidDataError:
-        return []
+    except FFmpegError:
+        return None
 
 
 def count(frames: list[AudioFrame]) -> int:
@@ -204,31 +267,75 @@ def samples_of(frame: AudioFrame) -> np.ndarray:
     return np.stack([np.frombuffer(memoryview(plane), dtype, frame.samples) for plane in frame.planes[:channels]])
 
 
-def floats(stored: Iterable[np.ndarray], position: int, sample_rate: int) -> Iterator[np.ndarray]:
+def silence(channels: int, samples: int) -> Iterator[np.ndarray]:
+    """Pieces of zeros [C, n], float32, of ``samples`` together."""
+    while samples > 0:
+        yield np.zeros((channels, min(samples, PIECE_SAMPLES)), np.float32)
+        samples -= PIECE_SAMPLES
+
+
+class Conformed:
+    """Frames as samples of the rate, channels and kind that the sound begins with, as the ffmpeg command line does."""
+
+    def __init__(self, probe: Probe):
+        self._probe = probe
+        self._resampler: AudioResampler | None = None
+        self._given: tuple | None = None
+
+    def samples(self, frame: AudioFrame) -> Iterator[np.ndarray]:
+        if self._probe.is_kind_of(frame):
+            yield from self.rest()
+            yield samples_of(frame)
+            return
+        given = frame.sample_rate, frame.layout.name, frame.format.name
+        if given != self._given:
+            yield from self.rest()
+            self._given = given
+            self._resampler = AudioResampler(self._probe.sample_format, self._probe.layout, self._probe.rate)
+        frame.pts = None
+        yield from self._converted(frame)
+
+    def rest(self) -> Iterator[np.ndarray]:
+        """What the conversion holds back."""
+        if self._resampler:
+            yield from self._converted(None)
+            self._resampler = self._given = None
+
+    def _converted(self, frame: AudioFrame | None) -> Iterator[np.ndarray]:
+        try:
+            frames = self._resampler.resample(frame) if self._resampler else []
+        except (FFmpegError, ValueError):  # a layout without a name
+            return
+        yield from (samples_of(frame) for frame in frames if frame.samples)
+
+
+def floats(stored: Iterable[np.ndarray], say: Callable[[str], None]) -> Iterator[np.ndarray]:
     """Samples [C, n] as stored -> [C, m] float32, full scale 1.0; about PIECE_SAMPLES at a time.
 
     By the rule of core's Load Audio (``f32_pcm``): int / 2^(bits - 1). Unsigned 8-bit, at which core stops with
-    "Unsupported wav dtype", is centred first; float64, which core passes on, is rounded. NaN and infinity raise
-    SoundToVideoError with their time; ``position`` is the first sample's.
+    "Unsupported wav dtype", is centred first; float64, which core passes on, is rounded. NaN and infinity become 0, and
+    ``say`` is told so.
     """
     held: list[np.ndarray] = []
     count = 0
     for samples in stored:
+        if held and (count >= PIECE_SAMPLES or samples.dtype != held[0].dtype):
+            yield _floats(held, say)
+            held, count = [], 0
         held.append(samples)
         count += samples.shape[1]
-        if count >= PIECE_SAMPLES:
-            yield _floats(held, position, sample_rate)
-            position += count
-            held, count = [], 0
     if held:
-        yield _floats(held, position, sample_rate)
+        yield _floats(held, say)
 
 
-def _floats(held: list[np.ndarray], position: int, sample_rate: int) -> np.ndarray:
+def _floats(held: list[np.ndarray], say: Callable[[str], None]) -> np.ndarray:
     samples = np.concatenate(held, axis=1)
     if samples.dtype == np.uint8:
         return (samples.astype(np.float32) - 128) / 128
     if np.issubdtype(samples.dtype, np.integer):
         return samples.astype(np.float32) / 2 ** (8 * samples.itemsize - 1)
-    check_finite(samples, position, sample_rate)
-    return samples.astype(np.float32, copy=False)
+    samples = samples.astype(np.float32, copy=False)
+    if not np.isfinite(samples).all():
+        say("holds samples that are no numbers (NaN or infinite); they are heard as silence")
+        samples = np.where(np.isfinite(samples), samples, np.float32(0))
+    return samples

@@ -9,15 +9,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
-from av.audio.frame import AudioFrame
 from av.error import FFmpegError
 from av.packet import Packet
 
 from ..errors import SoundToVideoError
 from .lazy import seconds
-from .probe import Probe, Reading, count, end_padding, floats, frames_of, samples_of
+from .probe import Conformed, Probe, Reading, count, end_padding, floats, frames_of, samples_of, silence
 
 # Raw samples for which a decoder is fed before the wanted one to be in the state that a decode from the start has left
 # it in, to the bit (measured). MP3: 128 frames, as its bit reservoir spans up to 85 of them at 8 kbit/s.
@@ -35,6 +35,7 @@ class Track(ABC):
 
     def __init__(self, probe: Probe):
         self.probe = probe
+        self._said: set[str] = set()
 
     @abstractmethod
     def sample_count(self) -> int: ...
@@ -50,20 +51,26 @@ class Track(ABC):
         """Pieces [C, n] that make up ``start`` to ``stop``; raises SoundToVideoError where the file is damaged."""
         ...
 
+    def say(self, what: str) -> None:
+        """Tell the log, once a file, what is odd about it; ``what`` follows the file's name."""
+        if what not in self._said:
+            self._said.add(what)
+            logging.warning("%s %s.", self.probe.name, what)
+
     def damaged(self, sample: int) -> SoundToVideoError:
         when = seconds(Fraction(max(sample, 0), self.probe.rate))
         return SoundToVideoError(
-            f"{self.probe.name} is damaged: what follows {when} s cannot be decoded. Trim that stretch away, or export "
-            "the file again."
+            f"{self.probe.name} ends at {when} s, earlier than when it was first read. Load it again; copy it to "
+            "another disk if that does not help."
         )
 
-    def check_frame(self, frame: AudioFrame, sample: int) -> None:
-        if frame.sample_rate != self.probe.rate or frame.layout.nb_channels != self.probe.channels:
-            when = seconds(Fraction(sample, self.probe.rate))
-            raise SoundToVideoError(
-                f"{self.probe.name} changes from {self.probe.channels} channels at {self.probe.rate} Hz to "
-                f"{frame.layout.nb_channels} at {frame.sample_rate} Hz after {when} s. Export it at one rate."
-            )
+
+HOLES = "is damaged: pieces of it cannot be decoded"
+CHANGES = "changes its sample rate or channels on the way; all of it is heard at the first ones"
+
+
+class IrregularError(Exception):
+    """The packets of a file are not where its beginning lets expect them: it has to be decoded from its start."""
 
 
 class SeekingTrack(Track):
@@ -85,9 +92,12 @@ class SeekingTrack(Track):
         ...
 
     def sample_count(self) -> int:
+        return self._raw_end() - self.probe.head
+
+    def _raw_end(self) -> int:
         if self._end is None:
             self._end = self._measure_end()
-        return self._end - self.probe.head
+        return self._end
 
     def packets(self, raw: int) -> Positioned:
         """Packets from the last one on that begins at or before ``raw``."""
@@ -116,9 +126,12 @@ class SeekingTrack(Track):
         """Raw end of the sound, from what the last packets really decode to."""
         rough = self._rough_end()
         for back in (2, 60, rough // self.probe.rate + 1):
-            end, failed = 0, 0
+            end, failed, before = 0, 0, -1
             with closing(self.packets(max(0, rough - back * self.probe.rate - self.preroll))) as packets:
                 for packet, raw in packets:
+                    if raw < before:
+                        raise IrregularError
+                    before = raw
                     length = count(frames_of(packet))
                     failed = 0 if length else failed + 1
                     length = min(length, self._declared_length(packet) or length) - self._end_padding(packet)
@@ -126,7 +139,7 @@ class SeekingTrack(Track):
             if end:
                 break
         if failed:
-            logging.warning("%s: its last %d packets cannot be decoded; the file is cut short", self.probe.name, failed)
+            self.say(f"is cut short: its last {failed} packets cannot be decoded")
         if end <= self.probe.head:
             raise SoundToVideoError(f"{self.probe.name} holds 0 samples of sound. Export or record it again.")
         return end
@@ -140,15 +153,18 @@ class SeekingTrack(Track):
             return 0
         return round(packet.duration * self.probe.time_base * self.probe.rate)
 
-    def spans(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """Raw ranges of an audible one."""
-        return [(start + self.probe.head, stop + self.probe.head)]
+    def spans(self, start: int, stop: int) -> "list[Span]":
+        """What an audible range is made of."""
+        return [Span(start + self.probe.head, stop + self.probe.head)]
 
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        return floats(self._stored(start, stop), start, self.probe.rate)
+        return floats(self._stored(start, stop), self.say)
 
     def _stored(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        for low, high in self.spans(start, stop):
+        for low, high, is_silent in self.spans(start, stop):
+            if is_silent:
+                yield from silence(self.probe.channels, high - low)
+                continue
             if self.probe.codec not in SECTIONED_PREROLL:
                 yield from self._run(low, low, high)
                 continue
@@ -157,26 +173,48 @@ class SeekingTrack(Track):
                 yield from self._run(anchor, max(low, anchor), min(high, anchor + section))
 
     def _run(self, anchor: int, low: int, high: int) -> Iterator[np.ndarray]:
-        """Raw samples ``low`` to ``high`` from a decoder started anew ``preroll`` before ``anchor``."""
+        """Raw samples ``low`` to ``high`` from a decoder started anew ``preroll`` before ``anchor``.
+
+        Where a packet does not decode to what it should, its place is silent, and what follows keeps its own.
+        """
         at = low
-        expected = None
         with closing(self.packets(max(0, anchor - self.preroll))) as packets:
             for packet, raw in packets:
                 if raw >= high:
                     break
-                if expected is not None and raw != expected:
-                    raise self.damaged(at - self.probe.head)
-                frames = frames_of(packet)
-                for frame in frames:
-                    if raw + frame.samples > at:
-                        if raw > at or frame.is_corrupt:
-                            raise self.damaged(at - self.probe.head)
-                        self.check_frame(frame, at - self.probe.head)
-                        piece = samples_of(frame)[:, at - raw : high - raw]
+                for piece in self._pieces_of(packet):
+                    if raw + piece.shape[1] > at:
+                        yield from self._hole(min(raw, high) - at)
+                        at = max(at, raw)
+                        piece = piece[:, at - raw : high - raw]
+                        raw = at
+                        if piece.shape[1]:
+                            yield piece
                         at += piece.shape[1]
-                        yield piece
-                        if at == high:
+                        if at >= high:
                             return
-                    raw += frame.samples
-                expected = raw if at > low else None
-        raise self.damaged(at - self.probe.head)
+                    raw += piece.shape[1]
+        yield from self._hole(high - at)
+
+    def _pieces_of(self, packet: Packet) -> Iterator[np.ndarray]:
+        for frame in frames_of(packet):
+            if self.probe.is_kind_of(frame):
+                yield samples_of(frame)
+                continue
+            conformed = Conformed(self.probe)
+            yield from conformed.samples(frame)
+            yield from conformed.rest()
+            self.say(CHANGES)
+
+    def _hole(self, samples: int) -> Iterator[np.ndarray]:
+        if samples > 0:
+            self.say(f"{HOLES}; they are heard as silence")
+            yield from silence(self.probe.channels, samples)
+
+
+class Span(NamedTuple):
+    """A stretch of raw samples, or of silence that the file does not hold."""
+
+    low: int
+    high: int
+    is_silent: bool = False

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from comfy_extras.nodes_audio import load as core_load
-from sound_to_video.core.audio import open_audio
+from sound_to_video.core.audio import open_audio, tracks
 from sound_to_video.core.audio.file import FileSource
 from sound_to_video.tests.sound_files import chirp, write_sound
 
@@ -187,11 +187,12 @@ def test_streams_that_follow_each_other_in_one_ogg(tmp_path):
     assert torch.equal(audio.trimmed(90000, 100000)["waveform"], whole[:, :, 90000:100000])
 
 
-def test_a_stretch_of_a_long_mp3_reads_only_as_far_as_it_lies(tmp_path):
+def test_a_stretch_of_a_long_mp3_reads_only_as_far_as_it_lies(tmp_path, monkeypatch):
+    monkeypatch.setattr(tracks, "SURVEY_SECONDS", 60)
     samples = chirp(200.0, 8000, 1)
     path = write_sound(tmp_path / "long.mp3", "libmp3lame", samples, 8000)
     source = FileSource(path)
     assert source.reaches(100 * 8000)
-    assert source._track._checkpoints[-1][0] < 130 * 8000
+    assert source._track._seeking._checkpoints[-1][0] < 130 * 8000
     assert source.sample_count == samples.shape[1]
     assert not source.reaches(samples.shape[1] + 1)
