@@ -16,6 +16,7 @@ from comfy.nested_tensor import NestedTensor
 
 from .drift import DriftCorrection
 from .families import Family, Scene, Take
+from .families.memory import explained_out_of_memory
 from .latent_spool import LatentSpool
 from .model_key import model_key
 from .plan import Plan, Segment
@@ -180,7 +181,8 @@ def sample_segments(
         say(f"{plan.describe()}\n{segment_in_words(plan, segment)}")
         if segment.starts_afresh:
             history = latents.from_here()
-        new_latents = take.sample(segment, history, host)
+        with explained_out_of_memory(plan, segment):
+            new_latents = take.sample(segment, history, host)
         if drift is not None and segment.starts_afresh:
             drift.anchor(new_latents)
         elif drift is not None:

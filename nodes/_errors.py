@@ -18,7 +18,7 @@ def named_errors(node_name: str) -> Callable[[Callable[..., Result]], Callable[.
             try:
                 return execute(*args, **kwargs)
             except SoundToVideoError as error:
-                raise SoundToVideoError(f"{node_name}: {error}") from error
+                raise type(error)(f"{node_name}: {error}") from error  # the host sees an out-of-memory error as one
 
         return named
 

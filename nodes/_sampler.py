@@ -17,6 +17,7 @@ from ..core.drift import DriftCorrection
 from ..core.encoded_audio import encoded_audio_from
 from ..core.errors import SoundToVideoError
 from ..core.families import FAMILIES, Family, Scene, recognise
+from ..core.families.memory import explained_out_of_memory
 from ..core.latent_spool import LatentSpool
 from ..core.model_key import upstream_graph
 from ..core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
@@ -245,7 +246,8 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
         audio = sound_between(audio, 0, plan.duration)
     say = text_on_node(hidden.unique_id)
     say(plan.describe())
-    take = family.take(scene, plan)
+    with explained_out_of_memory(plan):
+        take = family.take(scene, plan)
     store = SegmentStore(segments_folder()) if inputs.get("keep_segments", True) else None
     host = HostSampler(settings, store, upstream_graph(hidden.dynprompt, hidden.unique_id, MODEL_INPUTS))
     latents = LatentSpool(folder_paths.get_temp_directory())

@@ -60,7 +60,7 @@ def recognise(model: Any) -> Family:
     if not_yet is not None:
         given = f"is {not_yet}, which this version of the pack does not know yet"
     missing = "".join(f" {sentence}: update the pack." for sentence in MISSING.values())
-    raise SoundToVideoError(f"the connected model {given}. Load one that the pack knows: {known}.{missing}")
+    raise SoundToVideoError(f"the connected model {given}. Load one that does: {known}.{missing}")
 
 
 def _not_yet(model: Any) -> str | None:

@@ -41,8 +41,8 @@ from ..prompt_timeline import prompt_at
 from ..timeline import FrameGrid, Number, clip_frame_count, exact, rounded
 from .base import Family, Scene, Take
 from .ltx_guidance import Guidance, check_guidance, guided, scaled_audio
-from .ltx_memory import check_memory, explained_out_of_memory
 from .ltx_partial_noise import clean_by_token
+from .memory import check_memory
 
 if TYPE_CHECKING:
     from ..sampling import HostSampler
@@ -79,7 +79,7 @@ class LTXAVTake(Take):
         self.sizes = [(scene.width, scene.height)]
         if self.upscaler is not None:
             self.sizes.insert(0, (scene.width // UPSCALE, scene.height // UPSCALE))
-        check_memory(self.refining_model, plan, *self.sizes[-1])
+        check_memory(scene.model, plan, scene.width, scene.height, Fraction(LATENT_CHANNELS, SPATIAL_RATIO**2))
         self.references = self._references()
 
     def _references(self) -> list[torch.Tensor | None]:
@@ -102,10 +102,6 @@ class LTXAVTake(Take):
         return torch.tensor(SCHEDULES.get(host.settings.scheduler, (None, DEFAULT_REFINING))[1])
 
     def sample(self, segment: Segment, history: LatentHistory, host: HostSampler) -> torch.Tensor:
-        with explained_out_of_memory(self.plan, segment):
-            return self._sample(segment, history, host)
-
-    def _sample(self, segment: Segment, history: LatentHistory, host: HostSampler) -> torch.Tensor:
         scene = self.scene
         time = segment.prompt_seconds
         positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)

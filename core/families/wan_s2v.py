@@ -33,6 +33,7 @@ from ..plan import Plan, Segment, Window
 from ..prompt_timeline import prompt_at
 from ..timeline import FrameGrid
 from .base import Family, Scene, Take
+from .memory import check_memory
 from .network_patches import Forward, forward_replaced, with_wrapper
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ MOTION_LATENTS = 19  # 73 frames
 class WanS2VTake(Take):
     def __init__(self, scene: Scene, plan: Plan):
         super().__init__(scene, plan)
+        check_memory(scene.model, plan, scene.width, scene.height, Fraction(1, SPATIAL_RATIO**2))
         self.model = scaled_audio(scene.model, scene.audio_scale)
         self.positive, self.negative = scene.positive, scene.negative
         self.reference_latent: torch.Tensor | None = None

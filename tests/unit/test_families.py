@@ -141,7 +141,7 @@ def test_a_family_drops_out_alone(imported_again, monkeypatch, caplog, host_modu
     assert names == ALL
     assert [family.name for family in families.FAMILIES] == [left] and list(families.MISSING) == [lost]
     assert [record.message for record in caplog.records if f"{lost} cannot be used" in record.message]
-    with pytest.raises(ValueError, match=f"knows: {left}. {lost} cannot be used with this ComfyUI .*: update the pack"):
+    with pytest.raises(ValueError, match=f"does: {left}. {lost} cannot be used with this ComfyUI .*: update the pack"):
         families.recognise(Model("Flux"))
 
 

@@ -1,6 +1,7 @@
 """What LTX-2 cannot work with is said before anything is sampled, with what to do."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import comfy.model_management
 import pytest
@@ -8,7 +9,7 @@ import torch
 from sound_to_video.core.encoded_audio import HostEncodedAudio
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import recognise
-from sound_to_video.core.families.ltx_memory import check_memory, explained_out_of_memory
+from sound_to_video.core.families.memory import check_memory
 from sound_to_video.core.sampling import plan_scene
 from sound_to_video.tests.ltx import our_latents, pictures, scene_of, sound
 
@@ -95,22 +96,10 @@ def test_a_shorter_segment_is_advised_where_it_helps(ltx_models, monkeypatch):
     family = recognise(scene.model)
     monkeypatch.setattr(comfy.model_management, "get_total_memory", lambda device: 20e9)
     with pytest.raises(SoundToVideoError, match=r"set segment_seconds to \d+ or less") as error:
-        check_memory(scene.model, plan_scene(family, scene, 0, 0), scene.width, scene.height)
+        check_memory(scene.model, plan_scene(family, scene, 0, 0), scene.width, scene.height, Fraction(1, 8))
     seconds = int(str(error.value).split("segment_seconds to ")[1].split(" ")[0])
     assert 2 <= seconds < 20
-    check_memory(scene.model, plan_scene(family, scene, 0, seconds), scene.width, scene.height)
-
-
-def test_out_of_memory_while_sampling(ltx_models):
-    scene = scene_of(ltx_models, sound(44100 * 10), reference_image=None)
-    plan = plan_scene(recognise(scene.model), scene, 0, 0)
-    with (
-        pytest.raises(SoundToVideoError, match=r"out of memory in a segment of \d+\.\d s: set segment_seconds to"),
-        explained_out_of_memory(plan, plan.segments[0]),
-    ):
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-    with pytest.raises(RuntimeError, match="something else"), explained_out_of_memory(plan, plan.segments[0]):
-        raise RuntimeError("something else")
+    check_memory(scene.model, plan_scene(family, scene, 0, seconds), scene.width, scene.height, Fraction(1, 8))
 
 
 def test_a_schedule_of_another_family():

@@ -356,3 +356,25 @@ def test_a_model_that_takes_no_audio(checkpoints):
 def test_another_frame_rate_is_refused():
     with pytest.raises(SoundToVideoError, match="makes 16 fps, not 24 fps: set frame_rate to 0"):
         WanS2V().rate(24)
+
+
+def test_a_latent_hears_what_the_alignment_of_sound_and_picture_counts_on(models):
+    """Latent k hears the features 4k-8 ... 4k and is shown as the frames 4k-3 ... 4k: the picture is in time.
+
+    The host's encoder does not put the official 73 copies of the first feature in front, and the first three frames
+    after the reference image's latent are dropped: the two cancel. Were the host to add the padding, clips would lead
+    their sound by 3 frames (187.5 ms), and only this test would tell.
+    """
+    encoder = models[0].model.diffusion_model.casual_audio_encoder
+    features = torch.randn([1, 25, 1024, 12], generator=torch.Generator().manual_seed(4))
+
+    def tokens_that_hear(feature: int) -> list[int]:
+        changed = features.clone()
+        changed[..., feature] += 1
+        before, after = (encoder(given)[1] for given in (features, changed))
+        return (before - after).abs().amax(dim=(0, 2, 3)).nonzero().flatten().tolist()
+
+    heard = {feature: tokens_that_hear(feature) for feature in range(12)}
+    assert [feature for feature, tokens in heard.items() if 0 in tokens] == [0]
+    assert [feature for feature, tokens in heard.items() if 1 in tokens] == [0, 1, 2, 3, 4]
+    assert [feature for feature, tokens in heard.items() if 2 in tokens] == list(range(9))

@@ -1,0 +1,65 @@
+"""Memory that does not do: what to lower, on the node, and an error that the host still sees for what it is."""
+
+import comfy.model_management
+import pytest
+import torch
+from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.families.ltx_av import LTXAV
+from sound_to_video.core.families.memory import OutOfMemory, explained_out_of_memory
+from sound_to_video.core.families.wan_s2v import WanS2V
+from sound_to_video.core.latent_spool import LatentSpool
+from sound_to_video.core.plan import plan_clip
+from sound_to_video.core.sampling import HostSampler, sample_segments
+from sound_to_video.nodes._errors import named_errors
+from sound_to_video.tests.ltx import SETTINGS
+
+WAN = plan_clip(10, 16, WanS2V.grid, WanS2V.window)
+LTX = plan_clip(10, 24, LTXAV.grid, LTXAV.window)
+OF_THE_DEVICE = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+
+class Take:
+    """A clip of which the first segment fails."""
+
+    def __init__(self, plan, error):
+        self.plan, self._error = plan, error
+
+    def steps(self, host):
+        return 1
+
+    def sample(self, segment, history, host):
+        raise self._error
+
+
+def too_large() -> Exception:
+    """What torch raises on the CPU for more than any machine has."""
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    return caught.value
+
+
+@pytest.mark.parametrize("plan", [WAN, LTX], ids=["Wan", "LTX"])
+@pytest.mark.parametrize("error", [OF_THE_DEVICE, too_large(), MemoryError()], ids=["device", "CPU", "Python"])
+def test_every_family_says_what_to_lower(plan, error, tmp_path):
+    @named_errors("S2V Sampler")
+    def execute():
+        sample_segments(Take(plan, error), HostSampler(SETTINGS), LatentSpool(tmp_path))
+
+    message = r"S2V Sampler: out of memory in a segment of \d+\.\d s: set segment_seconds to \d or less, or lower width"
+    with pytest.raises(SoundToVideoError, match=message) as caught:
+        execute()
+    assert comfy.model_management.is_oom(caught.value)  # execution.py: the host unloads all models then
+
+
+def test_before_the_first_segment():
+    with (
+        pytest.raises(OutOfMemory, match="before the first segment: lower width and height"),
+        explained_out_of_memory(WAN),
+    ):
+        raise OF_THE_DEVICE
+
+
+def test_any_other_error_stays_what_it_is():
+    with pytest.raises(RuntimeError, match=r"^mat1 and mat2") as caught, explained_out_of_memory(WAN, WAN.segments[0]):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+    assert type(caught.value) is RuntimeError and not comfy.model_management.is_oom(caught.value)
