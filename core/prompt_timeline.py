@@ -15,6 +15,7 @@ from .timeline import Number, exact, frame_time, seconds_in_words
 START_KEY = "sound_to_video_start_seconds"
 CUT_KEY = "sound_to_video_cut"
 MOST_NOTES = 3
+MOST_TIMES = 8  # in words
 
 WITH_COLONS = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d+(?:\.\d+)?)\s+(\S.*)")
 WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*s\s+(\S.*)", re.IGNORECASE)
@@ -68,6 +69,13 @@ def _with_time(line: str) -> tuple[Fraction, str] | None:
 def _broken(text: str) -> str:
     letter = next(letter for letter in text if not is_encodable(letter))
     return f"half of one, U+{ord(letter):04X}, at letter {text.index(letter) + 1}"
+
+
+def in_words(entries: list[tuple[Fraction, str]]) -> str:
+    """``3 prompts, from 0.00 s, 42.00 s, 75.00 s``: how a timeline was read."""
+    times = [seconds_in_words(start) for start, _ in entries[:MOST_TIMES]]
+    more = ["…"] if len(entries) > MOST_TIMES else []
+    return f"{len(entries)} prompt{'s' if len(entries) > 1 else ''}, from {', '.join([*times, *more])}"
 
 
 def snapped(entries: list[tuple[Fraction, str]], beats: Sequence[Number]) -> list[tuple[Fraction, str]]:

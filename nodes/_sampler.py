@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import comfy.samplers
 import folder_paths
 import torch
 from comfy_api.latest import io
-from server import PromptServer
 
 from ..core.drift import DriftCorrection
 from ..core.encoded_audio import encoded_audio_from
@@ -24,6 +22,7 @@ from ..core.sampling import HostSampler, SamplerSettings, plan_scene, sample_seg
 from ..core.scenes import check_scenes
 from ..core.segment_store import SegmentStore
 from ..core.video import SampledVideo, sound_between
+from ._text import text_on_node
 
 MAXIMUM_SIZE = 16384
 IMAGE_FIT_TOOLTIP = "How the reference image fills width x height: cut to fill it, or whole with black bars."
@@ -272,15 +271,3 @@ def sigmas_for(family: Family, scheduler: str, sigmas: torch.Tensor | None) -> t
     if scheduler not in family.schedules:
         raise SoundToVideoError(f"the scheduler {scheduler} is not one for {family.name}: choose another, say simple.")
     return torch.tensor(family.schedules[scheduler][0])
-
-
-def text_on_node(unique_id: str | None) -> Callable[[str], None]:
-    """Shows text on the running node in the browser that runs the prompt; nowhere when there is none."""
-
-    def say(text: str) -> None:
-        server = getattr(PromptServer, "instance", None)
-        client = getattr(server, "client_id", None)
-        if server is not None and client is not None and unique_id is not None:
-            server.send_progress_text(text, unique_id, client)
-
-    return say

@@ -4,8 +4,9 @@ from comfy_api.latest import io
 
 from ..core.audio import audio_from
 from ..core.beats import detect_beats
-from ..core.prompt_timeline import parse_timeline, placed, snapped
+from ..core.prompt_timeline import in_words, parse_timeline, placed, snapped
 from ._errors import named_errors
+from ._text import text_on_node
 
 CUTS = ("no cuts", "cut at every prompt")
 EXAMPLE = "0:00 verse, a singer alone on a dim stage\n0:42 chorus, bright light, confetti"
@@ -44,6 +45,7 @@ class PromptTimeline(io.ComfyNode):
                 ),
             ],
             outputs=[io.Conditioning.Output()],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -52,6 +54,7 @@ class PromptTimeline(io.ComfyNode):
         entries = parse_timeline(timeline)
         if snap_to_beats_of is not None:
             entries = snapped(entries, detect_beats(audio_from(snap_to_beats_of)))
+        text_on_node(getattr(cls.hidden, "unique_id", None))(in_words(entries))
         conditioning = []
         for start_seconds, prompt in entries:
             encoded = clip.encode_from_tokens_scheduled(clip.tokenize(prompt))

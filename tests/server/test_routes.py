@@ -291,6 +291,9 @@ def test_the_plan_is_told_in_the_planners_words(server):
     plan = json.loads(body)
     assert plan["words"] == "8.00 s → 128 frames at 16 fps, 2 segments"
     assert (plan["frame_count"], plan["frame_rate"], plan["segments"]) == (128, 16, 2)
+    timeline = {"prompts": "0,3", "cuts": "6.04", "preview_seconds": "7"}
+    plan = json.loads(ask(server, "plan", {**query, **timeline})[2])
+    assert plan["words"] == "7.00 s → 112 frames at 16 fps, 3 segments"
 
 
 @pytest.mark.parametrize(
@@ -304,6 +307,11 @@ def test_the_plan_is_told_in_the_planners_words(server):
         ({"end": "nan"}, 400),
         ({"segment_seconds": "-1"}, 400),
         ({"frame_rate": "25"}, 422),
+        ({"start": "1e999999999"}, 400),
+        ({"end": "1e-999999999"}, 400),
+        ({"frame_rate": "nan"}, 400),
+        ({"segment_seconds": "inf"}, 400),
+        ({"end": "1000000"}, 422),
     ],
     ids=str,
 )

@@ -263,6 +263,23 @@ def test_no_seam_where_a_prompt_begins(ltx_models, rate):
     assert at_joins <= 1.1 * within
 
 
+def test_another_text_at_a_time_leaves_the_segments_before_it_as_they_are(ltx_models, tmp_path):
+    (positive,), negative = conditioning()
+
+    def run(chorus):
+        prompts = placed([positive], 0, False) + placed([[positive[0] + chorus, {}]], 3, False)
+        scene = scene_of(ltx_models, sound(44100 * SECONDS), positive=prompts, negative=negative)
+        plan = plan_scene(LTXAV(), scene, SETTINGS.seed, 1)
+        host, latents = HostSampler(SETTINGS, SegmentStore(tmp_path)), LatentSpool(folder_paths.get_temp_directory())
+        sample_segments(LTXAV().take(scene, plan), host, latents)
+        return plan, host.resumed_runs
+
+    plan, _ = run(1)
+    verse = [segment for segment in plan.segments if segment.prompt_seconds < 3]
+    assert 1 < len(verse) < len(plan.segments)
+    assert run(2) == (plan, len(verse))
+
+
 def test_a_stopped_run_is_corrected_for_drift_to_the_same_bits(ltx_models, tmp_path):
     """The anchors, one a scene, are those of the undisturbed run when all segments are found again."""
     positive, negative = conditioning()

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.prompt_timeline import cut_times, parse_timeline, placed, prompt_at, snapped
+from sound_to_video.core.prompt_timeline import cut_times, in_words, parse_timeline, placed, prompt_at, snapped
 
 
 def test_a_timeline_as_people_write_it():
@@ -56,6 +56,12 @@ def test_a_number_is_a_time_only_where_it_cannot_count_something(text, times):
 def test_a_timeline_that_cannot_be_read(text, words):
     with pytest.raises(SoundToVideoError, match=words):
         parse_timeline(text)
+
+
+def test_how_a_timeline_was_read_is_said_in_words():
+    assert in_words(parse_timeline("0:00 verse\n2 guitars\n0:42.5 chorus")) == "2 prompts, from 0.00 s, 42.50 s"
+    assert in_words([(Fraction(n), "") for n in range(20)]).startswith("20 prompts, from 0.00 s, 1.00 s, ")
+    assert in_words([(Fraction(n), "") for n in range(20)]).endswith("7.00 s, …")
 
 
 def test_each_time_has_its_prompt():
