@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
-import comfy.utils
 import torch
 from comfy.cli_args import args
 from comfy.ldm.modules.attention import optimized_attention
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from .segment_store import content_key
 
-SAMPLED_NUMBERS = 16  # of each tensor: enough to tell two checkpoints apart, little enough to read in a moment
+SAMPLED_NUMBERS = 16  # of each tensor, in a row: one page of a file that is read when touched
 
 
 def model_key(model: Any, graph: Any) -> str:
@@ -20,18 +21,13 @@ def model_key(model: Any, graph: Any) -> str:
 
     graph: from ``upstream_graph``: patches are functions, which only the nodes that made them can tell apart.
     """
-    # What the host patches into the loaded model reads differently then, so that the patches speak for it.
-    replaced = (*model.object_patches, *model.object_patches_backup, "model_sampling.")
-    weights = [
-        [name, tuple(tensor.shape) if name in model.patches else _weight(model, name, tensor)]
-        for name, tensor in model.model.state_dict().items()
-        if not name.startswith(replaced)
-    ]
-    patches = [[name, _patch_values(patch)] for name, patch in sorted(model.patches.items())]
-    sampling = model.get_model_object("model_sampling")
+    samples = _Samples()
+    for name, tensor, dtype in _weights(model):
+        samples.add(name, tensor, dtype)
+    patches = [[name, _patch_values(patch, samples)] for name, patch in sorted(model.patches.items())]
     settings = [
         sorted(model.object_patches.items(), key=itemgetter(0)),
-        [type(sampling).__mro__[1].__name__, sampling.state_dict()],
+        type(model.get_model_object("model_sampling")).__mro__[1].__name__,
         model.model_options,
         str(model.load_device),
         str(model.model.get_dtype_inference()),
@@ -39,16 +35,35 @@ def model_key(model: Any, graph: Any) -> str:
         optimized_attention.__name__,
         sorted(map(str, args.fast or [])),
     ]
-    return content_key(type(model.model).__name__, weights, patches, settings, graph)
+    return content_key(type(model.model).__name__, samples.labels, samples.numbers(), patches, settings, graph)
 
 
-def _weight(model: Any, name: str, tensor: torch.Tensor) -> list[Any]:
-    """A weight as it is in the model before the host patches or casts it in place."""
-    if name in model.backup:
-        tensor = model.backup[name].weight
-    path, _, parameter = name.rpartition(".")
-    module = comfy.utils.get_attr(model.model, path) if path else model.model
-    return _sampled(tensor, getattr(module, f"{parameter}_comfy_model_dtype", None))
+def _weights(model: Any) -> Iterator[tuple[str, torch.Tensor, torch.dtype | None]]:
+    """Every parameter and buffer by name, as it is before the host patches or casts it, and what it is cast to.
+
+    Not from ``state_dict()``: layers may answer it with anything (ComfyUI-GGUF: empty tensors, one of them made up).
+    Modules that object patches of another clone replace for now are read as they are in this one.
+    """
+    replaced = {**model.object_patches_backup, **model.object_patches}
+    originals = {
+        **model.backup_buffers,
+        **{name: entry.weight for name, entry in model.backup.items()},
+        **{name: entry[0] for name, entry in model.hook_backup.items()},
+    }
+
+    def walk(module: torch.nn.Module, prefix: str, in_place: bool) -> Iterator[tuple[str, torch.Tensor, Any]]:
+        """in_place: what the host has patched and cast is this module, not one that now stands in its place."""
+        passing = getattr(module, "_non_persistent_buffers_set", ())
+        buffers = [entry for entry in module.named_buffers(recurse=False) if entry[0] not in passing]
+        for name, tensor in [*module.named_parameters(recurse=False), *buffers]:
+            original = originals.get(prefix + name, tensor) if in_place else tensor
+            yield prefix + name, original, getattr(module, f"{name}_comfy_model_dtype", None)
+        for name, child in module.named_children():
+            own = replaced.get(prefix + name, child)
+            if isinstance(own, torch.nn.Module):
+                yield from walk(own, f"{prefix}{name}.", in_place and own is child)
+
+    return walk(model.model, "", True)
 
 
 def upstream_graph(prompt: Any, node_id: str | None, input_names: tuple[str, ...]) -> Any:
@@ -75,18 +90,63 @@ def _source(prompt: Any, value: Any, known: dict[str, str]) -> Any:
     return [value[1], known[node_id]]
 
 
-def _sampled(tensor: torch.Tensor, dtype: torch.dtype | None = None) -> list[Any]:
-    """Shape, and some of the numbers as they read in ``dtype`` (None: the tensor's own)."""
-    flat = tensor.detach().reshape(-1)
-    step = max(1, flat.numel() // SAMPLED_NUMBERS)
-    return [tuple(tensor.shape), flat[::step][: SAMPLED_NUMBERS + 1].to(dtype or tensor.dtype).float().cpu()]
+class _Samples:
+    """What many tensors are: name, type, shape, and a few numbers of each, fetched from each device in one go."""
+
+    def __init__(self):
+        self.labels: list[str] = []
+        self._pieces: list[torch.Tensor] = []
+
+    def add(self, name: str, tensor: torch.Tensor, dtype: torch.dtype | None = None) -> None:
+        """dtype: what the host casts the tensor to when it loads it; None: nothing."""
+        parts = _plain_parts(tensor)
+        cast = dtype if len(parts) == 1 and dtype is not None else None
+        self.labels.append(f"{name} {type(tensor).__name__} {tuple(tensor.shape)} {getattr(tensor, 'tensor_type', '')}")
+        for part in parts:
+            self.labels.append(f"{tuple(part.shape)} {cast or part.dtype}")
+            if not part.is_meta:
+                self._pieces.append(_numbers(part).to(cast or part.dtype).view(torch.uint8))
+
+    def numbers(self) -> torch.Tensor:
+        """The numbers of all tensors in order, as bytes, ``[n]`` on the CPU."""
+        of_device: dict[torch.device, list[int]] = {}
+        for index, piece in enumerate(self._pieces):
+            of_device.setdefault(piece.device, []).append(index)
+        here = list(self._pieces)
+        for indices in of_device.values():
+            pieces = [self._pieces[index] for index in indices]
+            fetched = torch.cat(pieces).cpu().split([len(piece) for piece in pieces])
+            for index, piece in zip(indices, fetched, strict=True):
+                here[index] = piece
+        return torch.cat(here) if here else torch.zeros(0, dtype=torch.uint8)
 
 
-def _patch_values(value: Any) -> Any:
-    """A LoRA or other weight patch with its tensors sampled."""
+def _plain_parts(tensor: torch.Tensor) -> list[torch.Tensor]:
+    """The tensor without its own class; for one that is made of others (the host's quantised weights), those."""
+    tensor = tensor.detach()
+    if is_traceable_wrapper_subclass(tensor):
+        names, _ = tensor.__tensor_flatten__()
+        return [part for name in names for part in _plain_parts(getattr(tensor, name))]
+    return [tensor.as_subclass(torch.Tensor)]
+
+
+def _numbers(tensor: torch.Tensor) -> torch.Tensor:
+    """``SAMPLED_NUMBERS`` from the middle of a tensor, or as many as it has, ``[n]``."""
+    count = min(tensor.numel(), SAMPLED_NUMBERS)
+    start = (tensor.numel() - count) // 2
+    if tensor.is_contiguous():
+        return tensor.view(-1)[start : start + count]
+    whole_numbers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[tensor.element_size()]
+    indices = torch.arange(start, start + count, device=tensor.device)
+    return tensor.view(whole_numbers).take(indices).view(tensor.dtype)
+
+
+def _patch_values(value: Any, samples: _Samples) -> Any:
+    """A LoRA or other weight patch, its tensors put among the samples."""
     if isinstance(value, torch.Tensor):
-        return _sampled(value)
+        samples.add("patch", value)
+        return None
     if isinstance(value, list | tuple):
-        return [_patch_values(item) for item in value]
+        return [_patch_values(item, samples) for item in value]
     weights = getattr(value, "weights", None)
-    return [type(value).__name__, _patch_values(weights)] if weights is not None else value
+    return [type(value).__name__, _patch_values(weights, samples)] if weights is not None else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -80,29 +81,26 @@ class HostSampler:
         *,
         noise_mask: torch.Tensor | NestedTensor | None = None,
         sigmas: torch.Tensor | None = None,
-        guider: comfy.samplers.CFGGuider | None = None,
+        cfg: float | None = None,
     ) -> Any:
         """One run of the host's sampler loop; the same numbers as core's KSampler with the same inputs.
 
         latent: ``[1, C, T, H, W]`` or the host's NestedTensor of several modalities.
-        guider: one that already carries model and conditioning, where CFG alone does not do.
+        cfg: in place of the settings' own.
         A run that the store has is not sampled again.
         """
         sigmas = self.sigmas(model) if sigmas is None else sigmas
-        key = None
-        if self.store is not None:
-            how = [seed, sigmas, self.settings.sampler_name, self.settings.cfg, guider and vars(guider)]
-            key = content_key(self._model_key(model), positive, negative, latent, noise_mask, how)
-            kept = self.store.load(key)
-            if kept is not None:
-                self.resumed_runs += 1
-                self._step(len(sigmas) - 1)
-                kept = [part.to(comfy.model_management.intermediate_device()) for part in kept]
-                return kept[0] if len(kept) == 1 else NestedTensor(kept)
-        if guider is None:
-            guider = comfy.samplers.CFGGuider(model)
-            guider.set_conds(positive, negative)
-            guider.set_cfg(self.settings.cfg)
+        cfg = self.settings.cfg if cfg is None else cfg
+        key = self._key(model, positive, negative, latent, noise_mask, [seed, sigmas, self.settings.sampler_name, cfg])
+        kept = self.store.load(key) if self.store is not None and key is not None else None
+        if kept is not None:
+            self.resumed_runs += 1
+            self._step(len(sigmas) - 1)
+            kept = [part.to(comfy.model_management.intermediate_device()) for part in kept]
+            return kept[0] if len(kept) == 1 else NestedTensor(kept)
+        guider = comfy.samplers.CFGGuider(model)
+        guider.set_conds(positive, negative)
+        guider.set_cfg(cfg)
         samples = guider.sample(
             comfy.sample.prepare_noise(latent, seed),
             latent,
@@ -121,6 +119,17 @@ class HostSampler:
         if self.store is not None and key is not None and finite:
             self.store.save(key, list(samples.unbind()) if samples.is_nested else [samples])
         return samples
+
+    def _key(self, model, *values: Any) -> str | None:
+        """The key of a run; None where it is not kept, or where something of it has no name."""
+        if self.store is None:
+            return None
+        try:
+            return content_key(self._model_key(model), *values)
+        except Exception as error:  # other packs put anything into a MODEL: what it is must never stop a run
+            logging.debug("Sound to Video: no key for this run", exc_info=True)
+            self.store.cannot_keep(f"something in the MODEL or the conditioning has no name ({error})")
+            return None
 
     def _model_key(self, model) -> str:
         if id(model) not in self._model_keys:

@@ -111,9 +111,13 @@ class SegmentStore:
             partial.replace(path)
         except OSError as error:
             self._discard(partial)
-            if self.trouble is None:
-                self.trouble = f"finished segments are not kept: {error.strerror or error} ({self.folder})"
-                logging.warning("Sound to Video: %s", self.trouble)
+            self.cannot_keep(f"{error.strerror or error} ({self.folder})")
+
+    def cannot_keep(self, reason: str) -> None:
+        """Say why something is not kept: once, in the log and in ``trouble``."""
+        if self.trouble is None:
+            self.trouble = f"finished segments are not kept: {reason}"
+            logging.warning("Sound to Video: %s", self.trouble)
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.segment"

@@ -24,7 +24,6 @@ import comfy.ldm.lightricks.latent_upsampler
 import comfy.model_base
 import comfy.model_management
 import comfy.nested_tensor
-import comfy.samplers
 import node_helpers
 import torch
 from comfy_extras.nodes_lt import preprocess
@@ -118,9 +117,6 @@ class LTXAVTake(Take):
             picture, sound = result.unbind()
             picture = LTXVLatentUpsampler.execute({"samples": picture}, self.upscaler, scene.vae)[0]["samples"]
             latent, mask = self._joint(picture, sound, self.references[1], 1.0, segment, overlap)
-            guider = comfy.samplers.CFGGuider(self.refining_model)
-            guider.set_conds(positive, negative)
-            guider.set_cfg(1.0)
             result = host.sample(
                 self.refining_model,
                 positive,
@@ -129,7 +125,7 @@ class LTXAVTake(Take):
                 segment.seed,
                 noise_mask=mask,
                 sigmas=self._refining_sigmas(host),
-                guider=guider,
+                cfg=1.0,
             )
         return result.unbind()[0][:, :, segment.overlap :]
 

@@ -1,0 +1,127 @@
+"""Stopped runs of models as people load them are found again, and never those of another model."""
+
+import contextlib
+from fractions import Fraction
+
+import folder_paths
+import pytest
+import torch
+from sound_to_video.core.families import Scene, recognise
+from sound_to_video.core.latent_spool import LatentSpool
+from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
+from sound_to_video.core.segment_store import SegmentStore
+from sound_to_video.tests import ltx
+from sound_to_video.tests.quantised import load_quantised
+
+SETTINGS = SamplerSettings(seed=5, steps=1, cfg=1.0, sampler_name="euler", scheduler="simple")
+SEGMENT_SECONDS = 0.5
+
+
+pytestmark = pytest.mark.usefixtures("as_in_a_node")
+
+
+class Stop(Exception):
+    pass
+
+
+def sampled(scene: Scene, store: SegmentStore | None, stop_at: str = "never") -> tuple[torch.Tensor, int]:
+    """The clip's latents, and how many runs of the sampler were found finished."""
+
+    def say(text: str) -> None:
+        if stop_at in text:
+            raise Stop
+
+    family = recognise(scene.model)
+    family.check(scene)
+    host = HostSampler(SETTINGS, store)
+    latents = LatentSpool(folder_paths.get_temp_directory())
+    take = family.take(scene, plan_scene(family, scene, SETTINGS.seed, SEGMENT_SECONDS))
+    sample_segments(take, host, latents, say)
+    return latents.tensor().clone(), host.resumed_runs
+
+
+@pytest.fixture(scope="module")
+def wan_scene(checkpoints):
+    import comfy.sd
+    import comfy.utils
+    from sound_to_video.core.encoded_audio import encoded_audio_from
+
+    vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
+    generator = torch.Generator().manual_seed(2)
+    samples = round(1.2 * 16000)
+    layers = tuple(torch.randn([1, (samples - 400) // 320 + 1, 1024], generator=generator) for _ in range(25))
+    encoding = {"encoded_audio": layers[-1], "encoded_audio_all_layers": layers, "audio_samples": samples}
+    positive, negative = ltx.conditioning()
+
+    def scene(model) -> Scene:
+        return Scene(
+            model=model,
+            vae=vae,
+            positive=positive,
+            negative=negative,
+            encoded_audio=encoded_audio_from(encoding),
+            reference_image=ltx.pictures(),
+            width=64,
+            height=64,
+            frame_rate=Fraction(16),
+        )
+
+    return scene
+
+
+@pytest.fixture(scope="module")
+def ltx_scene(ltx_models):
+    return lambda model: ltx.scene_of(ltx_models, ltx.sound(44100), model=model)
+
+
+@pytest.fixture(params=["wan_s2v", "ltx_av"])
+def kind(request):
+    """The checkpoint's name, and a scene for a MODEL made of it."""
+    return request.param, request.getfixturevalue({"wan_s2v": "wan_scene", "ltx_av": "ltx_scene"}[request.param])
+
+
+def test_a_stopped_run_of_a_quantised_model_goes_on(checkpoints, kind, tmp_path):
+    """ComfyUI-GGUF's layers answer state_dict() with empty tensors: reading numbers of those stopped every run."""
+    name, scene = kind
+    store = SegmentStore(tmp_path)
+
+    def model(seed: int = 0):
+        return load_quantised(checkpoints.path(name), seed)
+
+    undisturbed, _ = sampled(scene(model()), None)
+    with contextlib.suppress(Stop):
+        sampled(scene(model()), store, stop_at="segment 2")
+    latents, resumed = sampled(scene(model()), store)
+    assert (resumed, store.trouble) == (1, None)
+    assert latents.equal(undisturbed)
+    assert sampled(scene(model(seed=1)), store)[1] == 0
+
+
+def test_patches_of_a_quantised_model_count_and_its_loading_does_not(checkpoints, wan_scene, tmp_path):
+    store = SegmentStore(tmp_path)
+    model = load_quantised(checkpoints.path("wan_s2v"))
+    patched = model.clone()
+    name = "diffusion_model.blocks.0.self_attn.q.weight"
+    patched.add_patches({name: (torch.full([48, 48], 0.5),)}, 0.7)
+    first, _ = sampled(wan_scene(model), store)
+    second, resumed = sampled(wan_scene(patched), store)
+    assert resumed == 0
+    assert not second.equal(first)
+    for each in (model, patched, load_quantised(checkpoints.path("wan_s2v"))):
+        assert sampled(wan_scene(each), store)[1] > 1
+
+
+def test_what_has_no_name_is_not_kept_and_stops_nothing(checkpoints, wan_scene, tmp_path, caplog):
+    import comfy.sd
+
+    model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
+    undisturbed, _ = sampled(wan_scene(model), None)
+    model.add_patches({"diffusion_model.blocks.0.self_attn.q.weight": (torch.eye(48).to_sparse(),)}, 0.0)
+    store = SegmentStore(tmp_path)
+    latents, resumed = sampled(wan_scene(model), store)
+    assert resumed == 0
+    assert latents.equal(undisturbed)
+    assert store.trouble is not None
+    assert store.trouble.startswith("finished segments are not kept: ")
+    assert caplog.text.count("finished segments are not kept") == 1
+    assert not list(tmp_path.iterdir())
