@@ -10,7 +10,7 @@ from ..core.errors import SoundToVideoError
 from ..core.families import FAMILIES
 from ..core.families.base import Family
 from ..core.plan import Plan
-from ..core.prompt_timeline import placed
+from ..core.prompt_timeline import parse_timeline, placed
 from ..core.timeline import exact, sample_index, sample_time
 from .answers import refusal
 from .workers import in_thread, quick
@@ -40,8 +40,8 @@ async def plan(request: web.Request) -> web.Response:
 
     Query: ``family`` (an id), ``start`` and ``end`` in seconds, ``sample_rate`` in Hz, and what the sampler's inputs
     say: ``frame_rate``, ``segment_seconds`` and ``preview_seconds`` (0 or absent = the family's own, everything), and
-    the times of a Prompt Timeline in seconds of the clip, with commas between: ``prompts``, and ``cuts`` for those at
-    which the picture starts afresh.
+    the times of a Prompt Timeline: ``timeline``, its text, with ``timeline_cuts=1`` where it cuts at every prompt; or
+    in seconds of the clip with commas between, ``prompts``, and ``cuts`` for those at which the picture starts afresh.
     """
     planned = await in_thread(quick, plan_for, request.rel_url.query)
     return web.json_response(
@@ -82,6 +82,7 @@ def plan_for(query: Mapping[str, str]) -> Plan:
     duration = sample_time(sample_index(end, sample_rate) - sample_index(start, sample_rate), sample_rate)
     try:
         rate = family.rate(frame_rate)
+        timeline += _written(query)
         return family.plan(duration, rate, segment_seconds, preview_seconds=preview_seconds, conditionings=[timeline])
     except SoundToVideoError as error:
         raise refusal(422, str(error)) from error
@@ -91,3 +92,15 @@ def _timeline(query: Mapping[str, str], name: str, cut: bool) -> list:
     """A CONDITIONING without content at the times that the query names, as Prompt Timeline makes one."""
     times = filter(None, query.get(name, "").split(","))
     return [entry for time in times for entry in placed([[None, {}]], exact(time, name), cut)]
+
+
+def _written(query: Mapping[str, str]) -> list:
+    """The same for the times in a Prompt Timeline's text."""
+    if not query.get("timeline", "").strip():
+        return []
+    try:
+        entries = parse_timeline(query["timeline"])
+    except SoundToVideoError as error:
+        raise SoundToVideoError(f"Prompt Timeline: {error}") from error
+    cut = query.get("timeline_cuts") == "1"
+    return [entry for time, _ in entries for entry in placed([[None, {}]], time, cut)]

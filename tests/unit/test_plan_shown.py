@@ -52,6 +52,17 @@ def test_the_plan_that_is_shown_is_the_plan_that_is_sampled(family):
         assert plan_for(query) == sampled, query
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_timeline_is_planned_from_its_text(cut):
+    family, times = FAMILIES[1], (0, 12, 24)
+    text = "0:00 verse\n12 s chorus\n2 guitars join in\n0:24 bridge"
+    query = {"family": family.id, "start": "0", "end": "40", "sample_rate": str(SAMPLE_RATE), "timeline": text}
+    scene = scene_of(family, 0, 40, 0, *(((), times) if cut else (times, ())))
+    planned = plan_for({**query, "timeline_cuts": str(int(cut))})
+    assert planned == plan_scene(family, scene, 0, 0)
+    assert [segment.prompt_seconds for segment in planned.segments] == list(times)
+
+
 @pytest.mark.parametrize(
     ("change", "status", "words"),
     [
@@ -63,6 +74,7 @@ def test_the_plan_that_is_shown_is_the_plan_that_is_sampled(family):
         ({"prompts": "0,5,then"}, 400, "prompts is 'then'"),
         ({"cuts": "9" * 5000}, 400, "cuts is '999"),
         ({"sample_rate": "9" * 5000}, 400, "must be numbers"),
+        ({"timeline": "a singer"}, 422, "Prompt Timeline: the first line needs a time"),
         ({"frame_rate": "1e15"}, 422, "set it to 120 or less"),
         ({"end": "1000000", "segment_seconds": "0.1"}, 422, "at most 10000 can be planned"),
     ],
