@@ -44,26 +44,15 @@ def sampled_video(folder: Path, seconds: int, width: int = WIDTH, height: int = 
     """The VIDEO of a sampler, ``seconds`` at 16 fps, its latents in a LatentSpool: drawn instead of sampled."""
     import torch
     from sound_to_video.core.audio import audio_from
-    from sound_to_video.core.families import Scene
-    from sound_to_video.core.families.base import Take
+    from sound_to_video.core.decoding import Decoder
     from sound_to_video.core.families.ltx_av import LTXAV
     from sound_to_video.core.latent_spool import LatentSpool
     from sound_to_video.core.plan import plan_clip
     from sound_to_video.core.video import SampledVideo
 
-    class DrawnTake(Take):
-        """A take that is only decoded."""
-
-        def steps(self, host):
-            raise NotImplementedError
-
-        def sample(self, segment, history, host):
-            raise NotImplementedError
-
     family = LTXAV()
     plan = plan_clip(seconds, FRAME_RATE, family.grid, family.window_for(Fraction(FRAME_RATE), 0))
-    sound: Any = None  # neither sampler nor decoding asks for what the audio was encoded to
-    scene = Scene(None, small_vae(), [], [], sound, width, height, Fraction(FRAME_RATE))
+    decoder = Decoder(small_vae(), plan, width, height)
     generator = torch.Generator().manual_seed(0)
     latents = LatentSpool(folder / "temp")
     for segment in plan.segments:
@@ -72,7 +61,7 @@ def sampled_video(folder: Path, seconds: int, width: int = WIDTH, height: int = 
         latents.append(steady + 0.01 * torch.randn(shape, generator=generator))
     tone = torch.sin(torch.arange(RATE) * 0.1).repeat(seconds)[None, None] * 0.5
     audio = audio_from({"waveform": tone, "sample_rate": RATE})
-    return SampledVideo(family, DrawnTake(scene, plan), latents, audio)
+    return SampledVideo(decoder, latents, audio)
 
 
 def memory(seconds: int, width: int = WIDTH, height: int = HEIGHT) -> dict[str, Any]:

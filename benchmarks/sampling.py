@@ -183,7 +183,9 @@ def drift(model: str, seconds: int, size: int, correction: float) -> dict[str, A
         family = recognise(scene.model)
         take = family.take(scene, plan_scene(family, scene, settings.seed, SEGMENT_SECONDS))
         latents = _run(take, HostSampler(settings), folder / "temp", drift=DriftCorrection(correction))
-        frames = torch.cat([_statistics(group) for group in SampledVideo(family, take, latents, None).stream_frames()])
+        frames = torch.cat(
+            [_statistics(group) for group in SampledVideo(take.decoder(), latents, None).stream_frames()]
+        )
         picture = _statistics(scene.reference_image)[0]
     window = SEGMENT_SECONDS * round(scene.frame_rate)
     parts = {"first": frames[:window].mean(0), "last": frames[-window:].mean(0)}

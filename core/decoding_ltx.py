@@ -10,12 +10,14 @@ VAE do not meet.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import comfy.ldm.lightricks.vae.causal_video_autoencoder as ltx
 import comfy.model_management
 import torch
+
+from .decoding_steps import VaeOnDevice, Way, regrouped
 
 NEEDED = (
     ltx.VideoVAE,
@@ -26,26 +28,48 @@ NEEDED = (
 GROUP_LATENTS = 3
 
 
-def decodes_in_pieces(vae: Any) -> bool:
+def decodes(vae: Any) -> bool:
     """Whether the host's VAE is the LTX video VAE, of the kind that adds no noise while decoding."""
     model = vae.first_stage_model
     return isinstance(model, ltx.VideoVAE) and not model.timestep_conditioning
 
 
-def decode_ltx(vae: Any, groups: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
-    """Decode consecutive latents ``[1, 128, n, H, W]``; yields ``[1, frames, 32 H, 32 W, 3]`` as the host decodes.
+def decode_groups(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) -> Iterator[torch.Tensor]:
+    """A few latents at a time, the least work."""
+    return _decoded(vae, regrouped(latents, GROUP_LATENTS, GROUP_LATENTS))
+
+
+def decode_latents(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) -> Iterator[torch.Tensor]:
+    """One latent at a time."""
+    return _decoded(vae, regrouped(latents, 1, 1))
+
+
+def decode_tiles(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) -> Iterator[torch.Tensor]:
+    """The host's own tiles, for want of memory for one latent; all frames are in the machine's memory at once."""
+    tile = 256 // vae.spacial_compression_decode()
+    decoded = vae.decode_tiled(torch.cat(list(latents), dim=2), tile_x=tile, tile_y=tile, overlap=tile // 4)
+    yield decoded[0].float().cpu()
+
+
+WAYS = (
+    Way(f"{GROUP_LATENTS} latents at a time", decode_groups),
+    Way("one at a time", decode_latents),
+    Way("in tiles", decode_tiles),
+)
+
+
+def _decoded(vae: Any, groups: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Consecutive latents ``[1, 128, n, H, W]`` -> ``[frames, 32 H, 32 W, 3]`` float32 in 0..1 on the CPU.
 
     The frames come a few behind the latents, as many as the decoder looks ahead.
     """
     decoder = vae.first_stage_model.decoder
-    carried = _Carried(decoder)
+    carried, on_device = _Carried(decoder), VaeOnDevice(vae)
     given, taken = 0, 0
     group = next(groups, None)
     while group is not None:
         following = next(groups, None)
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        memory = vae.memory_used_decode(group.shape, vae.vae_dtype)
-        comfy.model_management.load_models_gpu([vae.patcher], memory_required=memory)
+        on_device.load(vae.memory_used_decode(group.shape, vae.vae_dtype))
         given += group.shape[2]
         shape = list(decoder.decode_output_shape((*group.shape[:2], given, *group.shape[3:])))
         shape[2] -= taken  # all frames that may come now
@@ -56,7 +80,7 @@ def decode_ltx(vae: Any, groups: Iterator[torch.Tensor]) -> Iterator[torch.Tenso
         if frames.shape[2]:
             vae.process_output(frames)
             taken += frames.shape[2]
-            yield frames.movedim(1, -1)
+            yield frames[0].movedim(0, -1).float().cpu()
         group = following
 
 

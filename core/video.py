@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,14 @@ import torch
 from comfy_api.latest import Input, Types
 
 from .audio import Audio
-from .decoding import skip_frames
+from .decoding import Decoder, skip_frames
 from .errors import SoundToVideoError
-from .families import Family, Take
 from .mux import write_clip
 from .timeline import Number, clip_frame_count, exact, rounded, sample_index
 
 
 class SampledVideo(Input.Video):
-    """A sampled clip and the sound it was made for.
+    """A sampled clip and the sound it was made for. Of what made it, only what decoding needs is kept.
 
     latents: the new latents of every segment, in order.  audio: None for a clip without sound.
     first_frame, frame_count: the part of the take that this VIDEO shows.
@@ -30,21 +29,20 @@ class SampledVideo(Input.Video):
 
     def __init__(
         self,
-        family: Family,
-        take: Take,
-        latents: Iterable[torch.Tensor],
+        decoder: Decoder,
+        latents: Sequence[torch.Tensor],
         audio: Audio | None,
         first_frame: int = 0,
         frame_count: int | None = None,
     ):
-        self._family, self._take, self._latents, self._audio = family, take, latents, audio
+        self._decoder, self._latents, self._audio = decoder, latents, audio
         self._first_frame = first_frame
-        self._frame_count = take.plan.frame_count if frame_count is None else frame_count
+        self._frame_count = decoder.plan.frame_count if frame_count is None else frame_count
 
     def stream_frames(self) -> Iterator[torch.Tensor]:
         """The frames in order, ``[n, height, width, 3]`` float32 in 0..1, decoded with the memory of one group."""
         with torch.inference_mode():
-            groups = self._family.decode(self._take, self._latents)
+            groups = self._decoder.frames(self._latents)
             yield from skip_frames(groups, self._first_frame, self._frame_count)
 
     @property
@@ -103,16 +101,16 @@ class SampledVideo(Input.Video):
             return None
         count = min(count, left)
         audio = self._audio and sound_between(self._audio, skipped / rate, (skipped + count) / rate)
-        return SampledVideo(self._family, self._take, self._latents, audio, self._first_frame + skipped, count)
+        return SampledVideo(self._decoder, self._latents, audio, self._first_frame + skipped, count)
 
     def get_dimensions(self) -> tuple[int, int]:
-        return self._take.scene.width, self._take.scene.height
+        return self._decoder.width, self._decoder.height
 
     def get_frame_count(self) -> int:
         return self._frame_count
 
     def get_frame_rate(self) -> Fraction:
-        return self._take.plan.frame_rate
+        return self._decoder.plan.frame_rate
 
     def get_duration(self) -> float:
         return float(self._frame_count / self.get_frame_rate())

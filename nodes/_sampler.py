@@ -254,7 +254,7 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
     stop_if_interrupted = comfy.model_management.throw_exception_if_processing_interrupted
     audio = audio and audio.secured(folder_paths.get_temp_directory(), stop_if_interrupted)
     sample_segments(take, host, latents, say, DriftCorrection(inputs.get("drift_correction", 0.0)))
-    video = SampledVideo(family, take, latents, audio)
+    video = SampledVideo(take.decoder(), latents, audio)
     ui = {"sound_to_video_plan": [plan.describe()], "sound_to_video_resumed": [host.resumed_runs]}
     return io.NodeOutput(video, {"samples": latents.tensor()}, ui=ui)
 

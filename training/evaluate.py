@@ -122,7 +122,7 @@ def make_clip(
     latents = LatentSpool(folder_paths.get_temp_directory())
     with torch.inference_mode():
         sample_segments(take, HostSampler(settings), latents)
-        return torch.cat(list(SampledVideo(family, take, latents, audio).stream_frames()))
+        return torch.cat(list(SampledVideo(take.decoder(), latents, audio).stream_frames()))
 
 
 def psnr(made: torch.Tensor, wanted: torch.Tensor) -> float:

@@ -7,13 +7,14 @@ VIDEO and mux know no model's name: they ask the family.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..decoding import Decoder
 from ..errors import SoundToVideoError
 from ..latent_spool import LatentHistory
 from ..plan import Plan, Segment, Window, plan_clip
@@ -77,6 +78,10 @@ class Take(ABC):
         history: the new latents of the segments before, in order, since the last one that started afresh.
         """
 
+    @abstractmethod
+    def decoder(self) -> Decoder:
+        """What decodes the clip: all that its VIDEO keeps, so that MODEL, encoder and images are not held by it."""
+
 
 class Family(ABC):
     """A kind of model that takes audio.
@@ -117,14 +122,6 @@ class Family(ABC):
     @abstractmethod
     def take(self, scene: Scene, plan: Plan) -> Take:
         """Do what all segments share: encode the reference image, lay out the audio, patch a clone of the MODEL."""
-
-    @abstractmethod
-    def decode(self, take: Take, latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """Decode the clip group by group in constant memory.
-
-        latents: the new latents of every segment, in order.
-        Yields ``[frames, height, width, 3]`` float32 in 0..1 on the CPU; the first frame is the clip's first.
-        """
 
     def rate(self, asked: Number) -> Fraction:
         """The frame rate to use for what the user asked, 0 being the family's own."""

@@ -15,9 +15,7 @@ With ``anchor_first_frame`` the clip's first latent, which is one frame by its n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import comfy.ldm.lightricks.latent_upsampler
@@ -30,7 +28,7 @@ from comfy_extras.nodes_lt import preprocess
 from comfy_extras.nodes_lt_upsampler import LTXVLatentUpsampler
 
 from ..audio_latents import LTX_AUDIO_VAE, AudioLatents
-from ..decoding import decode_stream, skip_frames
+from ..decoding import Decoder
 from ..encoded_audio import KIND_NAMES
 from ..errors import SoundToVideoError
 from ..images import check_rgb, fitted_reference, longer_edge_resized, resized_cropped
@@ -192,6 +190,10 @@ class LTXAVTake(Take):
         overlap = halved(history.last(segment.overlap + DECODE_CONTEXT), stride * (segment.overlap - 1) + 1)
         return torch.cat([halved(history.first(), 1), overlap[:, :, 1:]], dim=2) if self.anchored else overlap
 
+    def decoder(self) -> Decoder:
+        # After a cut the first latent, one frame in its segment, holds eight in the clip: decoded after itself it does.
+        return Decoder(self.scene.vae, self.plan, self.scene.width, self.scene.height)
+
 
 class LTXAV(Family):
     id = "ltx_av"
@@ -271,18 +273,6 @@ class LTXAV(Family):
 
     def take(self, scene: Scene, plan: Plan) -> Take:
         return LTXAVTake(scene, plan)
-
-    def decode(self, take: Take, latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-        pieces, vae, frame_count = iter(latents), take.scene.vae, take.plan.frame_count
-        for stretch in take.plan.stretches():
-            latent_count = sum(segment.new_latents for segment in stretch)
-            own = islice(pieces, len(stretch))
-            if not stretch[0].index:
-                yield from skip_frames(decode_stream(vae, own, latent_count), 0, frame_count)
-            else:  # the first latent, one frame in its segment, holds eight in the clip: decoded after itself it does
-                first = next(own)
-                frames = decode_stream(vae, chain([first[:, :, :1], first], own), latent_count + 1)
-                yield from skip_frames(frames, 1, frame_count)
 
 
 def guidance_of(scene: Scene) -> Guidance:

@@ -11,11 +11,9 @@ the host's ``wan_sound_to_video`` (comfy_extras/nodes_wan.py):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import comfy.latent_formats
@@ -24,7 +22,7 @@ import comfy.model_management
 import node_helpers
 import torch
 
-from ..decoding import decode_stream, skip_frames
+from ..decoding import Decoder
 from ..encoded_audio import KIND_NAMES
 from ..errors import SoundToVideoError
 from ..images import check_rgb, fitted_reference, resized_cropped
@@ -107,6 +105,17 @@ class WanS2VTake(Take):
         control[:, :, : encoded.shape[2]] = encoded
         return control
 
+    def decoder(self) -> Decoder:
+        # One frame of the lead, and three of the first latent's four (module's docstring).
+        return Decoder(
+            self.scene.vae,
+            self.plan,
+            self.scene.width,
+            self.scene.height,
+            lead=self.reference_latent,
+            skipped_frames=self.plan.grid.stride,
+        )
+
 
 class WanS2V(Family):
     id = "wan_s2v"
@@ -150,19 +159,6 @@ class WanS2V(Family):
 
     def take(self, scene: Scene, plan: Plan) -> Take:
         return WanS2VTake(scene, plan)
-
-    def decode(self, take: Take, latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-        assert isinstance(take, WanS2VTake)
-        pieces = iter(latents)
-        for stretch in take.plan.stretches():
-            first = next(pieces)
-            rest = islice(pieces, len(stretch) - 1)
-            lead = first[:, :, :1] if take.reference_latent is None else take.reference_latent.to(first)
-            latent_count = sum(segment.new_latents for segment in stretch)
-            frames = decode_stream(take.scene.vae, chain([lead, first], rest), latent_count + 1)
-            # One frame of the lead; at the clip's start three of the first latent's four too (module's docstring).
-            skip = 1 if stretch[0].index else take.plan.grid.stride
-            yield from skip_frames(frames, skip, take.plan.frame_count)
 
 
 def scaled_audio(model: Any, scale: float) -> Any:

@@ -86,7 +86,7 @@ def sampled(loaded: Loaded, audio: Audio) -> tuple[SampledVideo, LatentSpool]:
     take = family.take(scene, plan_scene(family, scene, SETTINGS.seed, 0))
     latents = LatentSpool(folder_paths.get_temp_directory())
     sample_segments(take, HostSampler(SETTINGS), latents)
-    return SampledVideo(family, take, latents, audio), latents
+    return SampledVideo(take.decoder(), latents, audio), latents
 
 
 def heard(path: str) -> tuple[Fraction, Fraction, float]:

@@ -1,9 +1,11 @@
 """Decoding LTX latents in pieces: the frames of one decode, with the memory of a piece, whoever else decodes."""
 
+import comfy.model_management
 import pytest
 import torch
+from sound_to_video.core import decoding_ltx
 from sound_to_video.core.decoding import decode_stream
-from sound_to_video.core.decoding_ltx import GROUP_LATENTS, decode_ltx
+from sound_to_video.core.decoding_ltx import GROUP_LATENTS, decode_groups
 
 ROUNDING = 5e-6  # of 1.0: convolutions over fewer frames add up in another order
 
@@ -49,6 +51,68 @@ def test_memory_does_not_grow_with_the_clip(ltx_models):
 
     def longest(count: int) -> int:
         groups = (latents_of(GROUP_LATENTS) for _ in range(count))
-        return max(frames.shape[1] for frames in decode_ltx(ltx_models.vae, groups))
+        return max(frames.shape[0] for frames in decode_groups(ltx_models.vae, groups, GROUP_LATENTS * count))
 
     assert longest(20) == longest(5)
+
+
+def loadings(monkeypatch) -> list:
+    """Every ``load_models_gpu`` of the host from now on, by what it loads."""
+    load, seen = comfy.model_management.load_models_gpu, []
+
+    def counted(models, *args, **how):
+        seen.append(models)
+        return load(models, *args, **how)
+
+    monkeypatch.setattr(comfy.model_management, "load_models_gpu", counted)
+    return seen
+
+
+def test_the_vae_is_loaded_once_and_again_only_where_it_was_unloaded(ltx_models, monkeypatch):
+    seen = loadings(monkeypatch)
+    stream = decode_stream(ltx_models.vae, [latents_of(18)], 18)
+    whole = [next(stream), next(stream)]
+    assert len(seen) == 1
+    comfy.model_management.unload_all_models()
+    whole += list(stream)
+    assert seen == [[ltx_models.vae.patcher]] * 2
+    torch.testing.assert_close(torch.cat(whole), ltx_models.vae.decode(latents_of(18))[0], rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("after_groups", [0, 3])
+def test_where_memory_does_not_do_latents_are_decoded_one_by_one(ltx_models, monkeypatch, caplog, after_groups):
+    """Also in the middle of a clip: no frame is missing, none comes twice."""
+    latents, calls = latents_of(18), []
+    whole = ltx_models.vae.decode(latents)[0]
+    normal = decoding_ltx._decode_piece
+
+    def small_memory(model, group, *args):
+        calls.append(group.shape[2])
+        if group.shape[2] > 1 and len(calls) > after_groups:
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        return normal(model, group, *args)
+
+    monkeypatch.setattr(decoding_ltx, "_decode_piece", small_memory)
+    frames = torch.cat(list(decode_stream(ltx_models.vae, [latents], 18)))
+    assert calls == [3] * (after_groups + 1) + [1] * 18
+    torch.testing.assert_close(frames, whole, rtol=0, atol=ROUNDING)
+    assert caplog.text.count("not enough memory to decode 3 latents at a time, decoding one at a time") == 1
+
+
+def test_where_one_latent_is_too_much_the_hosts_tiles_are_left(ltx_models, monkeypatch):
+    def no_memory(*args):
+        raise torch.cuda.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(decoding_ltx, "_decode_piece", no_memory)
+    latents = latents_of(6)
+    frames = torch.cat(list(decode_stream(ltx_models.vae, [latents], 6)))
+    assert torch.equal(frames, ltx_models.vae.decode_tiled(latents, tile_x=8, tile_y=8, overlap=2)[0])
+
+
+def test_other_errors_are_no_lack_of_memory(ltx_models, monkeypatch):
+    def broken(*args):
+        raise ValueError("broken")
+
+    monkeypatch.setattr(decoding_ltx, "_decode_piece", broken)
+    with pytest.raises(ValueError, match="broken"):
+        list(decode_stream(ltx_models.vae, [latents_of(6)], 6))

@@ -179,7 +179,7 @@ def test_no_seam_on_a_smooth_model(ltx_models, rate):
     at_joins, within = seam((clip[1:] - clip[:-1]).abs().mean(dim=(1, 2, 3)), joins)
     assert at_joins <= 1.01 * within  # all changes are equal but for what lies between two audio latents
 
-    frames = torch.cat(list(family.decode(family.take(scene, plan), latents)))
+    frames = torch.cat(list(family.take(scene, plan).decoder().frames(latents)))
     joins = [family.grid.first_frame(segment.latent_start + segment.overlap) - 1 for segment in plan.segments[1:]]
     at_joins, within = seam((frames[1:] - frames[:-1]).abs().mean(dim=(1, 2, 3)), joins)
     assert at_joins <= within
@@ -211,7 +211,7 @@ def test_a_cut_begins_afresh_from_the_image(ltx_models):
     for (picture, _), (mask, _), _, _ in runs:
         assert torch.equal(picture[:, :, :1], reference)
         assert mask[0, 0, 0].item() == pytest.approx(0.3)
-    frames = torch.cat(list(LTXAV().decode(LTXAV().take(scene, plan), [clip[:, :, :10], clip[:, :, 10:]])))
+    frames = torch.cat(list(LTXAV().take(scene, plan).decoder().frames([clip[:, :, :10], clip[:, :, 10:]])))
     assert plan.segments[1].latent_start == 10  # its first frame is 73: 3.04 s
     assert frames.shape[0] >= plan.frame_count == 144
 
@@ -246,7 +246,7 @@ def test_every_prompt_is_sampled_from_its_time_on_and_joined(ltx_models, passes)
         assert not [key for key in entry[1] if key.startswith("sound_to_video")]
         known = host.runs[passes * number + passes - 1][0][0][:, :, : segment.overlap]
         assert torch.equal(known, clip[:, :, segment.latent_start : segment.latent_start + segment.overlap])
-    assert sum(len(frames) for frames in LTXAV().decode(take, list(latents))) >= plan.frame_count
+    assert sum(len(frames) for frames in take.decoder().frames(latents)) >= plan.frame_count
 
 
 @pytest.mark.parametrize("rate", [24, 25, 30])

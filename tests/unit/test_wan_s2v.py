@@ -1,7 +1,11 @@
 """Wan2.2-S2V against the host's own graph: the same numbers where its maths is kept, and where not, what was wrong."""
 
+import gc
+import weakref
 from fractions import Fraction
 
+import comfy.model_management
+import comfy.sd
 import folder_paths
 import pytest
 import torch
@@ -27,7 +31,6 @@ pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 @pytest.fixture(scope="module")
 def models(checkpoints):
-    import comfy.sd
     import comfy.utils
 
     model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
@@ -255,7 +258,7 @@ def test_decoding_group_by_group_is_one_decode_to_the_bit(models, conditioning, 
     generator = torch.Generator().manual_seed(4)
     latents = [torch.randn([1, 16, n, SIZE // 8, SIZE // 8], generator=generator) for n in lengths]
     with torch.inference_mode():
-        ours = torch.cat(list(family.decode(take, latents)))
+        ours = torch.cat(list(take.decoder().frames(latents)))
         whole = models[1].decode(torch.cat([take.reference_latent, *latents], dim=2))[0]
     assert ours.shape == (frames, SIZE, SIZE, 3)
     assert torch.equal(ours, whole[4:])
@@ -280,6 +283,103 @@ def test_decoding_in_tiles_where_memory_does_not_do_for_a_frame(models, conditio
     assert "decoding them in tiles" in caplog.text
     assert tiled.shape == whole.shape
     assert (tiled - whole).abs().mean() < 0.4 * whole.std(), "a tile out of place would be off by 1.1 of it"
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    monkeypatch.setattr(decoding_wan, "TILE", 8)
+    monkeypatch.setattr(decoding_wan, "OVERLAP", 4)
+    monkeypatch.setattr(decoding_wan, "TILED_GROUPS", 2)
+
+
+def test_the_device_holds_the_cache_of_one_tile(models, monkeypatch, small_tiles):
+    """While tiles are decoded: caches are counted where the convolutions put them, by where they were last sent."""
+    vae, latents = models[1], torch.randn([1, 16, 9, 10, 9], generator=torch.Generator().manual_seed(6))
+    tiles, on_device = [], set()
+    make, move, decode = decoding_wan._Tile.__init__, decoding_wan._Tile._move_cache, decoding_wan._Tile.decode
+
+    def made(tile, *args):
+        make(tile, *args)
+        tiles.append(tile)
+
+    def moved(tile, device):
+        move(tile, device)
+        (on_device.add if device is vae.device else on_device.discard)(tile)
+
+    def bytes_on_device():
+        held = [value for tile in on_device for value in tile.cache if isinstance(value, torch.Tensor)]
+        return sum(value.nbytes for value in held)
+
+    def decoded(tile, group):
+        frames = decode(tile, group)
+        on_device.add(tile)  # the convolutions leave the cache there
+        peaks.append(bytes_on_device())
+        return frames
+
+    peaks: list[int] = []
+    monkeypatch.setattr(decoding_wan._Tile, "__init__", made)
+    monkeypatch.setattr(decoding_wan._Tile, "_move_cache", moved)
+    monkeypatch.setattr(decoding_wan._Tile, "decode", decoded)
+    with torch.inference_mode():
+        whole = sum(1 for _ in decoding_wan.decode_frames(vae, [latents], 9))
+        of_whole, peaks[:], on_device = max(peaks), [], set()
+        assert whole and sum(1 for _ in decoding_wan.decode_tiles(vae, [latents], 9))
+    every = sum(value.nbytes for tile in tiles[1:] for value in tile.cache if isinstance(value, torch.Tensor))
+    assert every > of_whole, "overlapping tiles together hold more than a whole frame"
+    assert max(peaks) < of_whole
+
+
+def test_memory_that_runs_out_in_mid_clip(models, monkeypatch, small_tiles):
+    """The frames before are kept, those after come from tiles, none is missing and none comes twice."""
+    vae, latents = models[1], torch.randn([1, 16, 9, 10, 9], generator=torch.Generator().manual_seed(6))
+    with torch.inference_mode():
+        whole = torch.cat(list(decode_stream(vae, [latents], 9)))
+        tiled = torch.cat(list(decoding_wan.decode_tiles(vae, [latents], 9)))
+        really, calls = vae.first_stage_model.decoder.forward, []
+
+        def taken_by_others(hidden, **how):
+            calls.append(hidden.shape)
+            if len(calls) > 3 and hidden.shape[3] * hidden.shape[4] > 8 * 8:
+                raise torch.cuda.OutOfMemoryError("out of memory")
+            return really(hidden, **how)
+
+        monkeypatch.setattr(vae.first_stage_model.decoder, "forward", taken_by_others)
+        frames = torch.cat(list(decode_stream(vae, [latents], 9)))
+    assert torch.equal(frames, torch.cat([whole[:17], tiled[17:]]))
+
+
+def test_a_video_keeps_only_what_decoding_needs(models, conditioning, checkpoints):
+    model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
+    control = pictures(16)
+    scene = scene_of((model, models[1]), conditioning, 0.5, control_video=control, audio_scale=2.0)
+    take = WanS2V().take(scene, plan_scene(WanS2V(), scene, SETTINGS.seed, 0))
+    latents = LatentSpool(folder_paths.get_temp_directory())
+    sample_segments(take, HostSampler(SETTINGS), latents)
+    video = SampledVideo(take.decoder(), latents, None)
+    others = {
+        "the model": weakref.ref(model.model),
+        "the MODEL": weakref.ref(model),
+        "the encoded audio": weakref.ref(scene.encoded_audio),
+        "the control video": weakref.ref(control),
+    }
+    del model, control, scene, take
+    comfy.model_management.cleanup_models_gc()
+    gc.collect()
+    assert [name for name, reference in others.items() if reference() is not None] == []
+    assert video.get_components().images.shape[0] == 8
+
+
+def test_wan_loads_its_vae_once(models, monkeypatch):
+    load, seen = comfy.model_management.load_models_gpu, []
+
+    def counted(models, *args, **how):
+        seen.append(models)
+        return load(models, *args, **how)
+
+    monkeypatch.setattr(comfy.model_management, "load_models_gpu", counted)
+    with torch.inference_mode():
+        list(decode_stream(models[1], [torch.zeros([1, 16, 9, 4, 4])], 9))
+    assert seen == [[models[1].patcher]]
 
 
 @pytest.mark.parametrize(
@@ -312,7 +412,7 @@ def test_a_cut_starts_afresh_and_keeps_the_length(models, conditioning):
     assert [segment.starts_afresh for segment in take.plan.segments] == [True, True]
     latents = LatentSpool(folder_paths.get_temp_directory())
     sample_segments(take, HostSampler(SETTINGS), latents)
-    frames = torch.cat(list(SampledVideo(family, take, latents, None).stream_frames()))
+    frames = torch.cat(list(SampledVideo(take.decoder(), latents, None).stream_frames()))
     assert frames.shape[0] == 64
     second = models[1].decode(torch.cat([take.reference_latent, latents[1]], dim=2))[0]
     cut = family.grid.first_frame(take.plan.segments[1].latent_start)
