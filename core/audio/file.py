@@ -111,7 +111,7 @@ class FileSource:
         return state.hexdigest()
 
     def secure(self, start: int, stop: int, folder: str | Path, on_piece: Callable[[], None]) -> Spool:
-        """Decode ``start`` to ``stop`` into ``folder``: while the answer lives, this stretch no longer needs the file."""
+        """Decode ``start`` to ``stop`` into ``folder``: while the answer lives, the file is not needed."""
         with self._lock:
             spools = list(self._spools)
         for spool in spools:
