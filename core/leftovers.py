@@ -17,8 +17,7 @@ LEFT_AFTER_SECONDS = 3600
 MOST_ENTRIES = 500_000
 PARTIAL = re.compile(
     r"\.upload-[a-z0-9_]{8}\.part"  # server/upload_routes.py
-    r"|\..+\.[0-9a-f]{8}\.part"  # core/mux.py, core/samples.py
-    r"|\.sound_to_video_[0-9a-f]+(\.[0-9a-f]{8})?\.wav(\.[0-9a-f]{8})?\.part",  # core/trim.py
+    r"|\..+\.[0-9a-f]{8}\.part",  # core/mux.py, core/samples.py, core/trim.py
     re.DOTALL,
 )
 

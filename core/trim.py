@@ -1,5 +1,6 @@
 """The stretch of a sound that Trim Audio keeps."""
 
+import secrets
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -49,7 +50,7 @@ def _empty(audio: Audio, start: Fraction, end: Fraction) -> SoundToVideoError:
 
 def write_wav(audio: Audio, path: Path) -> None:
     """Write 16-bit PCM for a browser, a block at a time; the file appears when it is whole."""
-    partial = path.with_name(f".{path.name}.part")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with wave.open(str(partial), "wb") as file:
             file.setnchannels(audio.channels)

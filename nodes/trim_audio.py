@@ -1,6 +1,8 @@
 """Trim Audio: the stretch of a sound that the clip is made from."""
 
 import logging
+import os
+import re
 import struct
 from pathlib import Path
 
@@ -8,11 +10,16 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..core.audio import Audio, audio_from
+from ..core.leftovers import drop_oldest
 from ..core.trim import trim, write_wav
 from ._errors import named_errors
 
 # The widget finds the sound of these by their own input.
 READ_FILES = ("SoundToVideo_LoadAudio", "SoundToVideo_RecordMic", "LoadAudio", "VHS_LoadAudioUpload")
+
+WIDGET_SOUND = re.compile(r"sound_to_video_[0-9a-f]+\.wav")
+MOST_WIDGET_BYTES = 2 << 30
+"""Of what lies in the temp folder for widgets; a sound of an hour has 640 MB. The least recently made go first."""
 
 
 class TrimAudio(io.ComfyNode):
@@ -55,9 +62,12 @@ class TrimAudio(io.ComfyNode):
         folder = Path(folder_paths.get_temp_directory())
         path = folder / f"sound_to_video_{whole.fingerprint}.wav"
         try:
-            if not path.exists():
+            if path.exists():
+                os.utime(path)
+            else:
                 folder.mkdir(parents=True, exist_ok=True)
                 write_wav(whole, path)
+                drop_oldest(folder, WIDGET_SOUND, MOST_WIDGET_BYTES, keep=path)
         except (OSError, struct.error) as error:  # a full disk, or more than a WAV can hold
             logging.warning("Sound to Video: no waveform for the widget: %s", error)
             return None

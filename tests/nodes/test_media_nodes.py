@@ -140,6 +140,21 @@ def test_sound_made_in_the_graph_is_left_for_the_widget(folders, voice):
     assert not hidden(TrimAudio, prompt=prompt, unique_id="2").execute(audio, 0, 0, 0, 0).ui
 
 
+def test_the_widgets_sounds_have_room_for_so_much(folders, monkeypatch):
+    from sound_to_video.nodes import trim_audio
+
+    monkeypatch.setattr(trim_audio, "MOST_WIDGET_BYTES", 3 * (44 + 2 * RATE))
+    prompt = {"1": {"class_type": "EmptyAudio"}, "2": {"inputs": {"audio": ["1", 0]}}}
+    (folders / "temp" / "preview_of_another_node.wav").write_bytes(bytes(1 << 20))
+    for seed in range(6):
+        audio = {"waveform": torch.from_numpy(chirp(1.0, RATE, 1, seed))[None], "sample_rate": RATE}
+        output = hidden(TrimAudio, prompt=prompt, unique_id="2").execute(audio, 0, 0, 0, 0)
+        (shown,) = output.ui["sound_to_video_source"]
+        assert (folders / "temp" / shown["filename"]).exists()
+    assert len(list((folders / "temp").glob("sound_to_video_*.wav"))) == 3
+    assert (folders / "temp" / "preview_of_another_node.wav").exists()
+
+
 def test_mux_writes_numbered_files_shows_them_and_passes_the_video_on(folders, voice):
     audio = LoadAudio.execute("takes/voice.wav").args[0]
     first = mux(frames(32), audio, filename_prefix="sub/clip")
