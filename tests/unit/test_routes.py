@@ -116,7 +116,9 @@ def odd_queries() -> list[tuple[str, dict]]:
     long = {"start": "0", "end": "1e6", "sample_rate": "10000000"}
     for family in ("wan_s2v", "ltx_av"):
         for rate in ("0", "1000", "1e-300", "1e15"):
-            queries += [("plan", {**long, "family": family, "frame_rate": rate, "segment_seconds": s}) for s in ("0", "1e-9")]
+            queries += [
+                ("plan", {**long, "family": family, "frame_rate": rate, "segment_seconds": s}) for s in ("0", "1e-9")
+            ]
     for route in ("peaks", "beats", "sound"):
         queries += [(route, {"filename": name}) for name in names]
         queries += [(route, {"filename": "voice.wav", "type": kind}) for kind in ("models", "x" * 3_000, "\ud800")]
