@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+import mmap
 import tempfile
+import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
@@ -28,23 +31,27 @@ class _Piece:
 class LatentSpool(Sequence[torch.Tensor]):
     """The new latents of every segment so far: a sequence of ``[1, channels, n, height, width]`` float32 on the CPU.
 
-    folder: where the file lies while this object lives. A disk that is full is not an error: what it does not take
-    stays in memory.
+    folder: where the file lies while this object lives. It is held open, and has no name where the system allows that:
+    whoever empties the folder takes nothing away. A disk that is full is not an error: what it does not take stays in
+    memory.
     """
 
     def __init__(self, folder: str | Path):
         self._pieces: list[_Piece] = []
+        self._file: BinaryIO | None = None
+        self._lock = threading.Lock()  # the file has one position
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(
                 dir=folder, prefix="sound_to_video_", suffix=".latents", delete=False
             ) as file:
-                self._path: Path | None = Path(file.name)
+                path = Path(file.name)
+            self._file = path.open("r+b", buffering=0)
         except OSError as error:
             logging.warning("Sound to Video: latents stay in memory, %s cannot be written: %s", folder, error)
-            self._path = None
         else:
-            weakref.finalize(self, remove_when_possible, self._path)
+            remove_when_possible(path)
+            weakref.finalize(self, _closed_and_removed, self._file, path)
 
     def append(self, latents: torch.Tensor) -> None:
         """Add a segment's new latents, ``[1, channels, n, height, width]``."""
@@ -52,12 +59,12 @@ class LatentSpool(Sequence[torch.Tensor]):
         offset = sum(math.prod(piece.shape) * 4 for piece in self._pieces)
         held = None
         try:
-            if self._path is None or any(piece.held is not None for piece in self._pieces):
+            if self._file is None or any(piece.held is not None for piece in self._pieces):
                 held = frames_first
             else:
-                with self._path.open("r+b") as file:
-                    file.seek(offset)
-                    file.write(frames_first.numpy().data.cast("B"))
+                with self._lock:
+                    self._file.seek(offset)
+                    _write(self._file, frames_first.numpy().data.cast("B"))
         except OSError as error:
             logging.warning("Sound to Video: latents stay in memory, the disk does not take them: %s", error)
             held = frames_first
@@ -81,16 +88,11 @@ class LatentSpool(Sequence[torch.Tensor]):
     def _read(self, piece: _Piece) -> torch.Tensor:
         frames_first = piece.held
         if frames_first is None:
-            assert self._path is not None
+            assert self._file is not None
             frames_first = torch.empty(piece.shape)
-            try:
-                with self._path.open("rb") as file:
-                    file.seek(piece.offset)
-                    file.readinto(frames_first.numpy().data.cast("B"))
-            except FileNotFoundError as error:
-                raise SoundToVideoError(
-                    "the clip's latents are gone from the temp folder (another ComfyUI may have emptied it): run again."
-                ) from error
+            with self._lock:
+                self._file.seek(piece.offset)
+                _read_whole(self._file, frames_first.numpy().data.cast("B"))
         return frames_first.transpose(0, 1).unsqueeze(0)
 
     def tensor(self) -> torch.Tensor:
@@ -99,11 +101,36 @@ class LatentSpool(Sequence[torch.Tensor]):
             return torch.cat(list(self), dim=2)
         shape = (sum(piece.shape[0] for piece in self._pieces), *self._pieces[0].shape[1:])
         try:
-            mapped = torch.from_file(str(self._path), shared=False, size=math.prod(shape), dtype=torch.float32)
-        except (OSError, RuntimeError) as error:
-            logging.warning("Sound to Video: %s cannot be mapped, using memory instead: %s", self._path, error)
+            if self._file is None:
+                raise OSError("there is no file")
+            size = math.prod(shape) * 4
+            private = mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_COPY)
+        except (OSError, ValueError) as error:  # ValueError: the file is shorter, or empty
+            logging.warning("Sound to Video: latents on disk cannot be mapped, using memory instead: %s", error)
             return torch.cat(list(self), dim=2)
+        mapped = torch.frombuffer(private, dtype=torch.float32)
         return mapped.view(shape).transpose(0, 1).unsqueeze(0)
+
+
+def _closed_and_removed(file: BinaryIO, path: Path) -> None:
+    file.close()
+    remove_when_possible(path)
+
+
+def _write(file: BinaryIO, data: memoryview) -> None:
+    while data:
+        data = data[file.write(data) :]
+
+
+def _read_whole(file: BinaryIO, data: memoryview) -> None:
+    while data:
+        count = file.readinto(data)  # type: ignore[attr-defined]
+        if not count:
+            raise SoundToVideoError(
+                "the clip's latents in the temp folder were cut off by another program: free the node cache (or "
+                "restart ComfyUI) and run again. Finished segments are not sampled again."
+            )
+        data = data[count:]
 
 
 class LatentHistory(Sequence[torch.Tensor]):

@@ -9,7 +9,7 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,11 +83,11 @@ def _entries(folder: Path, deep: bool) -> Iterator[os.DirEntry[str]]:
             continue
 
 
-def drop_oldest(folder: Path, names: re.Pattern[str], most_bytes: int, keep: Path | None = None) -> None:
+def drop_oldest(folder: Path, names: re.Pattern[str], most_bytes: int, keep: Collection[Path] = ()) -> None:
     """Remove the plain files of ``folder`` named so that were used longest ago, until the rest fit ``most_bytes``.
 
-    ``keep`` stays. Raises OSError where the folder cannot be read; what goes away meanwhile, or cannot be removed, is
-    passed over.
+    Those of ``keep`` stay. Raises OSError where the folder cannot be read; what goes away meanwhile, or cannot be
+    removed, is passed over.
     """
     files = []
     with os.scandir(folder) as entries:
@@ -100,7 +100,7 @@ def drop_oldest(folder: Path, names: re.Pattern[str], most_bytes: int, keep: Pat
     for _, size, path in sorted(files):
         if total <= most_bytes:
             return
-        if path != keep:
+        if path not in keep:
             with contextlib.suppress(OSError):
                 path.unlink()
                 total -= size

@@ -92,7 +92,9 @@ class HostSampler:
         sigmas = self.sigmas(model) if sigmas is None else sigmas
         cfg = self.settings.cfg if cfg is None else cfg
         key = self._key(model, positive, negative, latent, noise_mask, [seed, sigmas, self.settings.sampler_name, cfg])
-        kept = self.store.load(key) if self.store is not None and key is not None else None
+        dtype = comfy.model_management.intermediate_dtype()
+        like = [torch.empty(part.shape, dtype=dtype, device="meta") for part in _parts(latent)]
+        kept = self.store.load(key, like) if self.store is not None and key is not None else None
         if kept is not None:
             self.resumed_runs += 1
             self._step(len(sigmas) - 1)
@@ -112,12 +114,10 @@ class HostSampler:
             seed=seed,
         )
         self._done_steps += len(sigmas) - 1
-        samples = samples.to(
-            device=comfy.model_management.intermediate_device(), dtype=comfy.model_management.intermediate_dtype()
-        )
-        finite = all(part.isfinite().all() for part in (samples.unbind() if samples.is_nested else [samples]))
+        samples = samples.to(device=comfy.model_management.intermediate_device(), dtype=dtype)
+        finite = all(part.isfinite().all() for part in _parts(samples))
         if self.store is not None and key is not None and finite:
-            self.store.save(key, list(samples.unbind()) if samples.is_nested else [samples])
+            self.store.save(key, _parts(samples))
         return samples
 
     def _key(self, model, *values: Any) -> str | None:
@@ -153,6 +153,10 @@ class HostSampler:
                 self._progress.update_absolute(self._done_steps + step + 1, preview=preview)
 
         return after_step
+
+
+def _parts(latent: torch.Tensor | NestedTensor) -> list[torch.Tensor]:
+    return list(latent.unbind()) if isinstance(latent, NestedTensor) else [latent]
 
 
 def plan_scene(family: Family, scene: Scene, seed: int, segment_seconds: Number, preview_seconds: Number = 0) -> Plan:

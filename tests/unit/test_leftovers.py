@@ -93,6 +93,6 @@ def test_the_oldest_of_what_is_kept_goes_first(tmp_path):
     other = aged(tmp_path / "other.bin", 99)
     (tmp_path / "kept_7.bin").symlink_to(other)
     (tmp_path / "kept_8.bin").mkdir()
-    drop_oldest(tmp_path, names, 250, keep=files[0])
+    drop_oldest(tmp_path, names, 250, keep=[files[0]])
     assert [path.exists() for path in files] == [True, False, False, False, False, True]
     assert other.exists()
