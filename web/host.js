@@ -10,6 +10,11 @@ export function packURL(path, query = {}) {
   return api.apiURL(`/sound_to_video/${path}?${words}`);
 }
 
+/** The file itself, as the host gives it out. @param {{filename: string, subfolder: string, type: string}} file */
+export function fileURL({ filename, subfolder, type }) {
+  return api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
+}
+
 /**
  * GET JSON from one of our routes.
  * @param {string} path @param {Record<string, string | number>} [query] @param {AbortSignal} [signal]

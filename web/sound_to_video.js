@@ -1,9 +1,11 @@
 /** Sound to Video in the browser: gives the pack's nodes their waveforms. Without it their plain fields do all the work. */
-import { app } from "./host.js";
+import { api, app } from "./host.js";
 import { keepRun } from "./ui/follow.js";
 import { LoadWidget } from "./ui/load.js";
 import { widen } from "./ui/panel.js";
 import { RecordWidget } from "./ui/record.js";
+import { SaidWidget } from "./ui/said.js";
+import { lookForChanges } from "./ui/sounds.js";
 import { TrimWidget } from "./ui/trim.js";
 
 const style = document.createElement("link");
@@ -18,9 +20,16 @@ const PANELS = {
   SoundToVideo_TrimAudio: { panel: (node) => new TrimWidget(node), width: 520 },
 };
 
+// A file may have been made anew under its name: while this page was not looked at, or by a run.
+window.addEventListener("focus", lookForChanges);
+for (const event of /** @type {const} */ (["execution_start", "execution_success"]))
+  api.addEventListener(event, lookForChanges);
+
 app.registerExtension({
   name: "SoundToVideo",
+  refreshComboInNodes: lookForChanges,
   nodeCreated(/** @type {any} */ node) {
+    if (/^SoundToVideo_.*Sampler$/.test(node.comfyClass)) new SaidWidget(node);
     const kind = PANELS[node.comfyClass];
     if (!kind) return;
     kind.panel(node);

@@ -12,10 +12,32 @@ const BYPASSED = 4;
 const MUTED = 2;
 const FARTHEST = 200;
 
-/** @param {any} graph @param {any} id @returns {any} */
-function linkOf(graph, id) {
-  if (id === null || id === undefined) return null;
-  return graph?.getLink?.(id) ?? graph?.links?.get?.(id) ?? graph?.links?.[id] ?? null;
+/** Links of a graph; their ends are numbers in older front ends and strings in newer ones. @param {any} graph @returns {any[]} */
+function linksOf(graph) {
+  const links = graph?.links;
+  if (!links) return [];
+  return typeof links.values === "function" ? [...links.values()] : Object.values(links);
+}
+
+/** @param {any} one @param {any} other */
+function isSame(one, other) {
+  return String(one) === String(other);
+}
+
+/** The link into an input; ports of nodes are not asked, as their `link` goes away. @param {any} graph @param {any} id @param {number} slot */
+function linkInto(graph, id, slot) {
+  return linksOf(graph).find((link) => isSame(link.target_id, id) && Number(link.target_slot) === slot) ?? null;
+}
+
+/** The links out of an output. @param {any} graph @param {any} id @param {number} slot */
+function linksFrom(graph, id, slot) {
+  return linksOf(graph).filter((link) => isSame(link.origin_id, id) && Number(link.origin_slot) === slot);
+}
+
+/** Whether something is connected to the input of that name. @param {GraphNode} node @param {string} name */
+export function isConnected(node, name) {
+  const slot = (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
+  return slot >= 0 && linkInto(node.graph, node.id, slot) !== null;
 }
 
 /** The node of a subgraph instance that shows `graph`, looked for in all graphs from the outermost on. @param {any} graph */
@@ -35,7 +57,7 @@ function instanceOf(graph) {
  */
 export function originOf(node, slot) {
   for (let step = 0; step < FARTHEST && node; step++) {
-    const link = linkOf(node.graph, node.inputs?.[slot]?.link);
+    const link = linkInto(node.graph, node.id, slot);
     if (!link) return null;
     let port = innermost(node.graph, link);
     if (!port) return null;
@@ -50,15 +72,35 @@ export function originOf(node, slot) {
   return null;
 }
 
+/**
+ * The value that a link brings to a field: that of a primitive node, or of a subgraph's own field.
+ * @param {GraphNode} node @param {number} slot @returns {any} undefined where only a run tells
+ */
+export function valueInto(node, slot) {
+  let { graph } = node;
+  let link = linkInto(graph, node.id, slot);
+  while (link && isSame(link.origin_id, SUBGRAPH_INPUT)) {
+    const outer = instanceOf(graph);
+    const input = outer?.inputs?.[link.origin_slot];
+    if (!input) return undefined;
+    graph = outer.graph;
+    link = linkInto(graph, outer.id, Number(link.origin_slot));
+    if (!link) return outer.widgets?.find((/** @type {any} */ widget) => widget.name === input.name)?.value;
+    node = outer;
+    slot = outer.inputs.indexOf(input);
+  }
+  const origin = originOf(node, slot)?.node;
+  return /^Primitive/.test(origin?.type ?? "") ? origin.widgets?.[0]?.value : undefined;
+}
+
 /** The real node at the origin of a link: out of subgraphs and into them. @param {any} graph @param {any} link @returns {Port | null} */
 function innermost(graph, link) {
   for (let step = 0; step < FARTHEST; step++) {
-    if (link.origin_id === SUBGRAPH_INPUT) {
+    if (isSame(link.origin_id, SUBGRAPH_INPUT)) {
       const outer = instanceOf(graph);
       if (!outer) return null;
-      const id = outer.inputs?.[link.origin_slot]?.link;
       graph = outer.graph;
-      link = linkOf(graph, id);
+      link = linkInto(graph, outer.id, Number(link.origin_slot));
       if (!link) return null;
       continue;
     }
@@ -66,7 +108,7 @@ function innermost(graph, link) {
     if (!node) return null;
     if (!node.subgraph) return { node, slot: link.origin_slot };
     graph = node.subgraph;
-    link = linkOf(graph, graph.outputs?.[link.origin_slot]?.linkIds?.[0]);
+    link = linkInto(graph, SUBGRAPH_OUTPUT, Number(link.origin_slot));
     if (!link) return null;
   }
   return null;
@@ -87,24 +129,22 @@ export function targetsOf(node, slot) {
   /** @type {Port[]} */
   const found = [];
   /** @type {[any, any][]} links to follow, with their graphs */
-  const links = (node.outputs?.[slot]?.links ?? []).map((/** @type {any} */ id) => [
-    node.graph,
-    linkOf(node.graph, id),
-  ]);
+  const links = [];
+  const follow = (/** @type {any} */ graph, /** @type {any} */ id, /** @type {number} */ output) => {
+    for (const link of linksFrom(graph, id, output)) links.push([graph, link]);
+  };
+  follow(node.graph, node.id, slot);
   for (let step = 0; step < FARTHEST && links.length; step++) {
     const [graph, link] = /** @type {[any, any]} */ (links.pop());
-    if (!link) continue;
-    if (link.target_id === SUBGRAPH_OUTPUT) {
+    if (isSame(link.target_id, SUBGRAPH_OUTPUT)) {
       const outer = instanceOf(graph);
-      for (const id of outer?.outputs?.[link.target_slot]?.links ?? [])
-        links.push([outer.graph, linkOf(outer.graph, id)]);
+      if (outer) follow(outer.graph, outer.id, Number(link.target_slot));
       continue;
     }
     const target = graph.getNodeById?.(link.target_id);
     if (!target || target.mode === MUTED) continue;
     if (target.subgraph) {
-      for (const id of target.subgraph.inputs?.[link.target_slot]?.linkIds ?? [])
-        links.push([target.subgraph, linkOf(target.subgraph, id)]);
+      follow(target.subgraph, SUBGRAPH_INPUT, Number(link.target_slot));
       continue;
     }
     const type = target.inputs?.[link.target_slot]?.type;
@@ -113,9 +153,7 @@ export function targetsOf(node, slot) {
       found.push({ node: target, slot: link.target_slot });
       continue;
     }
-    for (const output of outputs) {
-      for (const id of target.outputs?.[output]?.links ?? []) links.push([graph, linkOf(graph, id)]);
-    }
+    for (const output of outputs) follow(graph, target.id, output);
   }
   return found;
 }

@@ -19,6 +19,11 @@ export function selectionOf(fields, duration) {
   return { start, end, fadeIn: fields.fade_in_seconds, fadeOut: fields.fade_out_seconds };
 }
 
+/** All of a sound, without fades. @param {number} duration @returns {Selection} */
+export function wholeOf(duration) {
+  return { start: 0, end: duration, fadeIn: 0, fadeOut: 0 };
+}
+
 /**
  * The fields that say this selection; the end of the sound is written as 0, so that it holds for other sounds too.
  * @param {Selection} selection @param {number} duration @returns {Fields}

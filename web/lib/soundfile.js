@@ -16,6 +16,11 @@ export function soundFileOf(value) {
   return { filename: path.slice(cut + 1), subfolder: cut < 0 ? "" : path.slice(0, cut), type: match?.[2] ?? "input" };
 }
 
+/** The value of a widget that names this file. @param {SoundFile} file */
+export function valueOf({ filename, subfolder, type }) {
+  return `${subfolder ? `${subfolder}/` : ""}${filename}${type === "input" ? "" : ` [${type}]`}`;
+}
+
 /** What tells one file from another. @param {SoundFile | null} file */
 export function fileKey(file) {
   return file ? `${file.type}/${file.subfolder}/${file.filename}` : "";

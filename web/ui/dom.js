@@ -1,4 +1,5 @@
 /** Small helpers to build and theme elements. */
+import { legible } from "../lib/colour.js";
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
@@ -104,34 +105,44 @@ export function setPressed(button, on) {
   button.setAttribute("aria-pressed", String(on));
 }
 
-/** @typedef {{background: string, text: string, muted: string, border: string, accent: string, error: string, node: string}} Colours */
+/** @typedef {{background: string, text: string, muted: string, accent: string, error: string}} Colours */
 
 /** @type {Colours | null} */
 let colours = null;
 /** @type {Set<() => void>} */
 const onPalette = new Set();
+const sheet = make("style");
 
-/** The palette's colours for a canvas, read again after it changed. @returns {Colours} */
+/** A CSS colour of any kind as the screen shows it. @param {string} css @returns {import("../lib/colour.js").Colour} */
+function shown(css) {
+  const context = make("canvas", { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+  if (!context) return [128, 128, 128];
+  context.fillStyle = css;
+  context.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
+  return [red, green, blue];
+}
+
+/** The palette's colours, read again after it changed; the style sheet has them as --stv-accent, --stv-error and --stv-muted. @returns {Colours} */
 export function palette() {
   if (!colours) {
     const style = getComputedStyle(document.documentElement);
+    const named = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
     /** @param {string} fallback @param {string[]} names */
-    const first = (fallback, ...names) => {
-      for (const name of names) {
-        const value = style.getPropertyValue(name).trim();
-        if (value) return value;
-      }
-      return fallback;
-    };
-    colours = {
-      background: first("#222", "--comfy-input-bg"),
-      text: first("#ddd", "--input-text", "--fg-color"),
-      muted: first("#999", "--muted-foreground", "--descrip-text"),
-      border: first("#4e4e4e", "--border-color"),
-      accent: first("#3b9eff", "--p-primary-color", "--primary-background"),
-      error: first("#ff4444", "--error-text"),
-      node: first("#353535", "--component-node-background", "--comfy-menu-bg"),
-    };
+    const first = (fallback, ...names) => names.map(named).find(Boolean) ?? fallback;
+    const all = (/** @type {string[]} */ ...names) => names.map(named).filter(Boolean).map(shown);
+    const text = first("#ddd", "--input-text", "--fg-color");
+    const fields = all("--comfy-input-bg", "--component-node-widget-background");
+    const everywhere = [...fields, ...all("--component-node-background", "--comfy-menu-bg")];
+    /** @param {string} colour @param {import("../lib/colour.js").Colour[]} backgrounds */
+    const readable = (colour, backgrounds) => `rgb(${legible(shown(colour), shown(text), backgrounds).join(" ")})`;
+    // The primary colour of the palette has had two names.
+    const accent = readable(first("#3b9eff", "--p-primary-color", "--primary-background"), fields);
+    const error = readable(first("#ff4444", "--error-text"), everywhere);
+    const muted = readable(first("#999", "--muted-foreground", "--descrip-text"), everywhere);
+    colours = { background: first("#222", "--comfy-input-bg"), text, muted, accent, error };
+    sheet.textContent = `.stv { --stv-accent: ${accent}; --stv-error: ${error}; --stv-muted: ${muted} }`;
+    if (!sheet.isConnected) document.head.append(sheet);
   }
   return colours;
 }
@@ -144,12 +155,14 @@ export function followPalette(scope, redraw) {
   if (!observer) {
     observer = new MutationObserver(() => {
       colours = null;
+      palette();
       onPalette.forEach((call) => call());
     });
     const watched = { attributes: true, attributeFilter: ["class", "style"] };
     observer.observe(document.documentElement, watched);
     observer.observe(document.body, watched);
   }
+  palette();
   onPalette.add(redraw);
   scope.onEnd(() => onPalette.delete(redraw));
 }

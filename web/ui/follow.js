@@ -1,6 +1,6 @@
 /** What a trim's neighbours in the graph say: the file upstream, the sampler downstream. */
 import { widgetOf } from "../host.js";
-import { originOf, targetsOf } from "../lib/graph.js";
+import { isConnected, originOf, targetsOf, valueInto } from "../lib/graph.js";
 import { soundFileOf } from "../lib/soundfile.js";
 
 /** Nodes whose sound is a file of the host, and the widget that names it. */
@@ -19,6 +19,12 @@ export function nodeKey(node) {
   return `${node.graph?.id ?? ""}:${node.id}`;
 }
 
+/** A field's value, wherever it comes from; undefined where only a run tells. @param {any} node @param {string} name @returns {any} */
+export function fieldValue(node, name) {
+  const slot = (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
+  return isConnected(node, name) ? valueInto(node, slot) : (widgetOf(node, name)?.value ?? null);
+}
+
 /** Keep what a run says about the sound that came in. @param {any} node @param {any} output its `ui` */
 export function keepRun(node, output) {
   const file = output?.sound_to_video_source?.[0];
@@ -35,7 +41,7 @@ export function upstreamSound(node, slot) {
   if (!origin) return { file: null, words: "Connect a sound to see it here." };
   const widgetName = FILE_WIDGETS[/** @type {keyof typeof FILE_WIDGETS} */ (origin.node.type)];
   if (widgetName) {
-    const file = soundFileOf(widgetOf(origin.node, widgetName)?.value);
+    const file = soundFileOf(fieldValue(origin.node, widgetName));
     const words = origin.node.type.endsWith("RecordMic")
       ? "Record a take to see it here."
       : "Choose a file to see it here.";
@@ -48,32 +54,82 @@ export function upstreamSound(node, slot) {
 }
 
 /**
- * @typedef {{audioInput: string, frameRate: number, segmentSeconds: number}} Destiny
- * the input of Audio Encode that is used, and what the sampler's widgets say (0 = the model's own)
+ * @typedef {{audioInput: string, family: string, settings: Record<string, string | number>}} Destiny
+ * the input of Audio Encode that is used, the model family that listened in the last run ("" = not known), and what
+ * the route is told of the sampler's own settings
  */
 
-/** What the sound of an output is going to be used for; null where no sampler is reached. @param {any} node @param {number} slot @returns {Destiny | null} */
+const PLAN_SETTINGS = ["frame_rate", "segment_seconds", "preview_seconds"];
+
+/**
+ * What the sound of an output is going to be used for; null where no sampler is reached, or where a setting of it comes
+ * from a node that has to run first.
+ * @param {any} node @param {number} slot @returns {Destiny | null}
+ */
 export function downstreamUse(node, slot) {
   for (const encoder of targetsOf(node, slot)) {
     const audioInput = encodersInput(encoder.node);
     if (!audioInput) continue;
     for (const { node: sampler } of targetsOf(encoder.node, 0)) {
       if (!/^SoundToVideo_.*Sampler$/.test(sampler.type)) continue;
-      const frameRate = Number(widgetOf(sampler, "frame_rate")?.value) || 0;
-      const segmentSeconds = Number(widgetOf(sampler, "segment_seconds")?.value) || 0;
-      return { audioInput, frameRate, segmentSeconds };
+      const values = PLAN_SETTINGS.map((name) => [name, fieldValue(sampler, name)]);
+      if (values.some(([, value]) => value === undefined)) return null;
+      const numbers = Object.fromEntries(values.map(([name, value]) => [name, Number(value) || 0]));
+      const timeline = timelineOf(sampler);
+      if (timeline === null) return null;
+      return { audioInput, family: familyOf(sampler), settings: { ...numbers, ...timeline } };
     }
   }
   return null;
+}
+
+/** Where a node's input of that name comes from. @param {any} node @param {string} name */
+function originOfInput(node, name) {
+  return originOf(
+    node,
+    (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name),
+  )?.node;
+}
+
+/** As much of a line as its time can take. */
+const LINE_LETTERS = 40;
+
+/** The text of a Prompt Timeline before a sampler; null where only a run tells it. @param {any} sampler */
+function timelineOf(sampler) {
+  for (const input of ["positive", "negative"]) {
+    const timeline = originOfInput(sampler, input);
+    if (timeline?.type !== "SoundToVideo_PromptTimeline") continue;
+    const text = fieldValue(timeline, "timeline");
+    const cuts = fieldValue(timeline, "cuts");
+    if (text === undefined || cuts === undefined || isConnected(timeline, "snap_to_beats_of")) return null;
+    const lines = String(text)
+      .split("\n")
+      .map((line) => line.trim().slice(0, LINE_LETTERS));
+    return { timeline: lines.join("\n"), timeline_cuts: String(cuts) };
+  }
+  return {};
+}
+
+/** What makes a sampler's model: the nodes before it and what they say. @param {any} sampler */
+export function modelBefore(sampler) {
+  const found = [];
+  for (let node = sampler; node && found.length < 20; ) {
+    const slot = (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.type === "MODEL");
+    node = slot < 0 ? null : originOf(node, slot)?.node;
+    if (node) found.push([node.type, ...(node.widgets ?? []).map((/** @type {any} */ widget) => widget.value)]);
+  }
+  return JSON.stringify(found);
+}
+
+/** The family that the last run recognised, if the model is still the same; else "". @param {any} sampler */
+function familyOf(sampler) {
+  const run = sampler.properties?.sound_to_video_run;
+  return run?.family && run.model === modelBefore(sampler) ? run.family : "";
 }
 
 /** @param {any} node @returns {string | null} */
 function encodersInput(node) {
   if (node.type === "AudioEncoderEncode") return "audio_encoder";
   if (node.type !== "SoundToVideo_AudioEncode") return null;
-  const input = node.inputs?.find(
-    (/** @type {any} */ one) =>
-      ["audio_encoder", "audio_vae"].includes(one.name) && one.link !== null && one.link !== undefined,
-  );
-  return input?.name ?? null;
+  return ["audio_encoder", "audio_vae"].find((name) => isConnected(node, name)) ?? null;
 }

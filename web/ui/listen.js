@@ -1,9 +1,8 @@
 /** A file's waveform with a play button and a clock: what LoadAudio and RecordMic show. */
-import { fileKey } from "../lib/soundfile.js";
 import { formatTime } from "../lib/time.js";
 import { iconButton, make, setIcon } from "./dom.js";
 import { Player } from "./player.js";
-import { soundIn } from "./sounds.js";
+import { soundIn, soundKey } from "./sounds.js";
 import { Waveform } from "./waveform.js";
 
 /** @typedef {import("../lib/soundfile.js").SoundFile} SoundFile */
@@ -35,18 +34,15 @@ export class Listen {
 
   /** Show a file, or a sentence in its place; nothing happens if it is shown already. @param {SoundFile | null} file @param {string} words */
   show(file, words) {
-    const key = file ? fileKey(file) : words;
+    const key = file ? soundKey(file) : words;
     if (key === this.#shown) return;
     this.#shown = key;
-    this.player.load(file);
     const sound = file ? soundIn(file) : null;
-    this.waveform.show(sound, words);
+    this.player.load(sound);
+    this.waveform.show(sound, words, () => this.#showTime(this.#time));
     this.#time = 0;
     this.#showTime(0);
     this.playButton.disabled = !file;
-    sound?.addEventListener("change", () => sound === this.waveform.sound && this.#showTime(this.#time), {
-      signal: this.scope.signal,
-    });
   }
 
   toggle() {

@@ -2,8 +2,9 @@
 import { app, captureUndo, setWidgetValue, toast, widgetOf } from "../host.js";
 import { mayHoldSound } from "../lib/endings.js";
 import { Scope } from "../lib/scope.js";
-import { soundFileOf } from "../lib/soundfile.js";
+import { soundFileOf, valueOf } from "../lib/soundfile.js";
 import { iconButton, make } from "./dom.js";
+import { fieldValue } from "./follow.js";
 import { Listen } from "./listen.js";
 import { addPanel } from "./panel.js";
 import { onTick } from "./ticker.js";
@@ -12,6 +13,11 @@ import { ACCEPTED, upload } from "./upload.js";
 const WAVE_PIXELS = 84;
 const PANEL_PIXELS = 124;
 const NODE_TYPE = "SoundToVideo_LoadAudio";
+/** @typedef {import("../lib/soundfile.js").SoundFile} SoundFile */
+
+/** How the host's list of media, and a preview in a node, are dragged. */
+const ASSET = "application/x-comfy-asset-info";
+const LINKS = "text/uri-list";
 const INVITATION = "Drop a sound or a video here, paste it, or choose a file.";
 
 /** Files that were uploaded since the page was loaded: the node's definition does not list them. @type {Set<string>} */
@@ -53,16 +59,23 @@ export class LoadWidget {
   #upload = null;
 
   refresh() {
-    const file = soundFileOf(widgetOf(this.node, "audio")?.value);
+    const file = soundFileOf(fieldValue(this.node, "audio"));
     if (!this.#upload) this.listen.show(file, INVITATION);
   }
 
   #acceptDrops() {
     const { node, panel, scope } = this;
-    const holdsFiles = (/** @type {DragEvent} */ event) => Boolean(event.dataTransfer?.types.includes("Files"));
-    const take = (/** @type {DragEvent} */ event) => this.#take([...(event.dataTransfer?.files ?? [])]);
-    node.onDragOver = holdsFiles;
-    node.onDragDrop = (/** @type {DragEvent} */ event) => take(event);
+    const holdsFiles = (/** @type {DragEvent} */ event) =>
+      [ASSET, "Files", LINKS].some((type) => event.dataTransfer?.types.includes(type));
+    const take = (/** @type {DragEvent} */ event) =>
+      this.#choose(assetIn(event.dataTransfer)) || this.#take([...(event.dataTransfer?.files ?? [])]);
+    const { onDragOver, onDragDrop } = node;
+    node.onDragOver = function (/** @type {DragEvent} */ event) {
+      return holdsFiles(event) || Boolean(onDragOver?.apply(this, arguments));
+    };
+    node.onDragDrop = function (/** @type {DragEvent} */ event) {
+      return take(event) || (onDragDrop?.apply(this, arguments) ?? false);
+    };
     const mark = (/** @type {boolean} */ on) => panel.classList.toggle("stv-drop", on);
     for (const type of ["dragenter", "dragover"]) {
       scope.listen(panel, type, (event) => {
@@ -94,6 +107,26 @@ export class LoadWidget {
     });
   }
 
+  /** Choose a file that the host has already; false where there is none. @param {SoundFile | null} file */
+  #choose(file) {
+    if (!file) return false;
+    if (!mayHaveSound({ name: file.filename, type: "" })) {
+      toast("warn", "Load Audio", `${file.filename} is neither audio nor video.`);
+      return true;
+    }
+    this.#offer(valueOf(file));
+    return true;
+  }
+
+  /** Put a name into the list and choose it. @param {string} name */
+  #offer(name) {
+    uploaded.add(name);
+    for (const other of allNodes(app.graph)) addChoices(other);
+    addChoices(this.node);
+    setWidgetValue(this.node, widgetOf(this.node, "audio"), name);
+    captureUndo();
+  }
+
   /** Take the first file that can have sound; false where there is none. @param {File[]} files */
   #take(files) {
     this.chooser.value = "";
@@ -116,11 +149,7 @@ export class LoadWidget {
         onProgress: (share) => this.#showProgress(share),
         signal: controller.signal,
       });
-      uploaded.add(name);
-      for (const other of allNodes(app.graph)) addChoices(other);
-      addChoices(this.node);
-      setWidgetValue(this.node, widgetOf(this.node, "audio"), name);
-      captureUndo();
+      this.#offer(name);
     } catch (error) {
       if (!controller.signal.aborted)
         toast(
@@ -143,6 +172,23 @@ export class LoadWidget {
     this.progress.style.width = `${Math.round(share * 100)}%`;
     this.progress.setAttribute("aria-valuenow", String(Math.round(share * 100)));
   }
+}
+
+/** The file of the host that is dragged: from its list of media, or a preview by its address. @param {DataTransfer | null} data @returns {SoundFile | null} */
+function assetIn(data) {
+  try {
+    const about = JSON.parse(data?.getData(ASSET) || "{}");
+    if (about.filename) return soundFileAt(about);
+    const link = new URL(data?.getData(LINKS) || "none:");
+    return link.origin === location.origin ? soundFileAt(Object.fromEntries(link.searchParams)) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {{filename?: string, subfolder?: string, type?: string}} about @returns {SoundFile | null} */
+function soundFileAt({ filename, subfolder = "", type = "output" }) {
+  return filename ? { filename, subfolder, type } : null;
 }
 
 /** Offer what was uploaded in a node's list too. @param {any} node */

@@ -21,6 +21,9 @@ export class Minimap {
     this.element.append(this.canvas);
     this.#columns = new Int8Array(0);
     followPalette(scope, () => this.redraw());
+    const sizes = new ResizeObserver(() => this.redraw());
+    sizes.observe(this.element);
+    scope.onEnd(() => sizes.disconnect());
     scope.listen(this.element, "pointerdown", (event) => this.#onPointer(event));
     scope.listen(this.element, "pointermove", (event) => this.#onPointer(event));
     scope.listen(this.element, "keydown", (event) => this.#onKey(event));

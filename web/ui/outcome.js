@@ -2,7 +2,7 @@
 import { packJSON } from "../host.js";
 
 /** @typedef {import("./follow.js").Destiny} Destiny */
-/** @typedef {{id: string, audio_input: string, frame_rate: number}} Family */
+/** @typedef {{id: string, display_name: string, audio_input: string}} Family */
 
 const WAIT_MILLISECONDS = 60;
 
@@ -48,25 +48,21 @@ export class Outcome {
         families = null;
         throw error;
       });
-      const family = (await /** @type {Promise<Family[]>} */ (families)).find(
+      const listening = (await /** @type {Promise<Family[]>} */ (families)).filter(
         (one) => one.audio_input === destiny.audioInput,
       );
-      if (!family) {
-        if (question === this.#asked) this.tell("", false);
-        return;
-      }
-      const query = {
-        family: family.id,
-        start,
-        end,
-        sample_rate: sampleRate,
-        frame_rate: destiny.frameRate,
-        segment_seconds: destiny.segmentSeconds,
-      };
-      const plan = await packJSON("plan", query, signal);
+      const known = listening.filter((one) => one.id === destiny.family);
+      const plans = await Promise.all(
+        (known.length ? known : listening).map(async ({ id, display_name }) => {
+          const query = { family: id, start, end, sample_rate: sampleRate, ...destiny.settings };
+          return { name: display_name, ...(await packJSON("plan", query, signal)) };
+        }),
+      );
       if (question !== this.#asked) return;
-      this.frameRate = plan.frame_rate;
-      this.tell(plan.words, false);
+      // Which model takes the sound is known after a run; before it each is named that plans otherwise.
+      const agree = plans.every(({ words }) => words === plans[0].words);
+      this.frameRate = plans.length && agree ? plans[0].frame_rate : null;
+      this.tell(agree ? (plans[0]?.words ?? "") : plans.map(({ name, words }) => `${name}: ${words}`).join(" · "), false);
     } catch (error) {
       if (signal.aborted || question !== this.#asked) return;
       this.frameRate = null;

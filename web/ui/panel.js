@@ -1,4 +1,5 @@
 /** A panel of ours in a node, in both renderers: a DOM widget of which nothing is saved. */
+import { app } from "../host.js";
 import { make } from "./dom.js";
 import { nodeKey } from "./follow.js";
 import { onTick } from "./ticker.js";
@@ -17,6 +18,7 @@ export function addPanel(node, scope, name, height, children) {
   const widget = node.addDOMWidget(name, "sound_to_video_panel", panel, {
     serialize: false,
     hideOnZoom: false,
+    hideInPanel: true, // the properties panel would take the element out of the node, and give it back narrower
     margin: 4,
     getMinHeight: () => height,
     getMaxHeight: () => height,
@@ -31,6 +33,7 @@ export function addPanel(node, scope, name, height, children) {
   // Nodes 2.0 would drag the node, the classic renderer select text under the pointer.
   for (const type of ["pointerdown", "mousedown", "dblclick"])
     scope.listen(panel, type, (event) => event.button === 0 && event.stopPropagation());
+  forwardToCanvas(panel, scope);
   const before = node.onRemoved;
   node.onRemoved = function () {
     scope.end();
@@ -46,6 +49,30 @@ export function addPanel(node, scope, name, height, children) {
   requestAnimationFrame(() => requestAnimationFrame(settle));
   onTick(scope, settle);
   return panel;
+}
+
+/** Nodes 2.0 hands on to the canvas what a widget leaves; the classic renderer's widgets lie over the canvas and have to. @param {Element} panel */
+function liesOverCanvas(panel) {
+  return panel.closest(".dom-widget") !== null;
+}
+
+/**
+ * Let the wheel zoom the graph, the middle button move it and the right one open the node's menu, as beside the panel.
+ * @param {HTMLElement} panel @param {import("../lib/scope.js").Scope} scope
+ */
+function forwardToCanvas(panel, scope) {
+  const canvas = () => /** @type {any} */ (app).canvas;
+  const isText = (/** @type {Event} */ event) => event.target instanceof HTMLInputElement; // has a menu of its own
+  const takes = (/** @type {PointerEvent} */ event) =>
+    liesOverCanvas(panel) && (event.button === 1 || (event.button === 2 && !isText(event)));
+  const wheel = (/** @type {WheelEvent} */ event) => liesOverCanvas(panel) && canvas().processMouseWheel(event);
+  scope.listen(panel, "wheel", wheel, { passive: false });
+  scope.listen(panel, "pointerdown", (event) => takes(event) && canvas().processMouseDown(event));
+  scope.listen(panel, "pointerup", (event) => takes(event) && canvas().processMouseUp(event));
+  scope.listen(panel, "pointermove", (event) => {
+    if (liesOverCanvas(panel) && event.buttons & 4) canvas().processMouseMove(event);
+  });
+  scope.listen(panel, "contextmenu", (event) => liesOverCanvas(panel) && !isText(event) && event.preventDefault());
 }
 
 /** Make a new node wide enough for its panel. @param {any} node @param {number} width */

@@ -5,7 +5,7 @@
 import { packURL } from "../host.js";
 import { fadeGain } from "../lib/selection.js";
 
-/** @typedef {import("../lib/soundfile.js").SoundFile} SoundFile */
+/** @typedef {import("./sounds.js").Sound} Sound */
 /** @typedef {{start: number, end: number, fadeIn: number, fadeOut: number}} Part seconds */
 
 /** A part up to this long loops without a gap, from memory; a longer one by jumping back. */
@@ -21,8 +21,8 @@ export class Player {
    */
   constructor(scope, told) {
     this.told = told;
-    /** @type {SoundFile | null} */
-    this.file = null;
+    /** @type {Sound | null} */
+    this.sound = null;
     this.playing = false;
     this.#audio = new Audio();
     this.#audio.preload = "none";
@@ -43,10 +43,10 @@ export class Player {
   #loopStart = Infinity;
   #turn = 0;
 
-  /** @param {SoundFile | null} file */
-  load(file) {
+  /** @param {Sound | null} sound */
+  load(sound) {
     this.stop();
-    this.file = file;
+    this.sound = sound;
     if (this.#audio.src) {
       this.#audio.removeAttribute("src");
       this.#audio.load();
@@ -67,7 +67,7 @@ export class Player {
    * @param {Part} part @param {number} from seconds of the file @param {boolean} loops
    */
   async play(part, from, loops) {
-    if (!this.file) return;
+    if (!this.sound) return;
     if (sounding !== this) sounding?.stop();
     this.stop();
     sounding = this;
@@ -100,8 +100,8 @@ export class Player {
 
   /** @param {number} from */
   async #playFrom(from) {
-    if (!this.file) return;
-    const url = new URL(packURL("sound", this.file), location.href).href;
+    if (!this.sound) return;
+    const url = new URL(packURL("sound", this.sound.query), location.href).href;
     if (this.#audio.src !== url) this.#audio.src = url;
     this.#audio.volume = this.#gainAt(from);
     this.#audio.currentTime = from;
@@ -110,8 +110,8 @@ export class Player {
 
   /** @param {Part} part @param {number} turn */
   async #playLoop(part, turn) {
-    if (!this.file) return;
-    const response = await fetch(packURL("sound", { ...this.file, start: part.start, end: part.end }));
+    if (!this.sound) return;
+    const response = await fetch(packURL("sound", { ...this.sound.query, start: part.start, end: part.end }));
     if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error ?? "the sound cannot be played.");
     const bytes = await response.arrayBuffer();
     if (turn !== this.#turn) return;

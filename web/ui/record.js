@@ -15,6 +15,8 @@ import { upload } from "./upload.js";
 
 const WAVE_PIXELS = 84;
 const PANEL_PIXELS = 202;
+/** From here on a take is worth a word: about ten minutes of stereo. */
+const MUCH_MEGABYTES = 100;
 const SUBFOLDER = "sound_to_video";
 const CHOICES_KEY = "SoundToVideo.recording";
 
@@ -105,6 +107,7 @@ export class RecordWidget {
       this.#showButtons();
     } else if (this.#state === "recording") {
       this.timer.textContent = formatTime(this.recorder.seconds, 1);
+      if (this.recorder.megabytes > MUCH_MEGABYTES) this.status.textContent = memoryWords(this.recorder.megabytes);
     }
   }
 
@@ -295,6 +298,12 @@ export class RecordWidget {
     this.countdown.value = choices.countdown;
     setPressed(this.processing, Boolean(choices.processing));
   }
+}
+
+/** What a long take is told: it is in this page until it is stopped. @param {number} megabytes */
+function memoryWords(megabytes) {
+  const rounded = Math.floor(megabytes / MUCH_MEGABYTES) * MUCH_MEGABYTES;
+  return `Recording: over ${rounded} MB in this page's memory. Stop now and then: a take is safe once it is kept.`;
 }
 
 /** `take 2026-01-31 14.05.09.wav`, by the clock on the wall. */

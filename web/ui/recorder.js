@@ -49,6 +49,11 @@ export class Recorder {
   #sampleCount = 0;
   #keeps = false;
 
+  /** What was recorded so far takes in memory. */
+  get megabytes() {
+    return (this.#sampleCount * this.#channels * 2) / 1e6;
+  }
+
   /** Seconds recorded so far. */
   get seconds() {
     return this.sampleRate ? this.#sampleCount / this.sampleRate : 0;

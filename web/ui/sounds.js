@@ -1,5 +1,5 @@
 /** Sounds as the browser knows them: peaks, length and silences, fetched once per file and shared by all widgets. */
-import { packJSON, packURL } from "../host.js";
+import { fileURL, packJSON, packURL } from "../host.js";
 import { Peaks, messages } from "../lib/peaks.js";
 import { fileKey } from "../lib/soundfile.js";
 
@@ -23,11 +23,18 @@ export class Sound extends EventTarget {
     this.error = null;
     /** @type {Promise<number[]> | null} */
     this.beatsAsked = null;
+    /** What the file's size and time of change were when it was read. */
+    this.stamp = "";
+  }
+
+  /** What one of our routes is asked about this state of the file, so that no cache answers with another. */
+  get query() {
+    return { ...this.file, stamp: this.stamp };
   }
 
   /** Times of the beats in seconds; asked for once. Rejects with the server's sentence. */
   beats() {
-    this.beatsAsked ??= packJSON("beats", this.file).then((said) => said.beats);
+    this.beatsAsked ??= packJSON("beats", this.query).then((said) => said.beats);
     return this.beatsAsked;
   }
 
@@ -38,7 +45,9 @@ export class Sound extends EventTarget {
 
   async load() {
     try {
-      const response = await fetch(packURL("peaks", this.file));
+      this.stamp = await stampOf(this.file);
+      stamps.set(fileKey(this.file), { file: this.file, stamp: this.stamp });
+      const response = await fetch(packURL("peaks", this.query));
       if (!response.ok || !response.body) {
         throw new Error((await response.json().catch(() => ({}))).error ?? `the server answered ${response.status}`);
       }
@@ -85,6 +94,34 @@ async function* chunksOf(body) {
 
 /** @type {Map<string, Sound>} by file, the last used last */
 const known = new Map();
+
+/** What the files were when they were read, by name. @type {Map<string, {file: SoundFile, stamp: string}>} */
+const stamps = new Map();
+/** How often each file was seen to have changed, by name. @type {Map<string, number>} */
+const changes = new Map();
+
+/** The host's mark of a file's size and time of change; "" for a file that is not there. @param {SoundFile} file */
+async function stampOf(file) {
+  const { ok, headers } = await fetch(fileURL(file), { method: "HEAD", cache: "no-store" });
+  return ok ? (headers.get("ETag") ?? `${headers.get("Last-Modified")} ${headers.get("Content-Length")}`) : "";
+}
+
+/** What tells one sound from another: the file, and which state of it. @param {SoundFile} file */
+export function soundKey(file) {
+  return `${fileKey(file)}#${changes.get(fileKey(file)) ?? 0}`;
+}
+
+/** Look whether files have changed under their names; those that have are read again, and have another `soundKey`. */
+export async function lookForChanges() {
+  const look = async (/** @type {string} */ key, /** @type {{file: SoundFile, stamp: string}} */ was) => {
+    const stamp = await stampOf(was.file).catch(() => was.stamp);
+    if (stamp === was.stamp || stamps.get(key) !== was) return;
+    stamps.delete(key);
+    known.delete(key);
+    changes.set(key, (changes.get(key) ?? 0) + 1);
+  };
+  await Promise.all([...stamps].map(([key, was]) => look(key, was)));
+}
 
 /** The sound in a file; it fills itself and says so with `change` events. @param {SoundFile} file @returns {Sound} */
 export function soundIn(file) {

@@ -6,6 +6,8 @@ const EVERY_MILLISECONDS = 300;
 
 /** @type {Set<() => void>} */
 const lookers = new Set();
+/** @type {Set<string>} */
+const complained = new Set();
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let timer;
 
@@ -13,7 +15,16 @@ let timer;
 export function onTick(scope, look) {
   lookers.add(look);
   timer ??= setInterval(() => {
-    if (document.visibilityState === "visible") lookers.forEach((one) => one());
+    if (document.visibilityState !== "visible") return;
+    for (const one of lookers) {
+      try {
+        one();
+      } catch (error) {
+        // One that fails must not blind the others; the same complaint is made once.
+        if (!complained.has(String(error))) console.error("Sound to Video:", error);
+        complained.add(String(error));
+      }
+    }
   }, EVERY_MILLISECONDS);
   scope.onEnd(() => {
     lookers.delete(look);

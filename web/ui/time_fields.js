@@ -35,8 +35,8 @@ export class TimeFields {
   /** @type {Record<TimeName, string>} */
   #shown = { start: "", end: "", length: "" };
 
-  /** @param {{start: number, end: number} | null} selection */
-  show(selection) {
+  /** @param {{start: number, end: number} | null} selection @param {boolean} soundIsKnown without it no time can be typed */
+  show(selection, soundIsKnown) {
     const seconds = selection && {
       start: selection.start,
       end: selection.end,
@@ -44,7 +44,7 @@ export class TimeFields {
     };
     for (const [name, input] of this.#inputs) {
       this.#shown[name] = seconds ? formatTime(seconds[name], 3).replace(/0$/, "") : "";
-      input.disabled = !selection;
+      input.disabled = !soundIsKnown;
       if (document.activeElement !== input) input.value = this.#shown[name];
     }
   }

@@ -1,17 +1,17 @@
 /** The widget of Trim Audio: a waveform that edits the node's four number fields, which are all that is saved. */
 import { captureUndo, setWidgetValue, widgetOf } from "../host.js";
+import { isConnected } from "../lib/graph.js";
 import { Scope } from "../lib/scope.js";
-import { fieldsOf, selectionOf, withEnd, withStart } from "../lib/selection.js";
-import { fileKey } from "../lib/soundfile.js";
+import { fieldsOf, selectionOf, wholeOf, withEnd, withStart } from "../lib/selection.js";
 import { formatTime } from "../lib/time.js";
 import { viewAround } from "../lib/view.js";
 import { make, setPressed } from "./dom.js";
-import { downstreamUse, nodeKey, upstreamSound } from "./follow.js";
+import { downstreamUse, fieldValue, nodeKey, upstreamSound } from "./follow.js";
 import { Minimap } from "./minimap.js";
 import { Outcome } from "./outcome.js";
 import { Player } from "./player.js";
 import { addPanel } from "./panel.js";
-import { soundIn } from "./sounds.js";
+import { soundIn, soundKey } from "./sounds.js";
 import { onTick } from "./ticker.js";
 import { TimeFields } from "./time_fields.js";
 import { TrimArea } from "./trim_area.js";
@@ -70,12 +70,21 @@ export class TrimWidget {
     });
     this.times = new TimeFields((name, time) => this.#typed(name, time));
     this.line = make("div", { class: "stv-line", "aria-live": "polite" });
-    addPanel(node, this.scope, "SoundToVideo trim", PANEL_PIXELS, [
+    this.cure = make("button", {
+      type: "button",
+      class: "stv-button",
+      text: "Use the whole sound",
+      "aria-label": "Use the whole sound",
+      title: "Start at the beginning, end at the end",
+      hidden: true,
+      onclick: () => this.#choose(wholeOf(this.waveform.duration)),
+    });
+    addPanel(node, this.scope, "Trim", PANEL_PIXELS, [
       this.toolbar.element,
       this.waveform.element,
       this.minimap.element,
       this.times.element,
-      this.line,
+      make("div", { class: "stv-row stv-last" }, this.line, this.cure),
     ]);
     scopeKeys(this);
     onTick(this.scope, () => this.refresh());
@@ -90,20 +99,22 @@ export class TrimWidget {
   #plan = { words: "", isError: false };
   #noticed = "";
   #problem = "";
+  /** Fields whose number another node will bring. @type {string[]} */
+  #unknown = [];
 
   /** Look at the graph and the fields again. */
   refresh() {
     const { file, words } = upstreamSound(this.node, 0);
-    const key = file ? fileKey(file) : words;
+    const key = file ? soundKey(file) : words;
     if (key !== this.#shown) {
       this.#shown = key;
-      this.player.load(file);
       this.#beats = null;
       this.#noticed = "";
       const sound = file ? soundIn(file) : null;
-      this.waveform.show(sound, words);
-      sound?.addEventListener("change", () => sound === this.waveform.sound && this.#read(), {
-        signal: this.scope.signal,
+      this.player.load(sound);
+      this.waveform.show(sound, words, () => {
+        this.#read();
+        this.minimap.redraw();
       });
       this.#recall();
       if (this.toolbar.snapsTo("beats")) this.#onBeats(true);
@@ -116,8 +127,9 @@ export class TrimWidget {
   #read() {
     const { duration, sound } = this.waveform;
     const fields = /** @type {import("../lib/selection.js").Fields} */ (
-      Object.fromEntries(FIELDS.map((name) => [name, Number(widgetOf(this.node, name)?.value) || 0]))
+      Object.fromEntries(FIELDS.map((name) => [name, Number(fieldValue(this.node, name)) || 0]))
     );
+    this.#unknown = FIELDS.filter((name) => fieldValue(this.node, name) === undefined);
     const selection = duration ? selectionOf(fields, duration) : null;
     const isNew = JSON.stringify(selection) !== JSON.stringify(this.area.selection);
     this.area.locked = new Set(
@@ -125,7 +137,10 @@ export class TrimWidget {
         FIELD_OF[handle].some((name) => this.#isLinked(name)),
       ),
     );
-    if (isNew) this.area.select(selection);
+    if (isNew) {
+      this.area.select(selection);
+      this.minimap.redraw();
+    }
     this.#problem =
       duration && !selection && sound?.complete
         ? `The range ${fields.start_seconds}–${fields.end_seconds || formatTime(duration)} s is empty; the sound lasts ${duration.toFixed(2)} s.`
@@ -137,22 +152,23 @@ export class TrimWidget {
   #write(selection) {
     const fields = fieldsOf(selection, this.waveform.duration);
     this.#noticed = "";
+    this.#problem = "";
     for (const name of FIELDS) {
       const widget = widgetOf(this.node, name);
       if (widget && !this.#isLinked(name)) setWidgetValue(this.node, widget, fields[name]);
     }
+    this.minimap.redraw();
     this.#afterSelection();
   }
 
   #afterSelection() {
     const { selection } = this.area;
     const { sound } = this.waveform;
-    const destiny = selection ? downstreamUse(this.node, 0) : null;
+    const destiny = selection && !this.#unknown.length ? downstreamUse(this.node, 0) : null;
     this.outcome.ask(destiny, selection?.start ?? 0, selection?.end ?? 0, sound?.sampleRate ?? 0);
     this.toolbar.enable(Boolean(sound?.complete), Boolean(this.outcome.frameRate));
-    this.times.show(selection);
+    this.times.show(selection, Boolean(sound?.duration));
     this.#say();
-    this.minimap.redraw();
   }
 
   /** @returns {import("../lib/snap.js").SnapTargets} */
@@ -192,7 +208,11 @@ export class TrimWidget {
   }
 
   #say() {
-    const words = this.#problem || this.#noticed || this.#plan.words;
+    const unknown = this.#unknown.length
+      ? `${this.#unknown.join(", ").replaceAll("_seconds", "")}: from another node, known when it runs.`
+      : "";
+    const words = this.#problem || this.#noticed || unknown || this.#plan.words;
+    this.cure.hidden = !this.#problem || FIELD_OF.range.some((name) => this.#isLinked(name));
     if (this.line.textContent !== words) this.line.textContent = words;
     this.line.classList.toggle("stv-error", Boolean(this.#problem || this.#noticed) || this.#plan.isError);
   }
@@ -253,22 +273,25 @@ export class TrimWidget {
 
   /** @param {"start" | "end" | "length"} name @param {number} time */
   #typed(name, time) {
-    const { selection } = this.area;
-    if (!selection) return;
     const { duration } = this.waveform;
-    const changed =
+    const selection = this.area.selection ?? wholeOf(duration);
+    this.#choose(
       name === "start"
         ? withStart(selection, time)
-        : withEnd(selection, name === "end" ? time : selection.start + time, duration);
-    this.area.select(changed);
-    this.#write(changed);
+        : withEnd(selection, name === "end" ? time : selection.start + time, duration),
+    );
+  }
+
+  /** Take a selection as one step of undo. @param {Selection} selection */
+  #choose(selection) {
+    this.area.select(selection);
+    this.#write(selection);
     captureUndo();
   }
 
   /** @param {string} name */
   #isLinked(name) {
-    const input = this.node.inputs?.find((/** @type {any} */ one) => one.name === name);
-    return input?.link !== null && input?.link !== undefined;
+    return isConnected(this.node, name);
   }
 
   /** Let a field hold milliseconds, and see at once what is typed into it. @param {string} name */

@@ -1,5 +1,5 @@
 /** The waveform with what can be dragged on it: start, end, the whole range, fades, a new range; by pointer and by keys. */
-import { between, isWhole, movedTo, withEnd, withFades, withStart } from "../lib/selection.js";
+import { between, isWhole, movedTo, wholeOf, withEnd, withFades, withStart } from "../lib/selection.js";
 import { lowerBound, snapped } from "../lib/snap.js";
 import { spokenTime } from "../lib/time.js";
 import { make } from "./dom.js";
@@ -48,6 +48,7 @@ export class TrimArea {
     });
     const { element } = this.waveform;
     element.classList.add("stv-trim-area");
+    element.tabIndex = -1; // takes the focus where there is no handle to have it
     this.handles = /** @type {Record<HandleName, HTMLDivElement>} */ ({});
     for (const name of NAMES) {
       const handle = make("div", {
@@ -68,6 +69,9 @@ export class TrimArea {
     scope.listen(element, "pointermove", (event) => this.#onMove(event));
     scope.listen(element, "pointerup", (event) => this.#onUp(event));
     scope.listen(element, "pointercancel", (event) => this.#onUp(event));
+    scope.listen(element, "lostpointercapture", (event) => this.#onUp(event)); // its release went to somebody else
+    // The browser would now give the focus to what is focusable under the pointer, and take it from the handle.
+    scope.listen(element, "mousedown", (event) => event.button === 0 && event.preventDefault());
     // Two fingers on the waveform zoom it; the front end, which listens further out, would zoom the graph with them.
     for (const type of ["touchstart", "touchmove"]) {
       scope.listen(window, type, (event) => element.contains(event.target) && event.stopPropagation(), {
@@ -82,7 +86,7 @@ export class TrimArea {
 
   /** @type {Map<number, {clientX: number}>} pointers that are down */
   #pointers = new Map();
-  /** `from` is the selection as it was: a drag there and back changes nothing. @type {{name: HandleName | "new", at: number, offset: number, x: number, moved: boolean, from: Selection} | null} */
+  /** `from` is the selection as it was: a drag there and back changes nothing. @type {{pointer: number, name: HandleName | "new", at: number, offset: number, x: number, moved: boolean, from: Selection} | null} */
   #drag = null;
   #changed = false;
 
@@ -113,7 +117,7 @@ export class TrimArea {
 
   /** @param {PointerEvent} event */
   #onDown(event) {
-    if (event.button !== 0 || !this.selection || !this.#duration) return;
+    if (event.button !== 0 || !this.#duration) return;
     event.stopPropagation();
     const { element } = this.waveform;
     element.setPointerCapture(event.pointerId);
@@ -126,12 +130,13 @@ export class TrimArea {
     const named = /** @type {HandleName | undefined} */ (
       handle instanceof HTMLElement ? handle.dataset.handle : undefined
     );
-    const name = !named || (named === "range" && isWhole(this.selection, this.#duration)) ? "new" : named;
-    this.handles[name === "new" ? "range" : name].focus({ preventScroll: true });
-    if (name !== "new" && this.locked.has(name)) return;
+    const from = this.selection ?? wholeOf(this.#duration);
+    const name = !named || (named === "range" && isWhole(from, this.#duration)) ? "new" : named;
+    (this.selection ? this.handles[name === "new" ? "range" : name] : element).focus({ preventScroll: true });
+    if (name !== "new" ? this.locked.has(name) : this.locked.has("range")) return;
     const time = this.waveform.timeOf(event);
-    const offset = name === "new" ? 0 : time - this.#timeOf(name, this.selection);
-    this.#drag = { name, at: time, offset, x: event.clientX, moved: false, from: this.selection };
+    const offset = name === "new" ? 0 : time - this.#timeOf(name, from);
+    this.#drag = { pointer: event.pointerId, name, at: time, offset, x: event.clientX, moved: false, from };
   }
 
   /** @param {PointerEvent} event */
@@ -142,7 +147,7 @@ export class TrimArea {
       return;
     }
     const drag = this.#drag;
-    if (!drag) return;
+    if (!drag || drag.pointer !== event.pointerId) return;
     if (!drag.moved && Math.abs(event.clientX - drag.x) < DRAG_PIXELS) return;
     drag.moved = true;
     const time = Math.min(Math.max(this.waveform.timeOf(event), 0), this.#duration);
@@ -155,6 +160,7 @@ export class TrimArea {
     if (!this.#pointers.delete(event.pointerId)) return;
     event.stopPropagation();
     const drag = this.#drag;
+    if (drag && drag.pointer !== event.pointerId) return;
     this.#drag = null;
     if (drag && !drag.moved && event.type === "pointerup" && ["new", "range"].includes(drag.name))
       this.told.onSeek(drag.at);

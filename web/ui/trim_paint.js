@@ -26,8 +26,10 @@ export function paintTrim({ context, width, height, top, x }, waveform, selectio
     const crowded = (to - from) * 3 > width;
     context.fillStyle = text;
     context.globalAlpha = crowded ? 0.25 : 0.7;
+    context.beginPath();
     for (let i = from; i < to; i++)
-      context.fillRect(Math.round(x(targets.beats[i])), height - BEAT_PIXELS, 1, BEAT_PIXELS);
+      context.rect(Math.round(x(targets.beats[i])), height - BEAT_PIXELS, 1, BEAT_PIXELS);
+    context.fill();
   }
   if (selection) {
     const [from, to] = [x(selection.start), x(selection.end)];

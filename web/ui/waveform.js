@@ -41,7 +41,10 @@ export class Waveform {
     this.#frame = 0;
     this.#columns = new Int8Array(0);
     followPalette(scope, () => this.redraw());
-    const sizes = new ResizeObserver(() => this.redraw());
+    const sizes = new ResizeObserver(() => {
+      this.#width = this.element.clientWidth;
+      this.redraw();
+    });
     sizes.observe(this.element);
     onTick(scope, () => this.#sharpness() !== this.#drawnSharpness && this.redraw());
     scope.onEnd(() => {
@@ -54,6 +57,7 @@ export class Waveform {
 
   #frame;
   #columns;
+  #width = 0;
   #drawnSharpness = 0;
   /** @type {AbortController | null} */
   #follow = null;
@@ -62,13 +66,16 @@ export class Waveform {
     return this.sound?.duration ?? 0;
   }
 
-  /** Width in the element's own pixels, which the graph's zoom does not change. */
+  /** Width in the element's own pixels, which the graph's zoom does not change; measured when it changes, as asking costs a layout. */
   get width() {
-    return this.element.clientWidth || 1;
+    return this.#width || 1;
   }
 
-  /** Show another sound, or none with a sentence in its place. @param {Sound | null} sound @param {string} [words] */
-  show(sound, words = "") {
+  /**
+   * Show another sound, or none with a sentence in its place.
+   * @param {Sound | null} sound @param {string} [words] @param {() => void} [onChange] more of this sound is known, while it is shown
+   */
+  show(sound, words = "", onChange = () => {}) {
     this.#follow?.abort();
     this.sound = sound;
     this.playhead = null;
@@ -77,15 +84,16 @@ export class Waveform {
     if (sound) {
       this.#follow = new AbortController();
       let duration = this.duration;
-      const onChange = () => {
+      const follow = () => {
         const wasWhole = this.view.start === 0 && this.view.end >= duration;
         duration = this.duration;
         this.view = wasWhole ? wholeView(duration) : clampedView(this.view, duration);
         this.#say();
         this.options.onView?.();
         this.redraw();
+        onChange();
       };
-      sound.addEventListener("change", onChange, { signal: this.#follow.signal });
+      sound.addEventListener("change", follow, { signal: this.#follow.signal });
       this.#say();
     }
     this.options.onView?.();
