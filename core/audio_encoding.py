@@ -11,7 +11,7 @@ import comfy.model_management
 import comfy.utils
 import folder_paths
 import torch
-import torchaudio
+from comfy.audio_encoders.whisper import WhisperLargeV3
 
 from .audio import Audio
 from .disk import mapped_tensor
@@ -27,6 +27,7 @@ from .encoded_audio import (
 )
 from .errors import SoundToVideoError
 from .families import frame_rate_for_encoder
+from .resampling import resampled
 from .timeline import rounded
 
 WHISPER = "whisper-large-v3"
@@ -92,7 +93,12 @@ def encode_with_encoder(audio: Audio, encoder: Any) -> EncodedAudio:
 
 def encoder_kind(encoder: Any) -> str:
     """``EncodedAudio.kind`` of the host's AUDIO_ENCODER, read from its transformer's depth and width."""
-    transformer = encoder.model.encoder
+    transformer: Any = getattr(getattr(encoder, "model", None), "encoder", None)
+    if not hasattr(transformer, "layers") or not hasattr(transformer, "layer_norm"):
+        raise SoundToVideoError(
+            f"what is connected to audio_encoder ({type(encoder).__name__}) is no audio encoder: load wav2vec2 or "
+            "Whisper with core's Load Audio Encoder."
+        )
     shape = (len(transformer.layers) + 1, transformer.layer_norm.weight.shape[0])
     if shape not in KINDS:
         raise SoundToVideoError(
@@ -113,7 +119,14 @@ def _one_pass(audio: Audio, encoder: Any) -> tuple[torch.Tensor, ...]:
     lack = rounded(SHORTEST_SECONDS * audio.sample_rate) - waveform.shape[-1]
     if lack > 0:
         waveform = torch.nn.functional.pad(waveform, (0, lack))
-    return encoder.encode_audio(waveform, audio.sample_rate)["encoded_audio_all_layers"]
+    return _layers(_at_encoder_rate(waveform, audio.sample_rate), encoder)
+
+
+def _layers(waveform: torch.Tensor, encoder: Any) -> tuple[torch.Tensor, ...]:
+    """The host's encoder on ``[1, channels, T]`` at its own rate, once the host has made room for what it computes."""
+    memory = activation_bytes(waveform.shape[-1], encoder)
+    comfy.model_management.load_models_gpu([encoder.patcher], memory_required=memory)
+    return encoder.encode_audio(waveform, ENCODER_SAMPLE_RATE)["encoded_audio_all_layers"]
 
 
 def whisper_layers(audio: Audio, encoder: Any) -> tuple[torch.Tensor, ...]:
@@ -147,9 +160,19 @@ def one_pass_fits(audio: Audio, encoder: Any) -> bool:
 
     By all of its memory, not by what is free now: the host makes room, and the same audio always goes the same way.
     """
-    needed = encoder_samples(audio) * ONE_PASS_VALUES * torch.float32.itemsize  # what the host computes in
+    needed = activation_bytes(encoder_samples(audio), encoder)
     total: Any = comfy.model_management.get_total_memory(encoder.load_device)
     return needed < ONE_PASS_SHARE * total
+
+
+def activation_bytes(samples: int, encoder: Any) -> int:
+    """What one pass of the encoder over so many 16 kHz samples holds in memory beside its weights."""
+    if not isinstance(encoder.model, WhisperLargeV3):
+        return samples * ONE_PASS_VALUES * torch.float32.itemsize  # what the host computes in
+    # Whisper always sees 30 s: every layer is kept, and a layer on its way holds 16 times its width.
+    transformer = encoder.model.encoder
+    width = transformer.layer_norm.weight.shape[0]
+    return WHISPER_SECONDS * LAYER_RATE * width * (len(transformer.layers) + 1 + 16) * torch.float32.itemsize
 
 
 def windowed_features(audio: Audio, encoder: Any, frame_rate: Fraction) -> torch.Tensor:
@@ -163,10 +186,10 @@ def windowed_features(audio: Audio, encoder: Any, frame_rate: Fraction) -> torch
     try:
         frames, features = FrameFeatures(feature_count, frame_rate), None
         for window, keep in windows(audio, WINDOW_SECONDS, feature_count):
-            waveform = _at_encoder_rate(window["waveform"], audio.sample_rate)
+            waveform = _mono_at_encoder_rate(window["waveform"], audio.sample_rate)
             if normalises:
                 waveform = (waveform - mean) / deviation
-            layers = torch.cat(encoder.encode_audio(waveform, ENCODER_SAMPLE_RATE)["encoded_audio_all_layers"])
+            layers = torch.cat(_layers(waveform, encoder))
             if features is None:
                 shape = (layers.shape[0], frames.frame_count, layers.shape[2])
                 features = mapped_tensor(folder_paths.get_temp_directory(), shape, layers.dtype)
@@ -179,15 +202,20 @@ def windowed_features(audio: Audio, encoder: Any, frame_rate: Fraction) -> torch
 
 
 def _at_encoder_rate(waveform: torch.Tensor, sample_rate: int) -> torch.Tensor:
-    """``[1, channels, T]`` -> mono at the encoder's rate, ``[1, 1, T]``."""
-    return torchaudio.functional.resample(waveform.mean(dim=1, keepdim=True), sample_rate, ENCODER_SAMPLE_RATE)
+    stop_if_interrupted = comfy.model_management.throw_exception_if_processing_interrupted
+    return resampled(waveform, sample_rate, ENCODER_SAMPLE_RATE, stop_if_interrupted)
+
+
+def _mono_at_encoder_rate(waveform: torch.Tensor, sample_rate: int) -> torch.Tensor:
+    """``[1, channels, T]`` -> ``[1, 1, T]``: the mean of all channels, as the host's encoders take it."""
+    return _at_encoder_rate(waveform.mean(dim=1, keepdim=True), sample_rate)
 
 
 def _loudness(audio: Audio) -> tuple[float, float]:
     """Mean and deviation of the audio at the encoder's rate, as wav2vec2 normalises by them; in constant memory."""
     count, total, squares = 0, 0.0, 0.0
     for block in audio.blocks(10 * audio.sample_rate):
-        samples = _at_encoder_rate(block.unsqueeze(0), audio.sample_rate).double()
+        samples = _mono_at_encoder_rate(block.unsqueeze(0), audio.sample_rate).double()
         count, total, squares = (
             count + samples.numel(),
             total + samples.sum().item(),

@@ -20,6 +20,7 @@ import torch
 from .audio import Audio
 from .encoded_audio import EncodedAudio
 from .errors import SoundToVideoError
+from .resampling import is_usual, resampled
 
 LTX_AUDIO_VAE = "ltx-audio-vae"
 WINDOW_SECONDS = 60  # longer audio is encoded in windows of this; about 20 MB of activations a second
@@ -65,21 +66,22 @@ class AudioLatents(EncodedAudio):
 
 
 def encode_with_vae(audio: Audio, audio_vae: Any) -> AudioLatents:
-    """Encode audio of any length and rate with the host's LTX audio VAE, in constant memory.
+    """Encode audio of any length, rate and channel count with the host's LTX audio VAE, in constant memory.
 
     Up to 60 s in one pass, beyond in windows with the context that the encoder reaches back. Mono is given to both
-    channels, as the official code and the host have it. Raises ``SoundToVideoError`` for more than two channels and for
-    a VAE of another kind.
+    channels, as the official code and the host have it; more than two channels are mixed down (``audio.channels``).
+    Raises ``SoundToVideoError`` for a VAE of another kind.
     """
     network = ltx_audio_vae(audio_vae)
     channels = network.autoencoder.encoder.in_channels
-    if audio.channels not in (1, channels):
+    heard = audio if audio.channels in (1, channels) else audio.mixed_to_stereo()
+    if heard.channels not in (1, channels):
         raise SoundToVideoError(
             f"the audio has {audio.channels} channels, the audio VAE of LTX takes mono or {_channels(channels)}: "
             f"mix it down first."
         )
     rate = Fraction(network.preprocessor.target_sample_rate, network.preprocessor.mel_hop_length * 4)
-    encode = _Encoder(audio, audio_vae, network, channels)
+    encode = _Encoder(heard, audio_vae, network, channels)
     total_seconds = -(-audio.sample_count // audio.sample_rate)
     if audio.duration <= WINDOW_SECONDS or rate.denominator != 1 or _looks_everywhere(network):
         latents = encode(0, None)
@@ -141,7 +143,11 @@ class _Encoder:
         rate = self.audio.sample_rate
         last = self.audio.sample_count if stop is None else min(self.audio.sample_count, stop * rate)
         waveform = self.audio.trimmed(start * rate, last)["waveform"]
-        shortest = -(-2 * self.network.autoencoder.n_fft * rate // self.network.preprocessor.target_sample_rate)
+        own_rate = self.network.preprocessor.target_sample_rate
+        if not is_usual(rate, own_rate):  # else the host does it, by the same filter
+            stop_if_interrupted = comfy.model_management.throw_exception_if_processing_interrupted
+            waveform, rate = resampled(waveform, rate, own_rate, stop_if_interrupted), own_rate
+        shortest = -(-2 * self.network.autoencoder.n_fft * rate // own_rate)
         lack = max(silence * rate, shortest - waveform.shape[-1])
         waveform = torch.nn.functional.pad(waveform, (0, lack))
         seconds = waveform.shape[-1] // rate + 1

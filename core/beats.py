@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torchaudio
 
 from .errors import SoundToVideoError
+from .resampling import resampled
 
 if TYPE_CHECKING:
     from .audio import Audio
@@ -48,6 +48,7 @@ def detect_beats(audio: Audio) -> list[float]:
             "finding beats needs the Python package librosa: run `python -m pip install librosa` "
             "with the Python that runs ComfyUI, then restart it."
         ) from error
+    audio = audio.mixed_to_stereo()
     rate = audio.sample_rate
     window, overlap = WINDOW_SECONDS * rate, OVERLAP_SECONDS * rate
     beats: list[tuple[float, float]] = []  # seconds, strength
@@ -55,7 +56,7 @@ def detect_beats(audio: Audio) -> list[float]:
         end = min(start + window, audio.sample_count)
         first, last = max(start - overlap, 0), min(end + overlap, audio.sample_count)
         samples = audio.trimmed(first, last)["waveform"][0].mean(dim=0)
-        samples = torchaudio.functional.resample(samples, rate, SAMPLE_RATE).numpy()
+        samples = resampled(samples, rate, SAMPLE_RATE).numpy()
         _, found = librosa.beat.beat_track(y=samples, sr=SAMPLE_RATE, units="time", trim=False)
         times = _on_onsets(np.asarray(found), samples)
         beats += [(at + first / rate, power) for at, power in times if start <= at * rate + first < end]

@@ -12,6 +12,8 @@ import torchaudio
 
 from .audio import Audio, audio_from
 from .errors import SoundToVideoError
+from .resampling import resampled
+from .timeline import rounded
 
 SAMPLE_RATE = 16000
 HOP = 160
@@ -132,7 +134,7 @@ class Sync:
 
     def between(self, start_seconds: float, stop_seconds: float) -> Sync:
         """The same for a stretch of the clip, such as its last segment."""
-        part = slice(round(start_seconds * self.frame_rate), round(stop_seconds * self.frame_rate))
+        part = slice(rounded(start_seconds * self.frame_rate), rounded(stop_seconds * self.frame_rate))
         return compare(self.heard[part], self.moved[part], self.frame_rate, any_sign=False)
 
 
@@ -155,7 +157,7 @@ def measure_sync(
     Raises:
         SoundToVideoError: the clip is too short to say anything, or the region is empty.
     """
-    moved = motion_curve(frames, motion, region, round(SLOWEST_SECONDS * frame_rate))
+    moved = motion_curve(frames, motion, region, rounded(SLOWEST_SECONDS * frame_rate))
     seconds = len(moved) / frame_rate
     if len(moved) < SHORTEST_FRAMES or seconds < SHORTEST_SECONDS:
         raise SoundToVideoError(
@@ -165,13 +167,14 @@ def measure_sync(
     curve = at_frames(heard_curve(audio_from(audio), heard, seconds), frame_rate, len(moved))
     if motion == "change":
         curve = curve.diff(prepend=curve[:1]).abs()
-    curve = without_slow_changes(curve, round(SLOWEST_SECONDS * frame_rate))
+    curve = without_slow_changes(curve, rounded(SLOWEST_SECONDS * frame_rate))
     return compare(curve, moved, frame_rate, any_sign=motion == "opening")
 
 
 def heard_curve(audio: Audio, heard: str, seconds: float) -> torch.Tensor:
     """100 values a second of what is heard in the first ``seconds``, decoded a minute at a time."""
     rate = audio.sample_rate
+    audio = audio.mixed_to_stereo()
     total = min(-(-audio.sample_count // rate), ceil(seconds) + 1)
     pieces = []
     for start in range(0, total, WINDOW_SECONDS):
@@ -217,7 +220,7 @@ def watched(group: torch.Tensor, region: tuple[float, float, float, float] | Non
         return group
     height, width = group.shape[1:3]
     left, top, right, bottom = region
-    part = group[:, round(top * height) : round(bottom * height), round(left * width) : round(right * width)]
+    part = group[:, rounded(top * height) : rounded(bottom * height), rounded(left * width) : rounded(right * width)]
     if not part.numel():
         raise SoundToVideoError(f"the region {region} holds no pixel: left < right and top < bottom, in 0..1.")
     return part
@@ -250,7 +253,7 @@ def compare(heard: torch.Tensor, moved: torch.Tensor, frame_rate: float, any_sig
 
     any_sign: the sign of ``moved`` may be turned so that they agree: a component of the picture has none of its own.
     """
-    most = min(round(MOST_LAG_SECONDS * frame_rate), len(heard) // 3)
+    most = min(rounded(MOST_LAG_SECONDS * frame_rate), len(heard) // 3)
     lags = range(-most, most + 1)
     values = torch.tensor([correlation(heard, moved, lag) for lag in lags])
     # a beat repeats itself: of lags that agree as well, the smaller one
@@ -278,7 +281,7 @@ def correlation(heard: torch.Tensor, moved: torch.Tensor, lag: int = 0) -> float
 
 
 def at_16_khz(samples: torch.Tensor, sample_rate: int) -> torch.Tensor:
-    return torchaudio.functional.resample(samples.float(), sample_rate, SAMPLE_RATE)
+    return resampled(samples.float(), sample_rate, SAMPLE_RATE)
 
 
 def at_frames(curve: torch.Tensor, frame_rate: float, frame_count: int) -> torch.Tensor:

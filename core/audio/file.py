@@ -72,8 +72,8 @@ class FileSource:
     def __init__(self, path: Path):
         self._path = path
         self._stamp = file_stamp(path)
+        self._probe = probe(path)  # no pipe or device gets past it
         self._looks = looks_of(path)
-        self._probe = probe(path)
         self._track = track_of(self._probe)
         self._lock = threading.RLock()
         self._fingerprint: str | None = None
@@ -111,7 +111,7 @@ class FileSource:
         return state.hexdigest()
 
     def secure(self, start: int, stop: int, folder: str | Path, on_piece: Callable[[], None]) -> Spool:
-        """Decode ``start`` to ``stop`` into ``folder``: while the answer lives, the file is not needed."""
+        """Decode ``start`` to ``stop`` into ``folder``: while the answer lives, they are read from there."""
         with self._lock:
             spools = list(self._spools)
         for spool in spools:

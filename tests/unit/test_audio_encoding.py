@@ -95,6 +95,55 @@ def test_windows_keep_every_feature_once_with_context_on_both_sides(seconds):
     assert kept == count
 
 
+@pytest.mark.parametrize("in_windows", [False, True])
+def test_the_host_makes_room_for_what_the_encoder_computes(wav2vec2, monkeypatch, in_windows):
+    import comfy.model_management
+    from sound_to_video.core import audio_encoding
+
+    asked, encode = [], wav2vec2.encode_audio
+    load = comfy.model_management.load_models_gpu
+
+    def watched(models, *arguments, **keywords):
+        asked.append(keywords.get("memory_required", 0))
+        return load(models, *arguments, **keywords)
+
+    def encode_audio(waveform, sample_rate):
+        held = waveform.shape[-1] * 400 * 4  # see benchmarks: what one pass of wav2vec2 holds for a sample
+        assert max(asked) >= held, "before it computes"
+        return encode(waveform, sample_rate)
+
+    monkeypatch.setattr(comfy.model_management, "load_models_gpu", watched)
+    monkeypatch.setattr(wav2vec2, "encode_audio", encode_audio)
+    if in_windows:
+        monkeypatch.setattr(audio_encoding, "one_pass_fits", lambda audio, encoder: False)
+    encode_with_encoder(sound(0.5, 44100, 2), wav2vec2)
+    assert asked
+
+
+def test_room_for_whisper_is_that_of_half_a_minute(small_whisper):
+    from sound_to_video.core.audio_encoding import activation_bytes
+
+    assert activation_bytes(16000, small_whisper) == activation_bytes(30 * 16000, small_whisper)
+    assert activation_bytes(16000, small_whisper) >= 30 * 50 * 32 * 3 * 4, "every layer is kept"
+
+
+@pytest.mark.parametrize("thing", [5, None, "wav2vec2", [1], torch.zeros(3)])
+def test_what_is_no_encoder(thing):
+    with pytest.raises(SoundToVideoError, match="is no audio encoder: load wav2vec2 or Whisper"):
+        encoder_kind(thing)
+
+
+def test_an_odd_sample_rate_is_heard_as_a_usual_one(wav2vec2):
+    def features(rate):
+        time = torch.arange(rate // 2) / rate
+        waveform = 0.3 * torch.sin(2 * torch.pi * 200 * time)[None, None]
+        audio = audio_from({"waveform": waveform, "sample_rate": rate})
+        return encode_with_encoder(audio, wav2vec2).frame_features(16, 6)
+
+    usual, odd = features(16000), features(44101)
+    assert (usual - odd).abs().mean() < 0.05 * usual.std()
+
+
 def test_an_encoder_that_is_not_known():
     encoder = small_encoder(model_type="wav2vec2", embed_dim=64, num_heads=2, num_layers=2)
     with pytest.raises(SoundToVideoError, match=r"this audio encoder \(2 layers of 64\) is not known: load wav2vec2"):

@@ -125,3 +125,37 @@ def test_sound_in_memory_is_secure_as_it_is(tmp_path):
     assert np.array_equal(audio.secured(tmp_path / "temp")["waveform"], samples)
     assert audio.mixed_to_stereo().secured(tmp_path / "temp").channels == 2
     assert not (tmp_path / "temp").exists()
+
+
+@pytest.mark.usefixtures("as_in_a_node")
+def test_a_file_that_goes_while_the_sampler_runs_does_not_cost_the_clip(ltx_models, tmp_path, monkeypatch):
+    from comfy_api.latest import io
+    from sound_to_video.nodes import _sampler
+    from sound_to_video.nodes.a2v_sampler import A2VSampler
+    from sound_to_video.nodes.mux_audio_video import MuxAudioVideo
+    from sound_to_video.tests import ltx
+
+    path = write_sound(tmp_path / "song.wav", "pcm_s16le", chirp(1.0, RATE, 2), RATE)
+    wired = trim(open_audio(path), 0.25, 0.75)
+    before = wired["waveform"].clone()
+
+    def nothing_of_it_stays(text: str) -> None:
+        if "segment 1" in text:
+            path.unlink()
+
+    monkeypatch.setattr(_sampler, "text_on_node", lambda unique_id: nothing_of_it_stays)
+    nodes = [node.PREPARE_CLASS_CLONE({}) for node in (A2VSampler, MuxAudioVideo)]
+    names = ("unique_id", "prompt", "extra_pnginfo", "dynprompt", "auth_token_comfy_org", "api_key_comfy_org")
+    for node in nodes:
+        node.hidden = io.HiddenHolder(**dict.fromkeys(names))
+    positive, negative = ltx.conditioning()
+    wires = {"model": ltx_models.model, "vae": ltx_models.vae, "positive": positive, "negative": negative}
+    sizes = {"width": 64, "height": 64, "frame_rate": 0.0, "segment_seconds": 0.0, "audio_scale": 1.0}
+    steps = {"seed": 5, "steps": 1, "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple", "keep_segments": False}
+    encoded_audio = ltx.encoded(ltx_models, wired)
+    video = nodes[0].execute(encoded_audio=encoded_audio, **wires, **sizes, **steps).args[0]
+    assert not path.exists()
+    for audio in (None, wired):
+        saved = nodes[1].execute(video, "mov (ProRes)", "high", "secured", 16.0, audio=audio).args[0]
+        heard = open_audio(saved.get_stream_source())["waveform"]
+        assert torch.equal((heard * 32768).round(), before * 32768)

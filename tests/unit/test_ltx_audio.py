@@ -62,9 +62,12 @@ def test_mono_is_heard_on_both_sides(ltx_models):
     assert torch.equal(encoded(ltx_models, mono).latents, encoded(ltx_models, both).latents)
 
 
-def test_surround_sound_is_refused(ltx_models):
-    with pytest.raises(SoundToVideoError, match=r"has 6 channels, .* takes mono or stereo: mix it down first"):
-        encoded(ltx_models, sound(16000, channels=6))
+def test_surround_sound_is_mixed_down(ltx_models):
+    surround = audio_from(sound(16000, channels=6))
+    latents = encode_with_vae(surround, ltx_models.audio_vae)
+    assert latents.audio is surround, "the clip has its sound as it was"
+    mixed = encode_with_vae(surround.mixed_to_stereo(), ltx_models.audio_vae)
+    assert torch.equal(latents.latents, mixed.latents)
 
 
 def test_another_vae_is_refused(ltx_models):
