@@ -44,15 +44,15 @@ class Decoder:
         latents: the new latents of every segment, in order, ``[1, C, n, H, W]``.
         Yields ``[frames, height, width, 3]`` float32 in 0..1 on the CPU; the first frame is the clip's first.
         """
-        for segments in self.plan.stretches():
+        for segments in self.plan.shots():
             skip = 1 if segments[0].index else self.skipped_frames
-            stretch = _Stretch(latents, segments, skip is not None, self.lead)
-            frames = decode_stream(self.vae, stretch, stretch.latent_count)
+            shot = _Shot(latents, segments, skip is not None, self.lead)
+            frames = decode_stream(self.vae, shot, shot.latent_count)
             yield from skip_frames(frames, skip or 0, self.plan.frame_count)
 
 
 @dataclass(frozen=True)
-class _Stretch(Iterable[torch.Tensor]):
+class _Shot(Iterable[torch.Tensor]):
     """The latents of segments that go on from each other; can be gone through again."""
 
     latents: Sequence[torch.Tensor]

@@ -84,14 +84,14 @@ class Plan:
     def latent_count(self) -> int:
         return self.segments[-1].latent_stop
 
-    def stretches(self) -> list[list[Segment]]:
+    def shots(self) -> list[list[Segment]]:
         """The segments, apart where one starts afresh."""
-        stretches: list[list[Segment]] = []
+        shots: list[list[Segment]] = []
         for segment in self.segments:
             if segment.starts_afresh:
-                stretches.append([])
-            stretches[-1].append(segment)
-        return stretches
+                shots.append([])
+            shots[-1].append(segment)
+        return shots
 
     def start_seconds(self, segment: Segment) -> Fraction:
         """Time of the first frame that ``segment`` adds to the clip."""

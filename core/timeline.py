@@ -1,7 +1,7 @@
 """One timeline: every conversion between seconds, samples, frames and latents.
 
 Times are exact (``fractions.Fraction``, seconds). Frame ``i`` is the picture at time ``i / frame_rate``;
-a clip of ``duration`` seconds has ``round(duration * frame_rate)`` frames. Nothing else in the pack rounds.
+a clip of ``duration`` seconds has ``round(duration * frame_rate)`` frames. Nothing else decides how long a clip is.
 """
 
 import re
