@@ -27,8 +27,8 @@ class Decoder:
     """Decodes the latents of a plan: what a VIDEO keeps of the take that it comes from.
 
     vae: the host's VAE.  width, height: of the frames, in pixels.
-    lead: the latent ``[1, C, 1, H, W]`` that is decoded in front of a stretch of segments, its frame left out; None for
-    the stretch's own first.  skipped_frames: left out at the clip's start together with a lead; None: no lead there.
+    lead: the latent ``[1, C, 1, H, W]`` that is decoded in front of a shot's segments, its frame left out; None for
+    the shot's own first.  skipped_frames: left out at the clip's start together with a lead; None: no lead there.
     """
 
     vae: Any
