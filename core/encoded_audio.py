@@ -98,9 +98,21 @@ class HostEncodedAudio(EncodedAudio):
         return frames_between(self._features[frame_rate], start, stop)
 
 
-def encoded_audio_from(encoded: Mapping[str, Any]) -> EncodedAudio:
-    """Any AUDIO_ENCODER_OUTPUT, ours or core's, as ``EncodedAudio``."""
-    return encoded if isinstance(encoded, EncodedAudio) else HostEncodedAudio(encoded)
+def encoded_audio_from(encoded: Any) -> EncodedAudio:
+    """Any AUDIO_ENCODER_OUTPUT, ours or core's, as ``EncodedAudio``; raises ``SoundToVideoError`` for anything else."""
+    if isinstance(encoded, EncodedAudio):
+        return encoded
+    layers = encoded.get("encoded_audio_all_layers") if isinstance(encoded, Mapping) else None
+    samples = encoded.get("audio_samples") if isinstance(encoded, Mapping) else None
+    if not (
+        isinstance(layers, list | tuple)
+        and layers
+        and all(isinstance(layer, torch.Tensor) and layer.ndim == 3 and layer.shape[:2] != (1, 0) for layer in layers)
+        and isinstance(samples, int)
+        and samples > 0
+    ):
+        raise SoundToVideoError("encoded_audio is no encoded audio: connect Audio Encode.")
+    return HostEncodedAudio(encoded)
 
 
 INTERMEDIATE_RATE = 30  # frames a second between encoder and video, as in Wan's audio_encoder.py (video_rate)

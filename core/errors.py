@@ -15,6 +15,11 @@ class SoundToVideoError(ValueError):
         super().__init__(encodable(str(message)))
 
 
+def article(noun: str) -> str:
+    """``a list``, ``an int``."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
 def encodable(text: str) -> str:
     """``text`` with what UTF-8 has no place for spelt out: half of a character, a byte of a file name, ``\\udcf6``."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import comfy.model_management
@@ -162,9 +162,10 @@ def _parts(latent: torch.Tensor | NestedTensor) -> list[torch.Tensor]:
 def plan_scene(family: Family, scene: Scene, seed: int, segment_seconds: Number, preview_seconds: Number = 0) -> Plan:
     """The plan of a scene: as long as its audio, or its opening where ``preview_seconds`` are asked."""
     conditionings = (scene.positive, scene.negative)
-    return family.plan(
+    plan = family.plan(
         scene.encoded_audio.duration, scene.frame_rate, segment_seconds, seed, preview_seconds, conditionings
     )
+    return replace(plan, notes=(*plan.notes, *family.check_plan(scene, plan)))
 
 
 def segment_in_words(plan: Plan, segment: Segment) -> str:

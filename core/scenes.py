@@ -27,7 +27,9 @@ def scene_embedding(scene: str) -> torch.Tensor:
 
 
 def scene_conditioning(scene: str) -> list:
-    """The host's CONDITIONING of a scene."""
+    """The host's CONDITIONING of a scene; raises ``SoundToVideoError`` for one that is none of ``SCENES``."""
+    if scene not in SCENES:
+        raise SoundToVideoError(f"there is no scene {scene!r}: choose one of {', '.join(SCENES)}.")
     return [[scene_embedding(scene), {MARK: scene}]]
 
 

@@ -16,6 +16,8 @@ from ..core.encoded_audio import encoded_audio_from
 from ..core.errors import SoundToVideoError
 from ..core.families import FAMILIES, Family, Scene, recognise
 from ..core.families.memory import explained_out_of_memory
+from ..core.images import IMAGE_FITS
+from ..core.inputs import check_conditioning, check_vae, checked_sigmas
 from ..core.latent_spool import LatentSpool
 from ..core.model_key import upstream_graph
 from ..core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
@@ -213,6 +215,10 @@ SAMPLER_OPTIONS = (
 def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
     """Sample a clip from a sampler's inputs, by name; S2V Sampler adds ``reference_image`` and ``image_fit``."""
     family = recognise(inputs["model"])
+    check_wired(inputs)
+    options = {name: inputs.get(name) for name in SAMPLER_OPTIONS}
+    if options["refining_sigmas"] is not None:
+        options["refining_sigmas"] = checked_sigmas(options["refining_sigmas"], "refining_sigmas")
     scene = Scene(
         model=inputs["model"],
         vae=inputs["vae"],
@@ -226,7 +232,7 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
         frame_rate=family.rate(inputs["frame_rate"]),
         audio_scale=inputs["audio_scale"],
         control_video=inputs.get("control_video"),
-        options={name: inputs.get(name) for name in SAMPLER_OPTIONS},
+        options=options,
     )
     settings = SamplerSettings(
         seed=inputs["seed"],
@@ -259,6 +265,17 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
     return io.NodeOutput(video, {"samples": latents.tensor()}, ui=ui)
 
 
+def check_wired(inputs: dict[str, Any]) -> None:
+    """Raise for what came over a link and is not what the input is for; pictures are checked by the family."""
+    check_vae(inputs["vae"])
+    for name in ("positive", "negative"):
+        check_conditioning(inputs[name], name)
+    if inputs["sampler_name"] not in comfy.samplers.KSampler.SAMPLERS:
+        raise SoundToVideoError(f"there is no sampler {inputs['sampler_name']!r}: choose another.")
+    if inputs.get("image_fit", "crop") not in IMAGE_FITS:
+        raise SoundToVideoError(f"there is no image_fit {inputs['image_fit']!r}: choose {' or '.join(IMAGE_FITS)}.")
+
+
 def segments_folder() -> Path:
     """Where finished segments are kept: the user folder outlives a restart, the host's temp folder does not."""
     return Path(folder_paths.get_user_directory()) / "sound_to_video" / "segments"
@@ -266,8 +283,10 @@ def segments_folder() -> Path:
 
 def sigmas_for(family: Family, scheduler: str, sigmas: torch.Tensor | None) -> torch.Tensor | None:
     """The noise levels ``[steps + 1]`` that stand in for steps and scheduler; None where the host computes them."""
-    if sigmas is not None or scheduler in comfy.samplers.KSampler.SCHEDULERS:
-        return sigmas
-    if scheduler not in family.schedules:
+    if sigmas is not None:
+        return checked_sigmas(sigmas, "sigmas")
+    if scheduler in comfy.samplers.KSampler.SCHEDULERS:
+        return None
+    if not isinstance(scheduler, str) or scheduler not in family.schedules:
         raise SoundToVideoError(f"the scheduler {scheduler} is not one for {family.name}: choose another, say simple.")
     return torch.tensor(family.schedules[scheduler][0])

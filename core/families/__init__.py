@@ -8,7 +8,7 @@ from fractions import Fraction
 from importlib import import_module
 from typing import Any
 
-from ..errors import SoundToVideoError
+from ..errors import SoundToVideoError, article
 from .base import Family, Scene, Take
 
 _REGISTRY = (  # module, class, name, what its clips are decoded by
@@ -43,7 +43,7 @@ __all__ = ["FAMILIES", "MISSING", "Family", "Scene", "Take", "frame_rate_for_enc
 def recognise(model: Any) -> Family:
     """The family of the host's MODEL; an error that names what was given and what would do."""
     if not hasattr(model, "get_model_object") or not hasattr(model, "model"):
-        raise SoundToVideoError(f"model is {_article(type(model).__name__)}, not a MODEL: connect a model loader.")
+        raise SoundToVideoError(f"model is {article(type(model).__name__)}, not a MODEL: connect a model loader.")
     not_yet = _not_yet(model)
     if not_yet is None:
         for family in FAMILIES:
@@ -73,10 +73,6 @@ def _not_yet(model: Any) -> str | None:
     ]
     kinds = [type(model.model), *map(type, wrappers)]
     return next((_NOT_YET[kind.__name__] for kind in kinds if kind.__name__ in _NOT_YET), None)
-
-
-def _article(noun: str) -> str:
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def frame_rate_for_encoder(kind: str) -> Fraction | None:

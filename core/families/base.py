@@ -167,6 +167,13 @@ class Family(ABC):
         plan = replace(plan, notes=tuple(unexpected_prompts(plan, window, *conditionings)))
         return plan.opening(preview_seconds) if preview_seconds else plan
 
+    def check_plan(self, scene: Scene, plan: Plan) -> list[str]:
+        """Raise for a plan that cannot be carried out with the scene; before any work is done.
+
+        Returns sentences on what the user may not expect of it.
+        """
+        return []
+
     def check_size(self, width: int, height: int, multiple: int | None = None) -> None:
         """Raise for a width or height that is no multiple of ``multiple``, None being the family's own."""
         multiple = multiple or self.size_multiple

@@ -31,7 +31,7 @@ from ..audio_latents import LTX_AUDIO_VAE, AudioLatents
 from ..decoding import Decoder
 from ..encoded_audio import KIND_NAMES
 from ..errors import SoundToVideoError
-from ..images import check_rgb, fitted_reference, longer_edge_resized, resized_cropped
+from ..images import check_images, fitted_reference, longer_edge_resized, resized_cropped
 from ..latent_spool import LatentHistory
 from ..plan import Plan, Segment, Window
 from ..prompt_timeline import prompt_at
@@ -260,7 +260,8 @@ class LTXAV(Family):
         if getattr(scene.vae, "latent_channels", None) != LATENT_CHANNELS or scene.vae.latent_dim != 3:
             raise SoundToVideoError(f"the connected VAE does not fit {self.name}: take the VAE of its checkpoint.")
         if scene.reference_image is not None:
-            check_rgb(scene.reference_image, "reference image")
+            check_images(scene.reference_image, "reference image", scene.width, scene.height, scene.image_fit, 1)
+        self._check_decodable(scene)
         if scene.control_video is not None:
             raise SoundToVideoError(f"{self.name} takes no control_video: disconnect it.")
         check_guidance(scene.model, guidance_of(scene))
@@ -269,6 +270,15 @@ class LTXAV(Family):
             if not hasattr(scene.vae.first_stage_model, "per_channel_statistics"):
                 raise SoundToVideoError(
                     "the latent upscale model needs the whole VAE of the checkpoint, not a tiny one."
+                )
+
+    def _check_decodable(self, scene: Scene) -> None:
+        """Convolutions of some decoders mirror a latent at the edge, so that there must be two."""
+        mirrors = any(getattr(module, "padding_mode", "") == "reflect" for module in _decoder(scene.vae).modules())
+        for name, size in (("width", scene.width), ("height", scene.height)):
+            if mirrors and size < 2 * SPATIAL_RATIO:
+                raise SoundToVideoError(
+                    f"the {name} {size} is too small to be decoded: set {2 * SPATIAL_RATIO} or more."
                 )
 
     def take(self, scene: Scene, plan: Plan) -> Take:
@@ -281,6 +291,10 @@ def guidance_of(scene: Scene) -> Guidance:
         scene.option("structure_guidance", 0.0),
         scene.option("guidance_rescale", 0.7),
     )
+
+
+def _decoder(vae: Any) -> torch.nn.Module:
+    return getattr(vae.first_stage_model, "decoder", torch.nn.Identity())
 
 
 def check_upscaler(upscaler: Any) -> None:

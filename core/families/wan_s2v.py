@@ -25,7 +25,7 @@ import torch
 from ..decoding import Decoder
 from ..encoded_audio import KIND_NAMES
 from ..errors import SoundToVideoError
-from ..images import check_rgb, fitted_reference, resized_cropped
+from ..images import check_images, fitted_reference, resized_cropped
 from ..latent_spool import LatentHistory
 from ..plan import Plan, Segment, Window
 from ..prompt_timeline import prompt_at
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 LATENT_CHANNELS = 16
 SPATIAL_RATIO = 8
 MOTION_LATENTS = 19  # 73 frames
+MOTION_BLOCK = 64  # pixels
 
 
 class WanS2VTake(Take):
@@ -139,9 +140,9 @@ class WanS2V(Family):
         if getattr(scene.vae, "latent_channels", None) != LATENT_CHANNELS or scene.vae.latent_dim != 3:
             raise SoundToVideoError(f"the connected VAE does not fit {self.name}: load wan_2.1_vae.safetensors.")
         if scene.reference_image is not None:
-            check_rgb(scene.reference_image, "reference image")
+            check_images(scene.reference_image, "reference image", scene.width, scene.height, scene.image_fit, 1)
         if scene.control_video is not None:
-            check_rgb(scene.control_video, "control video")
+            check_images(scene.control_video, "control video", scene.width, scene.height)
 
     def _check_encoder(self, scene: Scene) -> None:
         encoder = scene.model.model.diffusion_model.casual_audio_encoder
@@ -156,6 +157,26 @@ class WanS2V(Family):
                 f"this {self.name} checkpoint expects {layers} audio layers of {width}; "
                 f"the audio was encoded by {KIND_NAMES[self.encoder_kind]}."
             )
+
+    def check_plan(self, scene: Scene, plan: Plan) -> list[str]:
+        """Segments go on from far motion that is packed into blocks of 64 pixels (the host's FramePackMotioner)."""
+        if all(segment.starts_afresh for segment in plan.segments):
+            return []
+        notes = []
+        for name, size, left_out in (("width", scene.width, "columns"), ("height", scene.height, "rows")):
+            lower = size // MOTION_BLOCK * MOTION_BLOCK
+            if not lower:
+                raise SoundToVideoError(
+                    f"the {name} {size} is too small for {self.name} to go on from segment to segment: "
+                    f"it must be {MOTION_BLOCK} or more."
+                )
+            if size > lower:
+                side = "right" if name == "width" else "lower"
+                notes.append(
+                    f"{name} {size} is no multiple of {MOTION_BLOCK}: of motion further back, the {size - lower} "
+                    f"{left_out} at the {side} edge are not seen. {lower} or {lower + MOTION_BLOCK} is better."
+                )
+        return notes
 
     def take(self, scene: Scene, plan: Plan) -> Take:
         return WanS2VTake(scene, plan)
