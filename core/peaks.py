@@ -15,8 +15,9 @@ import av.audio
 import av.container
 import numpy as np
 
+from .audio.probe import samples_of
 from .errors import SoundToVideoError
-from .media import open_media
+from .media import open_media, streams_by_preference
 
 FINEST_BINS_PER_SECOND = 1000
 MOST_BINS = 4_000_000
@@ -158,9 +159,10 @@ def sketch(path: Path, spots: int, from_seconds: float = 0.0) -> Sketch | None:
     try:
         with open_media(path) as container:
             duration = (container.duration or 0) / av.time_base
-            if not container.streams.audio or duration <= from_seconds:
+            streams = streams_by_preference(container)
+            if not streams or duration <= from_seconds:
                 return None
-            stream = container.streams.audio[0]
+            stream = streams[0]
             peaks = np.zeros((spots, 2), np.int8)
             for spot in range(spots):
                 container.seek(int(duration * spot / spots * av.time_base))
@@ -180,11 +182,12 @@ def _peak_here(container: av.container.InputContainer, stream: av.audio.AudioStr
         except av.FFmpegError:  # the middle of a frame, or the end of the file
             continue
         for frame in frames:
-            samples = frame.to_ndarray()
+            samples = samples_of(frame)
             scale = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype.name).max)
             offset = 128 if samples.dtype == np.uint8 else 0
-            lowest = min(lowest, (float(samples.min()) - offset) / (127.0 if offset else scale))
-            highest = max(highest, (float(samples.max()) - offset) / (127.0 if offset else scale))
+            bottom, top = np.nan_to_num([float(samples.min()), float(samples.max())])
+            lowest = min(lowest, (bottom - offset) / (127.0 if offset else scale))
+            highest = max(highest, (top - offset) / (127.0 if offset else scale))
             decoded += 1
         if decoded >= 3:
             break

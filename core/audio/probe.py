@@ -23,9 +23,10 @@ from ..media import SharedFile, check_sound, open_media, picture_stream, streams
 
 PIECE_SAMPLES = 65536
 MOST_FIRST_LENGTHS = 4096
+MOST_UNDECODED_BYTES = 1 << 26
 LATE_SECONDS = Fraction(1, 100)
 """From here on a sound starts late: MKV rounds times to ms, and no ear or eye notices less."""
-MOST_LATE_SECONDS = 24 * 3600
+MOST_LATE_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Probe:
     sample_format: str
     keeps_clock: bool  # there is a moving picture, which the sound has to stay with
     delay: int  # samples of silence before the first audible one
+    is_even: bool  # packets hold whole samples; else the header contradicts itself, and seeking lands within a sample
 
     @property
     def name(self) -> str:
@@ -185,7 +187,8 @@ def _start_of(stream: Stream | None) -> Fraction | None:
 def _probe_stream(path: Path, stream: int, has_picture: bool, picture_start: Fraction | None) -> Probe | None:
     """None where nothing of the stream can be decoded."""
     lengths: list[int] = []
-    head = unmoved = 0
+    head = unmoved = read = 0
+    is_even = True
     first: AudioFrame | None = None
     first_pts: int | None = None
     with Reading(path, stream) as raw, Reading(path, stream, raw=False) as plain:
@@ -194,10 +197,12 @@ def _probe_stream(path: Path, stream: int, has_picture: bool, picture_start: Fra
             length, kept = count(raw_frames), count(plain_frames)
             first_pts = raw_packet.pts if first_pts is None else first_pts
             first = next(iter(raw_frames), None) if first is None else first
+            is_even = is_even and not (length and not lengths and raw_packet.size % (raw_packet.size // length or 1))
             lengths = [*lengths, length] if len(lengths) < MOST_FIRST_LENGTHS else lengths
             head += length - kept - min(end_padding(raw_packet), length - kept)
             unmoved = unmoved + 1 if kept == length > 0 else 0
-            if unmoved == 8:
+            read += raw_packet.size
+            if unmoved == 8 or (first is None and read > MOST_UNDECODED_BYTES):
                 break
         if first is None:
             first = next(iter(plain.rest()), None)
@@ -223,6 +228,7 @@ def _probe_stream(path: Path, stream: int, has_picture: bool, picture_start: Fra
             sample_format=first.format.name,
             keeps_clock=has_picture,
             delay=round(late * first.sample_rate) if LATE_SECONDS < late < MOST_LATE_SECONDS else 0,
+            is_even=is_even,
         )
 
 

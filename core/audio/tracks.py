@@ -38,7 +38,7 @@ T = TypeVar("T")
 def track_of(probe: Probe) -> Track:
     """The cheapest exact way into this file."""
     preroll = 0 if probe.is_pcm else {**PREROLL, **SECTIONED_PREROLL}.get(probe.codec)
-    if preroll is None:
+    if preroll is None or (probe.is_pcm and not probe.is_even):
         return LinearTrack(probe)
     track = _seeking_track(probe, preroll)
     if track is None:

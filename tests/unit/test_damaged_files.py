@@ -163,6 +163,15 @@ def test_24_bits_in_32_are_read_at_their_level(tmp_path):
     assert np.abs(audio["waveform"][0].numpy() - samples / 2**31).max() < 2**-23
 
 
+def test_a_wav_whose_header_contradicts_itself_is_one_sound_wherever_it_is_read(tmp_path):
+    """19 channels in blocks of 4 bytes: seeking by blocks would land within a sample."""
+    path = sound(tmp_path / "odd.wav", "pcm_s16le", 9.0, channels=2)
+    content = bytearray(path.read_bytes())
+    content[22:24] = struct.pack("<H", 19)
+    path.write_bytes(content)
+    assert assert_any_stretch_is_the_slice_of_the_whole(path).channels == 19
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec", "rate"), [("mp3", "libmp3lame", RATE), ("flac", "flac", RATE), ("aac", "aac", RATE)]
 )
