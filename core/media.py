@@ -46,7 +46,7 @@ OPTIONS = {
     "enable_drefs": "0",  # MOV and MP4 may name other files for their media
     "use_absolute_path": "0",
     "max_streams": str(MOST_STREAMS),
-    "max_pixels": str(MOST_PIXELS),  # of what is decoded to learn about a stream
+    "max_pixels": str(1 << 24),  # of a cover that is decoded only to learn what it is: 64 MB
 }
 
 

@@ -3,11 +3,13 @@
 import ast
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from sound_to_video.benchmarks.process import Measured
 from sound_to_video.core import media
 from sound_to_video.core.audio import open_audio
 from sound_to_video.core.errors import SoundToVideoError
@@ -187,6 +189,33 @@ def test_a_picture_of_a_size_that_fills_memory_is_refused():
     with pytest.raises(SoundToVideoError, match="its pictures are 30000 x 30000"):
         media.check_picture("clip.mp4", 30000, 30000)
     media.check_picture("clip.mp4", 8192, 8192)
+
+
+def png(side: int) -> bytes:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0)
+    rows = zlib.compress(bytes(50_000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures memory by Linux's /proc")
+@pytest.mark.parametrize("side", [600, 11_000, 30_000])
+def test_a_cover_that_says_it_is_huge_takes_no_memory(tmp_path, side):
+    """11,000 x 11,000 in 2 kB: 460 MB, if it is decoded to learn what it is."""
+    cover = b"\0image/png\0\x03\0" + png(side)
+    frame = b"APIC" + struct.pack(">I", len(cover)) + b"\0\0" + cover
+    size = bytes((len(frame) >> shift) & 0x7F for shift in (21, 14, 7, 0))
+    plain = write_sound(tmp_path / "plain.mp3", "libmp3lame", chirp(1.0, 16000, 1), 16000, id3v2_version="0")
+    path = tmp_path / "cover.mp3"
+    path.write_bytes(b"ID3\x03\0\0" + size + frame + plain.read_bytes())
+    with Measured() as measured:
+        audio = open_audio(path)
+        assert audio.duration > 0.9
+        assert not audio._source._probe.keeps_clock
+    assert measured.peak_bytes is not None
+    assert measured.peak_bytes < 150 << 20
 
 
 def info_list(**tags: bytes) -> bytes:
