@@ -1,6 +1,8 @@
-"""What a clip can be written as: containers, codecs, and the settings behind each quality. Data only."""
+"""What a clip can be written as: containers, codecs, settings behind each quality, what the host asks of a VIDEO."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from .errors import SoundToVideoError
 
 QUALITIES = ("low", "medium", "high", "very high")
 DEFAULT_QUALITY = "high"
@@ -77,3 +79,48 @@ FORMATS = {
         container_options={**MOVIE, "movflags": "use_metadata_tags"},
     ),
 }
+
+H264, WEBM = FORMATS["mp4 (H.264)"], FORMATS["webm (AV1)"]
+AV1 = replace(H264, video_codec="libsvtav1", pixel_format="yuv420p", quality_values=WEBM.quality_values)
+AV1 = replace(AV1, video_options=WEBM.video_options)
+# By container and codec, as the host's Save Video names them. In Matroska the sound is Opus, whose start it keeps.
+ASKED = {
+    ("mp4", "h264"): H264,
+    ("mp4", "av1"): AV1,
+    ("webm", "av1"): replace(WEBM, pixel_format="yuv420p"),
+}
+ASKED |= {
+    ("mkv", codec): replace(
+        ASKED["mp4", codec],
+        suffix=".mkv",
+        container="matroska",
+        container_options={},
+        audio_codec=WEBM.audio_codec,
+        sample_format=WEBM.sample_format,
+        sample_rates=WEBM.sample_rates,
+        layouts=WEBM.layouts,
+        written_as=WEBM.written_as,
+    )
+    for codec in ("h264", "av1")
+}
+PIXEL_FORMATS = {8: "yuv420p", 10: "yuv420p10le"}
+
+
+def asked_format(container: str, codec: str, bit_depth: int | None, suffix: str = "") -> ClipFormat:
+    """The format that the host asks of a VIDEO.
+
+    container, codec: ``auto`` or as in ASKED.  bit_depth: None is 8.  suffix: of the file, for the container ``auto``.
+    Raises SoundToVideoError for what is not written.
+    """
+    if container == "auto":
+        container = suffix.lower().lstrip(".") if suffix.lower() in (".mkv", ".webm") else "mp4"
+    if codec == "auto":
+        codec = "av1" if container == "webm" else "h264"
+    if (container, codec) not in ASKED:
+        known = ", ".join(f"{codec} in {container}" for container, codec in ASKED)
+        raise SoundToVideoError(
+            f"this VIDEO is not written as {codec} in {container}; choose {known}, or use Mux Audio Video."
+        )
+    if (bit_depth or 8) not in PIXEL_FORMATS:
+        raise SoundToVideoError(f"this VIDEO is written with 8 or 10 bits, not with {bit_depth}: choose one of them.")
+    return replace(ASKED[container, codec], pixel_format=PIXEL_FORMATS[bit_depth or 8])

@@ -4,11 +4,12 @@ import errno
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import av
 import numpy as np
@@ -21,7 +22,9 @@ from torch import Tensor
 
 from .audio import Audio
 from .clip_formats import DEFAULT_QUALITY, FORMATS, QUALITIES, ClipFormat
+from .clip_names import partial_name
 from .errors import SoundToVideoError
+from .other_side import FromSource, from_source, told
 from .sound_track import SoundTrack
 
 os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder's only switch for its console output: errors
@@ -30,20 +33,23 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_clip(
-    path: str | Path,
+    path: str | Path | Iterator[Path],
     frames: Iterable[Tensor],
     frame_rate: Fraction,
     audio: Audio | None = None,
-    format: str = "mp4 (H.264)",
+    format: str | ClipFormat = "mp4 (H.264)",
     quality: str = DEFAULT_QUALITY,
     metadata: dict[str, Any] | None = None,
     on_frames: Callable[[int], None] | None = None,
     crf: float | None = None,
-) -> None:
+    preset: str | None = None,
+) -> Path:
     """Write ``path`` from groups of frames ``[n, H, W, 3]``, floating point in 0..1, frame i shown at i / frame_rate.
 
-    ``format``: a key of FORMATS; ``quality``: one of QUALITIES, or ``crf`` for the encoder's own scale. ``metadata``:
-    texts, or values kept as JSON (prompt, workflow). ``on_frames(n)`` is called after each group with the frames
+    ``path``: a file, replaced where it is there already; or names to choose from, of which the first free one is taken,
+    also where others write at the same time. ``format``: a key of FORMATS, or one like them; ``quality``: one of
+    QUALITIES, or ``crf`` for the encoder's own scale; ``preset``: x264's. ``metadata``: texts,
+    or values kept as JSON (prompt, workflow). ``on_frames(n)`` is called after each group with the frames
     written so far; what it raises ends the writing.
 
     Sound sample j is heard at j / sample_rate: the priming of the encoder is marked in the container. Sound that goes
@@ -52,22 +58,47 @@ def write_clip(
     The file appears under its name when it is whole; on any error nothing is left. Raises SoundToVideoError: frames
     that no encoder takes (odd size, alpha, NaN, none at all), a full disk, a folder that cannot be written to.
     """
-    path = Path(path)
-    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part")
+    names = iter([Path(path)]) if isinstance(path, (str, Path)) else path
+    first = next(names)
+    partial = first.with_name(partial_name(first, secrets.token_hex(4)))
+    clip_format = FORMATS[format] if isinstance(format, str) else format
+    options = _quality(clip_format, quality, crf, preset)
     try:
-        with _disk_errors(path):
-            clip_format = FORMATS[format]
-            options = _quality(clip_format, quality, crf)
+        with _disk_errors(first):
             _write(partial, frames, frame_rate, audio, clip_format, options, metadata, on_frames)
-            partial.replace(path)
+            if isinstance(path, (str, Path)):
+                partial.replace(first)
+                return first
+            return _settled(partial, chain([first], names))
+    except FromSource as stopped:
+        raise stopped.error  # noqa: B904  what happened on the other side, as it was
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
-def _quality(clip_format: ClipFormat, quality: str, crf: float | None) -> dict[str, str]:
+def _settled(partial: Path, names: Iterable[Path]) -> Path:
+    """Give the finished file the first name that is free; several workers may write into one folder."""
+    for name in names:
+        try:
+            try:
+                os.link(partial, name)  # fails where somebody was faster, unlike a rename
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without links
+                os.close(os.open(name, os.O_CREAT | os.O_EXCL))
+                os.replace(partial, name)
+        except FileExistsError:
+            continue
+        return name
+    raise AssertionError("unreachable: the names have no end")
+
+
+def _quality(clip_format: ClipFormat, quality: str, crf: float | None, preset: str | None) -> dict[str, str]:
+    chosen = {"preset": preset} if preset and clip_format.video_codec == "libx264" else {}
     if crf is not None and clip_format.quality_option == "crf":
-        return {"crf": str(crf)}
-    return {clip_format.quality_option: clip_format.quality_values[QUALITIES.index(quality)]}
+        return {**chosen, "crf": str(crf)}
+    return {**chosen, clip_format.quality_option: clip_format.quality_values[QUALITIES.index(quality)]}
 
 
 def _write(
@@ -80,11 +111,11 @@ def _write(
     metadata: dict[str, Any] | None,
     on_frames: Callable[[int], None] | None,
 ) -> None:
-    groups = iter(frames)
+    groups = from_source(frames)
     first = next(groups, None)
     if first is None or len(first) == 0:
         raise SoundToVideoError("there are no frames to write.")
-    with av.open(str(path), "w", format=clip_format.container, options=clip_format.container_options) as output:
+    with path.open("w+b") as file, _container(file, path, clip_format) as output:
         for key, value in (metadata or {}).items():
             output.metadata[key] = value if isinstance(value, str) else json.dumps(value)
         picture = _PictureTrack(output, clip_format, first, frame_rate, quality)
@@ -95,11 +126,20 @@ def _write(
             if sound:
                 sound.write_until(picture.seconds)
             if on_frames:
-                on_frames(picture.count)
+                told(on_frames, picture.count)
             group = next(groups, None)
         picture.finish()
         if sound:
             sound.finish(picture.seconds, Fraction(1, 2) / frame_rate)
+
+
+def _container(file: BinaryIO, path: Path, clip_format: ClipFormat) -> OutputContainer:
+    """The file is ours, so that it is closed whatever happens: libav keeps its own open when a disk is full at once."""
+
+    def reopened(url: str, flags: int, options: dict) -> BinaryIO:
+        return path.open("rb")  # for "faststart", which moves the index to the front
+
+    return av.open(file, "w", format=clip_format.container, options=clip_format.container_options, io_open=reopened)
 
 
 class _PictureTrack:
@@ -198,8 +238,19 @@ def _disk_errors(path: Path):
     try:
         yield
     except (FFmpegError, OSError) as error:
-        if error.errno in FULL_DISK:
+        # Closing a file after an error may give another one: the first of them tells what happened.
+        errors = list(_back_from(error))
+        for earlier in errors:
+            if isinstance(earlier, FromSource):
+                raise earlier  # noqa: B904
+        if any(getattr(earlier, "errno", None) in FULL_DISK for earlier in errors):
             raise SoundToVideoError(
                 f"the disk is full: {path.name} could not be written. Make room and run again."
             ) from error
-        raise SoundToVideoError(f"{path.name} was not written: {error.strerror}.") from error
+        raise SoundToVideoError(f"{path.name} was not written: {error.strerror or error}.") from error
+
+
+def _back_from(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

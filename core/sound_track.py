@@ -13,6 +13,7 @@ from torch import Tensor
 from .audio import Audio
 from .clip_formats import ClipFormat
 from .errors import SoundToVideoError
+from .other_side import from_source
 
 BLOCK_SECONDS = Fraction(1, 4)
 BITS_PER_SECOND = 128000  # a channel, at 32 kHz and more
@@ -38,7 +39,7 @@ class SoundTrack:
         if clip_format.sample_rates:
             context.bit_rate = audio.channels * min(BITS_PER_SECOND, 4 * self._rate)
         self._resampler = AudioResampler(format=clip_format.sample_format, layout=written, rate=self._rate)
-        self._blocks = audio.blocks(max(1, int(BLOCK_SECONDS * audio.sample_rate)))
+        self._blocks = from_source(audio.blocks(max(1, int(BLOCK_SECONDS * audio.sample_rate))))
         self._block = next(self._blocks, None)
         self._taken = 0  # samples of the audio
         self._given = 0  # samples at the codec's rate

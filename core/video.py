@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import io
+import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -14,6 +15,7 @@ import torch
 from comfy_api.latest import Input, Types
 
 from .audio import Audio
+from .clip_formats import asked_format
 from .decoding import Decoder, skip_frames
 from .errors import SoundToVideoError
 from .mux import write_clip
@@ -41,9 +43,9 @@ class SampledVideo(Input.Video):
 
     def stream_frames(self) -> Iterator[torch.Tensor]:
         """The frames in order, ``[n, height, width, 3]`` float32 in 0..1, decoded with the memory of one group."""
-        with torch.inference_mode():
-            groups = self._decoder.frames(self._latents)
-            yield from skip_frames(groups, self._first_frame, self._frame_count)
+        return _without_gradients(
+            skip_frames(self._decoder.frames(self._latents), self._first_frame, self._frame_count)
+        )
 
     @property
     def audio(self) -> Audio | None:
@@ -57,35 +59,42 @@ class SampledVideo(Input.Video):
 
     def save_to(
         self,
-        path: str | io.BytesIO,
-        format: Types.VideoContainer = Types.VideoContainer.AUTO,
-        codec: Types.VideoCodec = Types.VideoCodec.AUTO,
+        path: Any,
+        format: Types.VideoContainer | str = "auto",
+        codec: Types.VideoCodec | str = "auto",
         metadata: dict | None = None,
         bit_depth: int | None = None,
         crf: float | None = None,
+        color_space: str | None = None,
+        preset: str | None = None,
+        **unknown: Any,
     ) -> None:
-        """Write an mp4 (H.264), as the host's own VIDEOs do, without ever holding all frames."""
-        if format not in (Types.VideoContainer.AUTO, Types.VideoContainer.MP4):
-            raise SoundToVideoError(f"a VIDEO saves as mp4, not as {format}; use Mux Audio Video for other formats.")
-        if isinstance(path, io.BytesIO):
-            with tempfile.TemporaryDirectory() as folder:
-                target = Path(folder) / "clip.mp4"
-                self._write(str(target), metadata, crf)
-                path.write(target.read_bytes())
-        else:
-            self._write(os.fspath(path), metadata, crf)
+        """Write the clip as the host's own VIDEOs do, without ever holding all frames.
 
-    def _write(self, path: str, metadata: dict | None, crf: float | None) -> None:
-        options: dict[str, Any] = {} if crf is None else {"crf": crf}
-        write_clip(
-            path,
-            self.stream_frames(),
-            self.get_frame_rate(),
-            self._audio,
-            format="mp4 (H.264)",
-            metadata=metadata,
-            **options,
-        )
+        path: a file, or a binary stream.  format, codec, bit_depth: see ``asked_format``.  color_space: sRGB is written
+        (BT.709), others are refused.  unknown: what newer hosts may ask; said to be ignored.
+        """
+        if color_space not in (None, "auto", "sRGB"):
+            raise SoundToVideoError(f"this VIDEO holds sRGB pictures, not {color_space}: set color_space to auto.")
+        ignored = [name for name, value in unknown.items() if value is not None]
+        if ignored:
+            logging.warning("Sound to Video: this VIDEO is saved without regard to %s.", ", ".join(sorted(ignored)))
+        is_file = isinstance(path, (str, os.PathLike))
+        suffix = Path(path).suffix if is_file else ""
+        clip_format = asked_format(_value(format), _value(codec), bit_depth, suffix)
+
+        def write(target: Path) -> None:
+            frames, rate = self.stream_frames(), self.get_frame_rate()
+            write_clip(target, frames, rate, self._audio, clip_format, metadata=metadata, crf=crf, preset=preset)
+
+        if is_file:
+            write(Path(path))
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder, f"clip{clip_format.suffix}")
+            write(target)
+            with target.open("rb") as file:
+                shutil.copyfileobj(file, path)
 
     def as_trimmed(
         self, start_time: float | None = None, duration: float | None = None, strict_duration: bool = False
@@ -115,8 +124,26 @@ class SampledVideo(Input.Video):
     def get_duration(self) -> float:
         return float(self._frame_count / self.get_frame_rate())
 
+    def get_color_space(self) -> str:
+        return "sRGB"
+
     def get_container_format(self) -> str:
         return "mp4"
+
+
+def _without_gradients(groups: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Each group is made in inference mode; whoever takes them is not left in it."""
+    while True:
+        with torch.inference_mode():
+            group = next(groups, None)
+        if group is None:
+            return
+        yield group
+
+
+def _value(choice: Any) -> str:
+    """The host's VideoContainer or VideoCodec, or its value."""
+    return str(getattr(choice, "value", choice)).lower()
 
 
 def sound_between(audio: Audio, start: Number, stop: Number) -> Audio | None:

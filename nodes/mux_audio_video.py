@@ -1,6 +1,6 @@
 """Mux Audio Video: frames and sound to a clip."""
 
-from pathlib import Path
+from datetime import datetime
 
 import comfy.model_management
 import comfy.utils
@@ -10,6 +10,8 @@ from comfy_api.latest import InputImpl, io, ui
 
 from ..core.audio import audio_from
 from ..core.clip_formats import DEFAULT_QUALITY, FORMATS, QUALITIES
+from ..core.clip_names import check_prefix, fitting, numbered, with_dates
+from ..core.errors import SoundToVideoError
 from ..core.frames import frames_of
 from ..core.mux import write_clip
 from ._errors import named_errors
@@ -54,7 +56,10 @@ class MuxAudioVideo(io.ComfyNode):
                 io.String.Input(
                     "filename_prefix",
                     default="video/sound_to_video",
-                    tooltip="Where to save in the output folder. Takes %date:yyyy-MM-dd% and %width%.",
+                    tooltip=(
+                        "Where to save in the output folder. Takes %date:yyyy-MM-dd%, %year% ... %second%, %width% and "
+                        "%height%."
+                    ),
                 ),
                 io.Float.Input(
                     "frame_rate",
@@ -72,21 +77,33 @@ class MuxAudioVideo(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, filename_prefix=None) -> bool | str:
+        """Before anything is sampled: whether there is a place for the clip. None: the prefix comes from a node."""
+        try:
+            if filename_prefix is not None:
+                prefix = with_dates(filename_prefix, datetime.now())
+                check_prefix(prefix, folder_paths.get_output_directory())
+        except SoundToVideoError as error:
+            return f"Mux Audio Video: {error}"
+        return True
+
+    @classmethod
     @named_errors("Mux Audio Video")
     def execute(cls, video, format, quality, filename_prefix, frame_rate, audio=None) -> io.NodeOutput:
         stream = frames_of(video, frame_rate)
         sound = stream.audio if audio is None else audio_from(audio)
+        prefix = fitting(with_dates(filename_prefix, datetime.now()))
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
-            filename_prefix, folder_paths.get_output_directory(), stream.width, stream.height
+            prefix, folder_paths.get_output_directory(), stream.width, stream.height
         )
-        path = Path(folder, f"{name}_{counter:05}_{FORMATS[format].suffix}")
+        names = numbered(folder, name, counter, FORMATS[format].suffix)
         progress = comfy.utils.ProgressBar(stream.frame_count)
 
         def on_frames(count: int) -> None:
             comfy.model_management.throw_exception_if_processing_interrupted()
             progress.update_absolute(count, max(count, stream.frame_count))
 
-        write_clip(path, stream.groups, stream.frame_rate, sound, format, quality, cls._metadata(), on_frames)
+        path = write_clip(names, stream.groups, stream.frame_rate, sound, format, quality, cls._metadata(), on_frames)
         shown = ui.PreviewVideo([ui.SavedResult(path.name, subfolder, io.FolderType.output)])
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=shown)
 

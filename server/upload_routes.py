@@ -15,6 +15,7 @@ from typing import BinaryIO
 from aiohttp import web
 from comfy.cli_args import args
 
+from ..core.clip_names import shortened
 from ..core.errors import encodable
 from ..core.sound_endings import may_hold_sound
 from .answers import refusal, too_large
@@ -165,11 +166,6 @@ def plain_name(filename: str) -> str:
     if DEVICES.match(stem):
         stem = f"_{stem}"
     return stem + ending if stem else ""
-
-
-def shortened(text: str, most_bytes: int) -> str:
-    """The beginning of a text that has no more than so many bytes in UTF-8; no letter is cut."""
-    return text.encode("utf-8")[:most_bytes].decode("utf-8", "ignore")
 
 
 def _settle(temporary: Path, target: Path) -> Path:

@@ -1,6 +1,10 @@
 """Load Audio, Record Mic, Trim Audio and Mux Audio Video as the host calls them."""
 
 import json
+import re
+import shutil
+import types
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -239,3 +243,50 @@ def test_pictures_that_cannot_be_written_are_named(folders, video, words):
     with pytest.raises(SoundToVideoError, match=f"^Mux Audio Video: .*{words}"):
         mux(video)
     assert list((folders / "output").iterdir()) == []
+
+
+def saved(result) -> list[str]:
+    return [f"{entry['subfolder']}/{entry['filename']}" for entry in result.ui.as_dict()["images"]]
+
+
+def test_the_names_that_the_prefix_promises(folders):
+    now = datetime.now()
+    result = mux(frames(), filename_prefix="%year%/%date:yyyy-MM-dd% %width%x%height%/clip")
+    assert saved(result) == [f"{now.year}/{now:%Y-%m-%d} 64x48/clip_00001_.mp4"]
+
+
+@pytest.mark.parametrize("letter", ["a", "声", "🎬"])
+def test_a_prefix_of_any_length_is_a_name(folders, letter):
+    """Names are limited in bytes; the number and the ending need room."""
+    for number in (1, 2):
+        (name,) = saved(mux(frames(), filename_prefix=f"video/{letter * 300}"))
+        assert len(Path(name).name.encode()) <= 255
+        assert name.endswith(f"{letter}_{number:05}_.mp4")
+        assert (folders / "output" / name).is_file()
+    assert len(list((folders / "output" / "video").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("prefix", "words"),
+    [
+        ("video/clip", None),
+        ("%date:yyyy-MM-dd%/clip", None),
+        ("a" * 300, None),
+        ("../elsewhere/clip", r"filename_prefix ../elsewhere/clip leads out of the output folder"),
+        ("/tmp/clip", r"leads out of the output folder"),
+        ("a\0b", r"holds '\\x00', which no file's name can"),
+        ("a\ud800b", r"holds '\\ud800'"),
+        ("taken/clip", r"taken is a file, not a folder"),
+        ("taken/deeper/clip", r"taken is a file, not a folder"),
+    ],
+)
+def test_a_clip_that_could_not_be_written_is_refused_before_any_work(folders, prefix, words):
+    (folders / "output" / "taken").write_text("a file")
+    answer = MuxAudioVideo.validate_inputs(filename_prefix=prefix)
+    assert answer is True if words is None else re.search(f"Mux Audio Video: .*{words}", answer)
+    assert [entry.name for entry in (folders / "output").iterdir()] == ["taken"], "asking makes nothing"
+
+
+def test_a_full_disk_is_said_before_any_work(folders, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=3 << 20))
+    assert "is full (3 MB free): make room first" in MuxAudioVideo.validate_inputs(filename_prefix="clip")

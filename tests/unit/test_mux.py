@@ -1,6 +1,7 @@
 """Clips: the sound where it was, the colours as they were, the whole file or none."""
 
 import io
+import os
 import random
 from fractions import Fraction
 from pathlib import Path
@@ -249,6 +250,80 @@ def test_nine_channels_are_refused(tmp_path):
 def test_a_folder_that_cannot_be_written_to_is_said(tmp_path):
     with pytest.raises(SoundToVideoError, match=r"clip.mp4 was not written"):
         write_clip(tmp_path / "nowhere" / "clip.mp4", pictures(4), Fraction(16))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are not listed here")
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_disk_that_is_full_at_once_keeps_no_file_open(tmp_path, format):
+    resource = pytest.importorskip("resource")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, limit[1]))
+    try:
+        with pytest.raises(SoundToVideoError, match="the disk is full"):
+            clip(tmp_path, format, 4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    opened = [os.readlink(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd") if _is_open(number)]
+    assert [name for name in opened if str(tmp_path) in name] == []
+
+
+def _is_open(number):
+    return os.path.lexists(f"/proc/self/fd/{number}")
+
+
+@pytest.mark.parametrize("failing", ["frames", "callback", "sound"])
+def test_an_error_of_the_source_is_not_told_as_one_of_the_file(tmp_path, failing):
+    def fail(where):
+        if where == failing:
+            raise OSError("the model's file is gone")
+
+    def groups():
+        yield from pictures(20)
+        fail("frames")
+
+    audio = sound(chirp(2.0, 16000, 1), 16000)
+    blocks = audio.blocks
+
+    def breaking(samples):
+        for block in blocks(samples):
+            yield block
+            fail("sound")
+
+    audio.blocks = breaking
+    with pytest.raises(OSError, match=r"^the model's file is gone$"):
+        write_clip(tmp_path / "clip.mp4", groups(), Fraction(16), audio, on_frames=lambda count: fail("callback"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_longest_name_that_a_file_may_have(tmp_path):
+    path = tmp_path / ("声" * 83 + ".mp4")  # 253 bytes; the file that grows has a name of its own
+    write_clip(path, pictures(4), Fraction(16))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_name_that_is_too_long_is_said(tmp_path):
+    with pytest.raises(SoundToVideoError, match=r"mp4 was not written: File name too long"):
+        write_clip(tmp_path / ("a" * 300 + ".mp4"), pictures(4), Fraction(16))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_a_name_that_somebody_took_meanwhile_is_left_to_them(tmp_path, monkeypatch, links):
+    if not links:
+
+        def refused(*names):
+            raise PermissionError("no links on this file system")
+
+        monkeypatch.setattr(os, "link", refused)
+
+    def groups():
+        yield from pictures(4)
+        (tmp_path / "clip_00001_.mp4").write_bytes(b"of another worker")
+
+    names = (tmp_path / f"clip_{number:05}_.mp4" for number in range(1, 9))
+    assert write_clip(names, groups(), Fraction(16)) == tmp_path / "clip_00002_.mp4"
+    assert (tmp_path / "clip_00001_.mp4").read_bytes() == b"of another worker"
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def video_of_file(folder, frame_count=48):
