@@ -27,7 +27,10 @@ def open_audio(path: str | Path) -> Audio:
     Raises SoundToVideoError, naming the file, when it is missing, empty, not media, without sound or of 0 samples.
     What was found out about a file is kept for the next call, until the file changes.
     """
-    path = Path(path)
+    return Audio(_source_of(Path(path)))
+
+
+def _source_of(path: Path) -> "FileSource":
     key = (str(path), file_stamp(path))
     with _lock:
         source = _recent.get(key) or FileSource(path)
@@ -35,7 +38,7 @@ def open_audio(path: str | Path) -> Audio:
         _recent.move_to_end(key)
         while len(_recent) > RECENT_FILES:
             _recent.popitem(last=False)
-    return Audio(source)
+    return source
 
 
 _recent: "OrderedDict[tuple, FileSource]" = OrderedDict()

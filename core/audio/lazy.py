@@ -143,6 +143,10 @@ class Audio(dict[str, Any]):
             return None
         return self if first == 0 and last is None else self.trimmed(first, last)
 
+    def delayed(self, samples: int) -> Audio:
+        """After so many samples of silence."""
+        return Audio(_Delayed(self, samples)) if samples else self
+
     def mixed_to_stereo(self) -> Audio:
         """With two channels at most: more are mixed by ``channels.to_stereo``; mono and stereo stay as they are."""
         return self if self.channels <= MOST_CHANNELS else Audio(_Stereo(self))
@@ -380,6 +384,31 @@ class _Stereo(_Changed):
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
         for piece in self.audio.trimmed(start, stop)._pieces():
             yield to_stereo(piece)
+
+
+class _Delayed(_Changed):
+    """An ``Audio`` after silence."""
+
+    def __init__(self, audio: Audio, silence: int):
+        super().__init__(audio)
+        self.silence = silence
+        self.sample_count = silence + audio.sample_count
+
+    @property
+    def fingerprint(self) -> str:
+        return digest("delayed", self.audio.fingerprint, self.silence)
+
+    def secure(self, start: int, stop: int, folder: str | Path, on_piece: Callable[[], None]) -> object:
+        start, stop = max(0, start - self.silence), stop - self.silence
+        return super().secure(start, stop, folder, on_piece) if start < stop else None
+
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        while start < min(stop, self.silence):
+            end = min(stop, self.silence, start + self.sample_rate)
+            yield np.zeros((self.channels, end - start), np.float32)
+            start = end
+        if start < stop:
+            yield from self.audio.trimmed(start - self.silence, stop - self.silence)._pieces()
 
 
 class _Secured:
