@@ -1,4 +1,4 @@
-"""POST /sound_to_video/upload: a file into the input folder, written as it comes in: its size costs no memory."""
+"""/sound_to_video/upload: a file into the input folder, written as it comes in (POST), and whether it may be (GET)."""
 
 from __future__ import annotations
 
@@ -42,6 +42,20 @@ def most_upload_bytes() -> int | None:
     return round(megabytes * 1024 * 1024) or None
 
 
+@routes.get("/sound_to_video/upload")
+async def may_be_uploaded(request: web.Request) -> web.Response:
+    """``{}`` where an upload of this ``filename``, ``subfolder`` and number of ``bytes`` is taken, else its refusal.
+
+    For who is about to send a large file: an answer that comes while a body is still sent seldom arrives.
+    """
+    target = await _target(request)
+    said = request.rel_url.query.get("bytes", "0")
+    if not re.fullmatch(r"[0-9]{1,18}", said):
+        raise refusal(400, f"bytes must be a whole number, not {said[:40]!r}.")
+    _check_size(int(said), most_upload_bytes(), target.name)
+    return web.json_response({})
+
+
 @routes.post("/sound_to_video/upload")
 async def upload(request: web.Request) -> web.Response:
     """The request's body is the file; ``?filename=voice.wav`` and optionally ``&subfolder=takes`` name it.
@@ -49,15 +63,7 @@ async def upload(request: web.Request) -> web.Response:
     Answers ``{"name": "takes/voice.wav"}``: what a file list shows. A name that is taken gets " (1)" at its end. What
     is refused, interrupted, empty, or sends nothing for ``STALLED_SECONDS`` leaves nothing, no folder either.
     """
-    query = request.rel_url.query
-    filename = plain_name(query.get("filename", ""))
-    if not may_hold_sound(filename):
-        raise refusal(415, f"{filename or 'the file'} is neither audio nor video.")
-    folder = folder_of("input")
-    subfolder = query.get("subfolder", "")
-    target = folder.joinpath(*(checked_parts(subfolder) if subfolder else ()), filename)
-    if not await in_thread(quick, is_within, folder, target.parent):
-        raise refusal(400, f"{subfolder!r} leads out of the input folder.")
+    target = await _target(request)
     global _under_way
     if _under_way >= MOST_AT_ONCE:
         raise refusal(503, f"{MOST_AT_ONCE} uploads are under way already. Try again when one is done.")
@@ -68,11 +74,29 @@ async def upload(request: web.Request) -> web.Response:
         raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise refusal(507, f"there is no room left for {filename}.") from error
-        raise refusal(422, f"{filename} cannot be written: {error.strerror}.") from error
+            raise refusal(507, f"there is no room left for {target.name}.") from error
+        raise refusal(422, f"{target.name} cannot be written: {error.strerror}.") from error
     finally:
         _under_way -= 1
-    return web.json_response({"name": kept.relative_to(folder).as_posix()})
+    return web.json_response({"name": kept.relative_to(folder_of("input")).as_posix()})
+
+
+async def _target(request: web.Request) -> Path:
+    """The file that an upload is to become; there may be one of that name.
+
+    Raises:
+        web.HTTPException: 400 for a subfolder that leads out of the input folder, 415 for what holds no sound.
+    """
+    query = request.rel_url.query
+    filename = plain_name(query.get("filename", ""))
+    if not may_hold_sound(filename):
+        raise refusal(415, f"{filename or 'the file'} is neither audio nor video.")
+    folder = folder_of("input")
+    subfolder = query.get("subfolder", "")
+    target = folder.joinpath(*(checked_parts(subfolder) if subfolder else ()), filename)
+    if not await in_thread(quick, is_within, folder, target.parent):
+        raise refusal(400, f"{subfolder!r} leads out of the input folder.")
+    return target
 
 
 async def _received(request: web.Request, target: Path) -> Path:

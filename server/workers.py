@@ -45,7 +45,7 @@ class DaemonThreads(Executor):
 analysing = DaemonThreads(2, "sound_to_video_analysing")
 """Whole sounds: seconds to minutes. Two, so that a host that is sampling keeps its processors."""
 
-opening = DaemonThreads(2, "sound_to_video_opening")
+opening = DaemonThreads(4, "sound_to_video_opening")
 """Opening a sound and counting its samples: some formats are read to their end for it."""
 
 quick = DaemonThreads(4, "sound_to_video_quick")

@@ -349,6 +349,31 @@ def test_the_limit_is_the_hosts_unless_the_administrator_says_another(
     served(check)
 
 
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"filename": "a.wav", "bytes": "1048576"}, 200),
+        ({"filename": "a.wav"}, 200),
+        ({"filename": "a.wav", "bytes": "1048577"}, 413),
+        ({"filename": "a.wav", "bytes": "9" * 5000}, 400),
+        ({"filename": "a.wav", "bytes": "-1"}, 400),
+        ({"filename": "a.m3u"}, 415),
+        ({"filename": "a.wav", "subfolder": "../x"}, 400),
+    ],
+)
+def test_one_may_ask_before_a_large_file_is_sent(folders, monkeypatch, query, status):
+    monkeypatch.setattr(upload_routes.args, "max_upload_size", 1)
+    before = there(folders)
+
+    async def check(server):
+        found, _, body = await server.get("upload", query)
+        assert found == status
+        assert status == 200 or json.loads(body)["error"]
+        assert there(folders) == before
+
+    served(check)
+
+
 def test_a_body_that_is_not_what_it_says_is_refused():
     async def check(server):
         status, said = await server.upload("a.wav", b"not gzip at all" * 99, headers={"Content-Encoding": "gzip"})
