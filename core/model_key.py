@@ -2,40 +2,106 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import os
 from collections.abc import Iterator
-from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
+import comfyui_version
+import folder_paths
 import torch
 from comfy.cli_args import args
 from comfy.ldm.modules.attention import optimized_attention
-from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from .segment_store import content_key
+from .content import ByGraph, content_key, plain_parts
+from .plain_files import open_plain
 
 SAMPLED_NUMBERS = 16  # of each tensor, in a row: one page of a file that is read when touched
+COMPILED = "_orig_mod."  # what torch.compile puts a module under
+PUT_ON = (  # attributes of a MODEL that nodes fill, beside patches and options
+    *("weight_wrapper_patches", "wrappers", "callbacks", "injections", "attachments"),
+    *("hook_patches", "forced_hooks", "force_cast_weights"),
+)
+FLAGS = (  # of the host's command line, that change numbers
+    *("force_upcast_attention", "dont_upcast_attention", "fp16_intermediates", "force_channels_last"),
+    *("supports_fp8_compute", "deterministic", "enable_triton_backend", "disable_triton_backend"),
+)
+ATTENTION_PACKAGES = {
+    "attention_sage": ("sageattention",),
+    "attention_flash": ("flash-attn",),
+    "attention_xformers": ("xformers",),
+}
+LONGEST_NAME = 1000
+WHOLE_FILE_BYTES = 16 << 20
+STRETCHES, STRETCH_BYTES = 64, 1 << 16
 
 
 def model_key(model: Any, graph: Any) -> str:
-    """Key of the host's MODEL.
+    """Key of the host's MODEL: its weights, all that nodes have put on it, and what will compute with it.
 
-    graph: from ``upstream_graph``: patches are functions, which only the nodes that made them can tell apart.
+    graph: from ``upstream_graph``. It speaks for what has no name, such as functions made inside of others.
+
+    Raises:
+        Unnameable: There is such a thing, and no graph.
     """
     samples = _Samples()
     for name, tensor, dtype in _weights(model):
         samples.add(name, tensor, dtype)
     patches = [[name, _patch_values(patch, samples)] for name, patch in sorted(model.patches.items())]
-    settings = [
-        sorted(model.object_patches.items(), key=itemgetter(0)),
-        type(model.get_model_object("model_sampling")).__mro__[1].__name__,
+    schedule = model.get_model_object("model_sampling")
+    put_on = [
+        patches,
+        {name: patch for name, patch in model.object_patches.items() if patch is not schedule},
         model.model_options,
-        str(model.load_device),
-        str(model.model.get_dtype_inference()),
-        str(model.model.manual_cast_dtype),
-        optimized_attention.__name__,
+        *(getattr(model, name, None) for name in PUT_ON),
+        [[name, [model_key(each, graph) for each in models]] for name, models in model.additional_models.items()],
+    ]
+    return content_key(
+        [kind.__qualname__ for kind in type(model.model).__mro__],
+        "\n".join(samples.labels),
+        samples.numbers(),
+        [kind.__qualname__ for kind in type(schedule).__mro__],
+        {name: value for name, value in vars(schedule).items() if type(value) in (int, float, str)},
+        sorted(model.object_patches),
+        ByGraph(put_on, lambda: graph),
+        graph,
+        [str(model.model.get_dtype_inference()), str(model.model.manual_cast_dtype)],
+        _computed_by(model.load_device),
+    )
+
+
+def _computed_by(device: torch.device) -> list[Any]:
+    """What else the numbers depend on: kind of processor, versions, flags. Not which of several like processors."""
+    processor = device.type
+    if device.type in ("cuda", "xpu"):
+        processor = getattr(torch, device.type).get_device_name(device)
+    attention = optimized_attention.__name__
+    return [
+        processor,
+        [attention, *map(_version, ATTENTION_PACKAGES.get(attention, ()))],
+        [comfyui_version.__version__, _version("comfy-kitchen"), _code_digest()],
+        [str(getattr(args, flag, None)) for flag in FLAGS],
         sorted(map(str, args.fast or [])),
     ]
-    return content_key(type(model.model).__name__, samples.labels, samples.numbers(), patches, settings, graph)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@functools.cache
+def _code_digest() -> str:
+    """Of our own code that runs while the host samples: what goes in before is in the key itself."""
+    here = Path(__file__).parent
+    files = [here / "sampling.py", *sorted((here / "families").glob("*.py"))]
+    return content_key([[path.name, path.read_text(encoding="utf-8")] for path in files])
 
 
 def _weights(model: Any) -> Iterator[tuple[str, torch.Tensor, torch.dtype | None]]:
@@ -50,24 +116,31 @@ def _weights(model: Any) -> Iterator[tuple[str, torch.Tensor, torch.dtype | None
         **{name: entry.weight for name, entry in model.backup.items()},
         **{name: entry[0] for name, entry in model.hook_backup.items()},
     }
+    # Only modules that are in the network now are patched and cast by the host; by identity, since torch.compile
+    # wraps those that it replaces.
+    in_network = {id(module): f"{name}." for name, module in model.model.named_modules()}
 
-    def walk(module: torch.nn.Module, prefix: str, in_place: bool) -> Iterator[tuple[str, torch.Tensor, Any]]:
-        """in_place: what the host has patched and cast is this module, not one that now stands in its place."""
+    def walk(module: torch.nn.Module, prefix: str) -> Iterator[tuple[str, torch.Tensor, torch.dtype | None]]:
         passing = getattr(module, "_non_persistent_buffers_set", ())
         buffers = [entry for entry in module.named_buffers(recurse=False) if entry[0] not in passing]
+        hosts_prefix = in_network.get(id(module))
         for name, tensor in [*module.named_parameters(recurse=False), *buffers]:
-            original = originals.get(prefix + name, tensor) if in_place else tensor
-            yield prefix + name, original, getattr(module, f"{name}_comfy_model_dtype", None)
+            if hosts_prefix is not None:
+                hosts_name = hosts_prefix + name
+                tensor = originals.get(hosts_name, originals.get(hosts_name.replace(COMPILED, ""), tensor))
+            yield prefix + name, tensor, getattr(module, f"{name}_comfy_model_dtype", None)
         for name, child in module.named_children():
             own = replaced.get(prefix + name, child)
             if isinstance(own, torch.nn.Module):
-                yield from walk(own, f"{prefix}{name}.", in_place and own is child)
+                yield from walk(own, prefix if f"{name}." == COMPILED else f"{prefix}{name}.")
 
-    return walk(model.model, "", True)
+    return walk(model.model, "")
 
 
-def upstream_graph(prompt: Any, node_id: str | None, input_names: tuple[str, ...]) -> Any:
+def upstream_graph(prompt: Any, node_id: str | None, *input_names: str) -> Any:
     """The nodes that some inputs of a node come from: class, own inputs, and theirs in turn; no node ids.
+
+    Names of files come with a digest of the file: another file under the same name makes another graph.
 
     prompt: the host's DynamicPrompt.  None where there is no graph (a call from Python).
     """
@@ -81,13 +154,41 @@ def upstream_graph(prompt: Any, node_id: str | None, input_names: tuple[str, ...
 def _source(prompt: Any, value: Any, known: dict[str, str]) -> Any:
     """An input's own value, or the output slot and the key of the node that it comes from."""
     if not (isinstance(value, list) and len(value) == 2 and prompt.has_node(str(value[0]))):
-        return value
+        return [value, _files_named(value)] if isinstance(value, str) else value
     node_id = str(value[0])
     if node_id not in known:
         node = prompt.get_node(node_id)
         inputs = {name: _source(prompt, own, known) for name, own in node["inputs"].items()}
         known[node_id] = content_key(node["class_type"], inputs)
     return [value[1], known[node_id]]
+
+
+def _files_named(text: str) -> list[str]:
+    """Digests of the files that an input's text means: in the host's folders, or by a whole path."""
+    if "." not in text or len(text) > LONGEST_NAME or "\n" in text:
+        return []
+    paths = {text} if os.path.isabs(text) else {folder_paths.get_annotated_filepath(text)}
+    paths |= {folder_paths.get_full_path(kind, text) for kind in list(folder_paths.folder_names_and_paths)}
+    digests = set()
+    for path in filter(None, paths):
+        with contextlib.suppress(OSError, ValueError):
+            status = os.stat(path)
+            digests.add(_file_digest(path, status.st_size, status.st_mtime_ns))
+    return sorted(digests)
+
+
+@functools.lru_cache(256)
+def _file_digest(path: str, size: int, changed: int) -> str:
+    """Of a file's content; of a large one, its size and some stretches spread over it. Raises OSError."""
+    digest = hashlib.sha256(str(size).encode())
+    with open_plain(path) as file:
+        if size <= WHOLE_FILE_BYTES:
+            digest.update(file.read(WHOLE_FILE_BYTES))
+        else:
+            for index in range(STRETCHES):
+                file.seek(index * (size - STRETCH_BYTES) // (STRETCHES - 1))
+                digest.update(file.read(STRETCH_BYTES))
+    return digest.hexdigest()[:40]
 
 
 class _Samples:
@@ -99,7 +200,7 @@ class _Samples:
 
     def add(self, name: str, tensor: torch.Tensor, dtype: torch.dtype | None = None) -> None:
         """dtype: what the host casts the tensor to when it loads it; None: nothing."""
-        parts = _plain_parts(tensor)
+        parts = plain_parts(tensor)
         cast = dtype if len(parts) == 1 and dtype is not None else None
         self.labels.append(f"{name} {type(tensor).__name__} {tuple(tensor.shape)} {getattr(tensor, 'tensor_type', '')}")
         for part in parts:
@@ -119,15 +220,6 @@ class _Samples:
             for index, piece in zip(indices, fetched, strict=True):
                 here[index] = piece
         return torch.cat(here) if here else torch.zeros(0, dtype=torch.uint8)
-
-
-def _plain_parts(tensor: torch.Tensor) -> list[torch.Tensor]:
-    """The tensor without its own class; for one that is made of others (the host's quantised weights), those."""
-    tensor = tensor.detach()
-    if is_traceable_wrapper_subclass(tensor):
-        names, _ = tensor.__tensor_flatten__()
-        return [part for name in names for part in _plain_parts(getattr(tensor, name))]
-    return [tensor.as_subclass(torch.Tensor)]
 
 
 def _numbers(tensor: torch.Tensor) -> torch.Tensor:

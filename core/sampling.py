@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import comfy.model_management
@@ -15,13 +16,14 @@ import latent_preview
 import torch
 from comfy.nested_tensor import NestedTensor
 
+from .content import ByGraph, Unnameable, content_key
 from .drift import DriftCorrection
 from .families import Family, Scene, Take
 from .families.memory import explained_out_of_memory
 from .latent_spool import LatentSpool
 from .model_key import model_key
 from .plan import Plan, Segment
-from .segment_store import SegmentStore, content_key
+from .segment_store import SegmentStore
 from .timeline import Number, seconds_in_words
 
 
@@ -40,15 +42,21 @@ class SamplerSettings:
 class HostSampler:
     """The host's sampler for every segment and pass of a clip, behind one progress bar with live previews.
 
-    store: where finished runs are kept and found again; None = nowhere.  graph: see ``model_key.upstream_graph``.
+    store: where finished runs are kept and found again; None = nowhere.
+    graph: of an input's name, the nodes it comes from (``model_key.upstream_graph``); None = there is no graph.
     """
 
-    def __init__(self, settings: SamplerSettings, store: SegmentStore | None = None, graph: Any = None):
+    def __init__(
+        self,
+        settings: SamplerSettings,
+        store: SegmentStore | None = None,
+        graph: Callable[[str], Any] = lambda input_name: None,
+    ):
         self.settings = settings
         self.store = store
         self.resumed_runs = 0
         self._graph = graph
-        self._model_keys: dict[int, str] = {}
+        self._model_keys: dict[int, tuple[Any, str]] = {}  # by id; the models held, so that no other takes it
         self._progress: comfy.utils.ProgressBar | None = None
         self._done_steps = 0
 
@@ -91,7 +99,8 @@ class HostSampler:
         """
         sigmas = self.sigmas(model) if sigmas is None else sigmas
         cfg = self.settings.cfg if cfg is None else cfg
-        key = self._key(model, positive, negative, latent, noise_mask, [seed, sigmas, self.settings.sampler_name, cfg])
+        how = [seed, sigmas, self.settings.sampler_name, cfg]
+        key = self._key(model, positive, negative, latent, noise_mask, how)
         dtype = comfy.model_management.intermediate_dtype()
         like = [torch.empty(part.shape, dtype=dtype, device="meta") for part in _parts(latent)]
         kept = self.store.load(key, like) if self.store is not None and key is not None else None
@@ -120,21 +129,28 @@ class HostSampler:
             self.store.save(key, _parts(samples))
         return samples
 
-    def _key(self, model, *values: Any) -> str | None:
+    def _key(self, model, positive: list, negative: list, *values: Any) -> str | None:
         """The key of a run; None where it is not kept, or where something of it has no name."""
         if self.store is None:
             return None
         try:
-            return content_key(self._model_key(model), *values)
+            return content_key(
+                self._model_key(model),
+                ByGraph(positive, partial(self._graph, "positive")),
+                ByGraph(negative, partial(self._graph, "negative")),
+                *values,
+            )
+        except Unnameable as what:
+            self.store.cannot_keep(f"something in the model or the conditioning cannot be told from others ({what})")
         except Exception as error:  # other packs put anything into a MODEL: what it is must never stop a run
             logging.debug("Sound to Video: no key for this run", exc_info=True)
-            self.store.cannot_keep(f"something in the MODEL or the conditioning has no name ({error})")
-            return None
+            self.store.cannot_keep(f"something in the model or the conditioning cannot be read ({error})")
+        return None
 
     def _model_key(self, model) -> str:
         if id(model) not in self._model_keys:
-            self._model_keys[id(model)] = model_key(model, self._graph)
-        return self._model_keys[id(model)]
+            self._model_keys[id(model)] = model, model_key(model, self._graph("model"))
+        return self._model_keys[id(model)][1]
 
     def _step(self, steps: int) -> None:
         self._done_steps += steps

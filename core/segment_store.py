@@ -1,22 +1,20 @@
 """Finished sampler runs on disk: after an interrupt, a crash or ``kill -9`` a clip goes on at its next segment.
 
-A run is kept under a key made of everything that determines its result (``content_key``), so that a stale one is never
-used: change anything and the key is another. The store is bounded in size; the runs not used for longest go first.
+A run is kept under a key made of everything that determines its result (``content.content_key``), so that a stale one
+is never used: change anything and the key is another. The store is bounded in size; the runs not used for longest go
+first.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import functools
 import hashlib
 import logging
 import os
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -31,53 +29,6 @@ _DIGEST_BYTES = 32
 _HEADER_BYTES = 1 << 16  # more than a file's checksum and the names and shapes of its tensors take
 _KEPT = re.compile(r".+\.segment")
 _PARTIAL = re.compile(r".+\.segment\..+\.partial")
-FORMAT = "1"  # goes into every key: count up when what is kept changes its meaning
-
-
-def content_key(*values: Any) -> str:
-    """A digest of nested dicts, sequences, records, partial functions, tensors, numbers and strings.
-
-    Of other objects, their type's name. SHA-256 is what processors have instructions for; a tensor that occurs twice,
-    as in positive and negative conditioning, is read once.
-    """
-    digest = hashlib.sha256()
-    _feed(digest, (FORMAT, torch.__version__, values), {})
-    return digest.hexdigest()[:40]
-
-
-def _feed(digest: Any, value: Any, tensors: dict[int, tuple[torch.Tensor, bytes]]) -> None:
-    """tensors: by id, those met so far (held, so that no other takes the id) and their digests."""
-    if isinstance(value, torch.Tensor):
-        if id(value) not in tensors:
-            tensors[id(value)] = value, _tensor_digest(value)
-        digest.update(tensors[id(value)][1])
-    elif getattr(value, "is_nested", False):
-        _feed(digest, ["nested", *value.unbind()], tensors)
-    elif isinstance(value, Mapping):
-        digest.update(f"mapping {len(value)}".encode())
-        for key in sorted(value, key=str):
-            _feed(digest, str(key), tensors)
-            _feed(digest, value[key], tensors)
-    elif isinstance(value, list | tuple):
-        digest.update(f"sequence {len(value)}".encode())
-        for item in value:
-            _feed(digest, item, tensors)
-    elif isinstance(value, str | bytes | int | float | bool) or value is None:
-        digest.update(f"{type(value).__name__} {value!r}".encode())
-    elif isinstance(value, functools.partial):
-        _feed(digest, [value.func, value.args, value.keywords], tensors)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        digest.update(f"{type(value).__module__}.{type(value).__qualname__}".encode())
-        _feed(digest, [getattr(value, field.name) for field in dataclasses.fields(value)], tensors)
-    else:
-        digest.update(f"{type(value).__module__}.{type(value).__qualname__}".encode())
-
-
-def _tensor_digest(tensor: torch.Tensor) -> bytes:
-    data = tensor.detach().cpu().contiguous()
-    digest = hashlib.sha256(f"tensor {data.dtype} {tuple(data.shape)}".encode())
-    digest.update(data.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.digest()
 
 
 class SegmentStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +200,6 @@ SAMPLER_OUTPUTS = [
     io.Latent.Output(tooltip="The clip's video latents."),
 ]
 SAMPLER_HIDDEN = [io.Hidden.unique_id, io.Hidden.dynprompt]
-MODEL_INPUTS = ("model", "positive", "negative")
 SAMPLER_OPTIONS = (
     "latent_upscale_model",
     "refining_sigmas",
@@ -254,7 +254,7 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
     with explained_out_of_memory(plan):
         take = family.take(scene, plan)
     store = SegmentStore(segments_folder()) if inputs.get("keep_segments", True) else None
-    host = HostSampler(settings, store, upstream_graph(hidden.dynprompt, hidden.unique_id, MODEL_INPUTS))
+    host = HostSampler(settings, store, partial(upstream_graph, hidden.dynprompt, hidden.unique_id))
     latents = LatentSpool(folder_paths.get_temp_directory())
     # Before hours of sampling: its file may be touched, replaced or deleted until the clip is written.
     stop_if_interrupted = comfy.model_management.throw_exception_if_processing_interrupted

@@ -1,13 +1,18 @@
 """Stopped runs of models as people load them are found again, and never those of another model."""
 
 import contextlib
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
+from typing import Any
 
 import folder_paths
 import pytest
 import torch
 from sound_to_video.core.families import Scene, recognise
 from sound_to_video.core.latent_spool import LatentSpool
+from sound_to_video.core.model_key import upstream_graph
+from sound_to_video.core.prompt_timeline import placed
 from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
 from sound_to_video.core.segment_store import SegmentStore
 from sound_to_video.tests import ltx
@@ -24,7 +29,9 @@ class Stop(Exception):
     pass
 
 
-def sampled(scene: Scene, store: SegmentStore | None, stop_at: str = "never") -> tuple[torch.Tensor, int]:
+def sampled(
+    scene: Scene, store: SegmentStore | None, stop_at: str = "never", graph: Callable[[str], Any] = lambda name: None
+) -> tuple[torch.Tensor, int]:
     """The clip's latents, and how many runs of the sampler were found finished."""
 
     def say(text: str) -> None:
@@ -33,7 +40,7 @@ def sampled(scene: Scene, store: SegmentStore | None, stop_at: str = "never") ->
 
     family = recognise(scene.model)
     family.check(scene)
-    host = HostSampler(SETTINGS, store)
+    host = HostSampler(SETTINGS, store, graph)
     latents = LatentSpool(folder_paths.get_temp_directory())
     take = family.take(scene, plan_scene(family, scene, SETTINGS.seed, SEGMENT_SECONDS))
     sample_segments(take, host, latents, say)
@@ -125,3 +132,41 @@ def test_what_has_no_name_is_not_kept_and_stops_nothing(checkpoints, wan_scene, 
     assert store.trouble.startswith("finished segments are not kept: ")
     assert caplog.text.count("finished segments are not kept") == 1
     assert not list(tmp_path.iterdir())
+
+
+def prompted(text: str, later: int) -> tuple[list, Callable[[str], Any]]:
+    """What a Prompt Timeline with another text from its second time on gives, and the graph of nodes around it."""
+    from comfy_execution.graph import DynamicPrompt
+
+    (first, _), (negative, _) = ltx.conditioning()[0][0], ltx.conditioning()[1][0]
+    positive = placed([[first, {}]], 0, False) + placed([[negative + later, {}]], SEGMENT_SECONDS, False)
+    nodes = {
+        "text": {"class_type": "SoundToVideo_PromptTimeline", "inputs": {"timeline": text}},
+        "model": {"class_type": "UNETLoader", "inputs": {"unet_name": "model.safetensors"}},
+        "clip": {
+            "class_type": "SoundToVideo_A2VSampler",
+            "inputs": {"model": ["model", 0], "positive": ["text", 0], "negative": ["text", 0]},
+        },
+    }
+    return positive, partial(upstream_graph, DynamicPrompt(nodes), "clip")
+
+
+def test_another_prompt_later_on_keeps_the_segments_before_it(ltx_models, tmp_path):
+    """The words are in the conditioning; the graph is asked only where that holds something without a name."""
+    store = SegmentStore(tmp_path)
+
+    def run(text: str, later: int) -> tuple[int, int]:
+        positive, graph = prompted(text, later)
+        scene = ltx.scene_of(ltx_models, ltx.sound(44100), positive=positive)
+        before = len(list(tmp_path.iterdir()))
+        resumed = sampled(scene, store, graph=graph)[1]
+        return resumed, len(list(tmp_path.iterdir())) - before
+
+    found, kept = run("0:00 a singer", 0)
+    assert found == 0
+    assert kept >= 2
+    assert run("0:00 a singer", 0) == (kept, 0)
+    found_again, kept_anew = run("0:00 a singer 0:01 rain", 1)
+    assert found_again >= 1
+    assert kept_anew >= 1
+    assert found_again + kept_anew == kept

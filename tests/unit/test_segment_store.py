@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save
-from sound_to_video.core.segment_store import SegmentStore, content_key
+from sound_to_video.core.content import content_key
+from sound_to_video.core.segment_store import SegmentStore
 
 ROOT = Path(__file__).resolve().parents[2]
 
