@@ -208,7 +208,7 @@ def sample_segments(
     history = latents.from_here()
     for segment in plan.segments:
         comfy.model_management.throw_exception_if_processing_interrupted()
-        say(f"{plan.describe()}\n{segment_in_words(plan, segment)}")
+        say(f"{plan.describe()} · {segment_in_words(plan, segment)}")
         if segment.starts_afresh:
             history = latents.from_here()
         with explained_out_of_memory(plan, segment):
@@ -218,4 +218,4 @@ def sample_segments(
         elif drift is not None:
             new_latents = drift.apply(new_latents)
         latents.append(new_latents)
-    say("\n".join([plan.describe(), *([host.store.trouble] if host.store and host.store.trouble else [])]))
+    say(" · ".join([plan.describe(), *([host.store.trouble] if host.store and host.store.trouble else [])]))

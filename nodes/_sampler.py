@@ -261,7 +261,11 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
     audio = audio and audio.secured(folder_paths.get_temp_directory(), stop_if_interrupted)
     sample_segments(take, host, latents, say, DriftCorrection(inputs.get("drift_correction", 0.0)))
     video = SampledVideo(take.decoder(), latents, audio)
-    ui = {"sound_to_video_plan": [plan.describe()], "sound_to_video_resumed": [host.resumed_runs]}
+    ui = {
+        "sound_to_video_plan": [plan.describe()],
+        "sound_to_video_resumed": [host.resumed_runs],
+        "sound_to_video_family": [family.id],
+    }
     return io.NodeOutput(video, {"samples": latents.tensor()}, ui=ui)
 
 

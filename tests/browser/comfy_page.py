@@ -49,12 +49,14 @@ class ComfyPage:
 
     Args:
         renderer: "classic" or "nodes2".
+        front_end: "own", the one the host asks for, or "newest".
         host: the name under which the server is opened.
         options: of the browser context.
     """
 
-    def __init__(self, browser: Browser, server, renderer: str, host: str, options: dict[str, Any]):
+    def __init__(self, browser: Browser, server, renderer: str, front_end: str, host: str, options: dict[str, Any]):
         self.renderer = renderer
+        self.front_end = front_end
         self.server = server
         self.url = f"http://{host}:{server.port}"
         self.context = browser.new_context(viewport={"width": 1500, "height": 950}, **options)
@@ -163,7 +165,7 @@ class ComfyPage:
 
     def saved(self) -> dict:
         """The workflow as it would be saved."""
-        return self.page.evaluate("() => window.app.graph.serialize()")
+        return json.loads(self.page.evaluate("() => JSON.stringify(window.app.graph.serialize())"))
 
     def until(self, condition: Callable[[], Any], what: str = "") -> Any:
         """Wait for ``condition`` to be true."""
@@ -240,7 +242,7 @@ class ComfyPage:
     def screenshot(self, name: str) -> Path:
         """Keep a picture for people to look at."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        path = SCREENSHOTS / f"{name}-{self.renderer}.png"
+        path = SCREENSHOTS / f"{name}-{self.renderer}-{self.front_end}.png"
         self.page.screenshot(path=path)
         return path
 

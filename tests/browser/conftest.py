@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
+from sound_to_video.dev_support.front_end import newest_front_end
 from sound_to_video.tests.browser.comfy_page import RENDERERS, ComfyPage
 
 MICROPHONE_RATE = 48000
@@ -60,10 +61,13 @@ def chromium(chromium_path, microphone_sound, tmp_path_factory):
         browser.close()
 
 
+SOUNDS_RATE = 24000
+
+
 @pytest.fixture(scope="session")
-def sounds(comfy_server) -> dict[str, np.ndarray]:
+def sounds() -> dict[str, np.ndarray]:
     """Files of the input folder, by name: samples [n] at 24 kHz."""
-    rate = 24000
+    rate = SOUNDS_RATE
     made = {"speech.wav": spoken(8.0, rate), "other.wav": spoken(3.0, rate, seed=3)}
     time = np.arange(12 * rate) / rate
     drums = 0.03 * np.sin(2 * np.pi * 220 * time)
@@ -72,18 +76,35 @@ def sounds(comfy_server) -> dict[str, np.ndarray]:
         start = round(beat * rate)
         drums[start : start + hit.size] += 0.8 * np.sin(2 * np.pi * 110 * hit) * np.exp(-30 * hit)
     made["drums.wav"] = drums
-    for name, samples in made.items():
-        write_wav(comfy_server.input_directory / name, samples, rate)
     return made
 
 
 @pytest.fixture(scope="session")
-def open_comfy(chromium, comfy_server, sounds):
+def server_with(comfy_server, start_server, sounds):
+    """``server_with(front_end)``: a server with the host's own front end or the newest, the sounds in its input."""
+    servers = {}
+
+    def serve(front_end: str):
+        if front_end not in servers:
+            server = comfy_server
+            if front_end == "newest":
+                root = ("--front-end-root", str(newest_front_end()))
+                server = start_server("test-server-newest", arguments=("--cpu", *root))
+            for name, samples in sounds.items():
+                write_wav(server.input_directory / name, samples, SOUNDS_RATE)
+            servers[front_end] = server
+        return servers[front_end]
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def open_comfy(chromium, server_with):
     """``open_comfy(renderer, **options)``: a ComfyPage of its own; options are those of a browser context."""
     pages = []
 
-    def start(renderer: str, host: str = "127.0.0.1", **options) -> ComfyPage:
-        page = ComfyPage(chromium, comfy_server, renderer, host, options)
+    def start(renderer: str, front_end: str = "own", host: str = "127.0.0.1", **options) -> ComfyPage:
+        page = ComfyPage(chromium, server_with(front_end), renderer, front_end, host, options)
         pages.append(page)
         return page
 
@@ -92,9 +113,25 @@ def open_comfy(chromium, comfy_server, sounds):
         page.close()
 
 
-@pytest.fixture(scope="session", params=RENDERERS)
+PAGES = [(renderer, front_end) for front_end in ("own", "newest") for renderer in RENDERERS]
+
+
+@pytest.fixture(scope="session", params=PAGES, ids=[f"{renderer}-{front_end}" for renderer, front_end in PAGES])
 def page_of_renderer(request, open_comfy) -> ComfyPage:
-    return open_comfy(request.param)
+    return open_comfy(*request.param)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What a front end has no part in is tested on the host's own only."""
+    spared = [
+        item
+        for item in items
+        if item.get_closest_marker("any_front_end")
+        and getattr(item, "callspec", None)
+        and item.callspec.params.get("page_of_renderer", ("", ""))[1] == "newest"
+    ]
+    config.hook.pytest_deselected(items=spared)
+    items[:] = [item for item in items if item not in spared]
 
 
 @pytest.fixture

@@ -59,6 +59,36 @@ def test_a_number_from_another_node_is_the_one_that_counts(comfy):
     assert handle(comfy, "start").get_attribute("aria-valuenow") == "5.000", "and cannot be dragged"
 
 
+def test_the_plan_knows_the_samplers_preview_and_the_times_of_its_prompts(comfy):
+    nodes, links = sampler_graph(10)
+    text = "0:00 a long description of the verse, with lamps and rain\n0:03 chorus"
+    prompts = node(20, "SoundToVideo_PromptTimeline", (360, 420), [text, "cut at every prompt"])
+    prompts["inputs"] = [{"name": "clip", "type": "CLIP", "link": None}]
+    prompts["outputs"] = [{"name": "CONDITIONING", "type": "CONDITIONING", "links": []}]
+    links += [*TO_TRIM, [TRIM, 0, 10, 0, "AUDIO"], [20, 0, 12, 2, "CONDITIONING"]]
+    comfy.load([load_audio(1, "speech.wav"), trim_audio(TRIM), *nodes, prompts], links)
+    ready(comfy)
+    comfy.until(lambda: line(comfy).startswith("8.00 s → 128 frames at 16 fps"), "the plan")
+
+    def planned(**more) -> str:
+        return comfy.page.evaluate(
+            """async (more) => {
+                const { packJSON } = await import("/extensions/comfyui-sound-to-video/host.js");
+                return (await packJSON("plan",
+                    { family: "wan_s2v", start: 0, end: 8, sample_rate: 24000, ...more })).words }""",
+            more,
+        )
+
+    cut = planned(cuts="0,3")
+    assert cut != planned(), "a cut makes another plan"
+    comfy.until(lambda: line(comfy) == cut, "the cut is in the plan")
+    comfy.page.evaluate(
+        """() => { const { widgets } = window.app.graph.getNodeById(12);
+            widgets.find((one) => one.name === "preview_seconds").value = 2 }"""
+    )
+    comfy.until(lambda: line(comfy) == planned(cuts="0,3", preview_seconds=2), "the preview is in the plan")
+
+
 def test_a_range_beyond_a_shorter_sound_can_be_drawn_typed_or_given_up(comfy):
     """The dead end of a trim at 20 s when a sound of 8 s was chosen."""
     past = [load_audio(1, "speech.wav"), trim_audio(TRIM, (20, 28, 0, 0))]
@@ -143,6 +173,7 @@ def test_media_of_the_host_are_dropped_on_load_audio(comfy):
     assert comfy.node_ids() == [1]
 
 
+@pytest.mark.any_front_end
 def test_what_another_extension_does_with_a_drop_goes_on(comfy):
     comfy.load([load_audio(1, "speech.wav")])
     answers = comfy.page.evaluate(
@@ -182,6 +213,7 @@ def test_after_a_click_beside_the_range_the_keys_and_the_wheel_are_the_waveforms
     comfy.page.keyboard.press(" ")
 
 
+@pytest.mark.any_front_end
 def test_a_release_that_is_lost_ends_the_drag_and_other_pointers_do_not_drag(trimming):
     comfy = trimming
     comfy.page.evaluate(
@@ -269,6 +301,7 @@ def test_at_rest_nothing_is_drawn(comfy):
     assert drawn == 0
 
 
+@pytest.mark.any_front_end
 def test_one_looker_that_fails_does_not_blind_the_others(comfy):
     looks = comfy.page.evaluate(
         """async () => {
@@ -289,6 +322,7 @@ def test_one_looker_that_fails_does_not_blind_the_others(comfy):
     comfy.complaints().clear()
 
 
+@pytest.mark.any_front_end
 def test_a_sound_shown_again_and_again_is_listened_to_once(comfy):
     listeners = comfy.page.evaluate(
         """async () => {

@@ -33,6 +33,7 @@ def new_file(tmp_path):
     return make
 
 
+@pytest.mark.any_front_end
 def test_the_list_offers_sound_and_video_and_nothing_else(comfy, comfy_server, client):
     (comfy_server.input_directory / "picture.png").write_bytes(b"x")
     (comfy_server.input_directory / "takes").mkdir(exist_ok=True)
@@ -123,7 +124,7 @@ def test_an_uploaded_file_is_offered_by_other_nodes_too(comfy, new_file):
 def test_two_tabs_show_the_same_sound_and_do_not_disturb_each_other(loading, open_comfy, new_file):
     comfy = loading
     file = new_file(f"for two tabs {comfy.renderer}.wav")
-    other = open_comfy(comfy.renderer)
+    other = open_comfy(comfy.renderer, comfy.front_end)
     other.load([load_audio(LOAD, "speech.wav")])
     other.until(lambda: clock(other) == "0:00.00 / 0:08.00", "the sound in the other tab")
     comfy.drop_file(file, *comfy.centre(comfy.page.locator(".stv-wave")))
@@ -150,6 +151,7 @@ def test_it_plays_seeks_and_stops(loading):
     assert clock(comfy) > stopped
 
 
+@pytest.mark.any_front_end
 def test_an_hour_is_sketched_at_once_fits_in_memory_and_redraws_within_a_frame(comfy, comfy_server):
     """Figures of this machine go to .dev/screenshots/figures-*.txt; what is asserted does not depend on the clock."""
     hour = comfy_server.input_directory / "hour.mp3"

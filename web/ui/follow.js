@@ -96,18 +96,17 @@ const LINE_LETTERS = 40;
 
 /** The text of a Prompt Timeline before a sampler; null where only a run tells it. @param {any} sampler */
 function timelineOf(sampler) {
-  for (const input of ["positive", "negative"]) {
-    const timeline = originOfInput(sampler, input);
-    if (timeline?.type !== "SoundToVideo_PromptTimeline") continue;
-    const text = fieldValue(timeline, "timeline");
-    const cuts = fieldValue(timeline, "cuts");
-    if (text === undefined || cuts === undefined || isConnected(timeline, "snap_to_beats_of")) return null;
-    const lines = String(text)
-      .split("\n")
-      .map((line) => line.trim().slice(0, LINE_LETTERS));
-    return { timeline: lines.join("\n"), timeline_cuts: String(cuts) };
-  }
-  return {};
+  const [timeline, second] = ["positive", "negative"]
+    .map((input) => originOfInput(sampler, input))
+    .filter((node) => node?.type === "SoundToVideo_PromptTimeline");
+  if (!timeline) return {};
+  const text = fieldValue(timeline, "timeline");
+  const cuts = fieldValue(timeline, "cuts");
+  if (second || text === undefined || cuts === undefined || isConnected(timeline, "snap_to_beats_of")) return null;
+  const lines = String(text)
+    .split("\n")
+    .map((line) => line.trim().slice(0, LINE_LETTERS));
+  return { timeline: lines.join("\n"), timeline_cuts: cuts === "no cuts" ? 0 : 1 };
 }
 
 /** What makes a sampler's model: the nodes before it and what they say. @param {any} sampler */

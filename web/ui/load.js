@@ -110,7 +110,7 @@ export class LoadWidget {
   /** Choose a file that the host has already; false where there is none. @param {SoundFile | null} file */
   #choose(file) {
     if (!file) return false;
-    if (!mayHaveSound({ name: file.filename, type: "" })) {
+    if (!mayHoldSound(file.filename)) {
       toast("warn", "Load Audio", `${file.filename} is neither audio nor video.`);
       return true;
     }
