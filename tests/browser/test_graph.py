@@ -61,7 +61,7 @@ def test_a_number_from_another_node_is_the_one_that_counts(comfy):
 
 def test_the_plan_knows_the_samplers_preview_and_the_times_of_its_prompts(comfy):
     nodes, links = sampler_graph(10)
-    text = "0:00 a long description of the verse, with lamps and rain\n0:03 chorus"
+    text = "0:00 a long description of the verse, with lamps and rain\n0:03 chorus\n0:05 end"
     prompts = node(20, "SoundToVideo_PromptTimeline", (360, 420), [text, "cut at every prompt"])
     prompts["inputs"] = [{"name": "clip", "type": "CLIP", "link": None}]
     prompts["outputs"] = [{"name": "CONDITIONING", "type": "CONDITIONING", "links": []}]
@@ -79,14 +79,14 @@ def test_the_plan_knows_the_samplers_preview_and_the_times_of_its_prompts(comfy)
             more,
         )
 
-    cut = planned(cuts="0,3")
+    cut = planned(cuts="0,3,5")
     assert cut != planned(), "a cut makes another plan"
     comfy.until(lambda: line(comfy) == cut, "the cut is in the plan")
     comfy.page.evaluate(
         """() => { const { widgets } = window.app.graph.getNodeById(12);
             widgets.find((one) => one.name === "preview_seconds").value = 2 }"""
     )
-    comfy.until(lambda: line(comfy) == planned(cuts="0,3", preview_seconds=2), "the preview is in the plan")
+    comfy.until(lambda: line(comfy) == planned(cuts="0,3,5", preview_seconds=2), "the preview is in the plan")
 
 
 def test_a_range_beyond_a_shorter_sound_can_be_drawn_typed_or_given_up(comfy):
