@@ -49,7 +49,8 @@ def _empty(audio: Audio, start: Fraction, end: Fraction) -> SoundToVideoError:
 
 
 def write_wav(audio: Audio, path: Path) -> None:
-    """Write 16-bit PCM for a browser, a block at a time; the file appears when it is whole."""
+    """Write 16-bit PCM of two channels at most for a browser, in blocks; the file appears when it is whole."""
+    audio = audio.mixed_to_stereo()
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with wave.open(str(partial), "wb") as file:

@@ -1,25 +1,14 @@
 """Trim Audio: the stretch of a sound that the clip is made from."""
 
-import logging
-import os
-import re
-import struct
-from pathlib import Path
-
-import folder_paths
 from comfy_api.latest import io
 
 from ..core.audio import Audio, audio_from
-from ..core.leftovers import drop_oldest
-from ..core.trim import trim, write_wav
+from ..core.trim import trim
+from ..core.widget_sounds import offer
 from ._errors import named_errors
 
 # The widget finds the sound of these by their own input.
 READ_FILES = ("SoundToVideo_LoadAudio", "SoundToVideo_RecordMic", "LoadAudio", "VHS_LoadAudioUpload")
-
-WIDGET_SOUND = re.compile(r"sound_to_video_[0-9a-f]+\.wav")
-MOST_WIDGET_BYTES = 2 << 30
-"""Of what lies in the temp folder for widgets; a sound of an hour has 640 MB. The least recently made go first."""
 
 
 class TrimAudio(io.ComfyNode):
@@ -51,24 +40,12 @@ class TrimAudio(io.ComfyNode):
     def execute(cls, audio, start_seconds, end_seconds, fade_in_seconds, fade_out_seconds) -> io.NodeOutput:
         whole = audio_from(audio)
         kept = trim(whole, start_seconds, end_seconds, fade_in_seconds, fade_out_seconds)
-        return io.NodeOutput(kept, ui=cls._sound_for_widget(whole))
+        return io.NodeOutput(kept, ui=cls._sound_for_widget(whole, kept))
 
     @classmethod
-    def _sound_for_widget(cls, whole: Audio) -> dict | None:
-        """Sound made in the graph, as a file that the widget can draw and play."""
+    def _sound_for_widget(cls, whole: Audio, kept: Audio) -> dict | None:
+        """Sound made in the graph, as a file that the widget can ask for, to draw and play it."""
         origin = ((cls.hidden.prompt or {}).get(cls.hidden.unique_id) or {}).get("inputs", {}).get("audio")
         if not origin or cls.hidden.prompt.get(origin[0], {}).get("class_type") in READ_FILES:
             return None
-        folder = Path(folder_paths.get_temp_directory())
-        path = folder / f"sound_to_video_{whole.fingerprint}.wav"
-        try:
-            if path.exists():
-                os.utime(path)
-            else:
-                folder.mkdir(parents=True, exist_ok=True)
-                write_wav(whole, path)
-                drop_oldest(folder, WIDGET_SOUND, MOST_WIDGET_BYTES, keep=path)
-        except (OSError, struct.error) as error:  # a full disk, or more than a WAV can hold
-            logging.warning("Sound to Video: no waveform for the widget: %s", error)
-            return None
-        return {"sound_to_video_source": [{"filename": path.name, "subfolder": "", "type": "temp"}]}
+        return {"sound_to_video_source": [{"filename": offer(whole, kept), "subfolder": "", "type": "temp"}]}

@@ -12,8 +12,9 @@ from aiohttp import web
 
 from ..core.errors import is_encodable
 from ..core.sound_endings import may_hold_sound
+from ..core.widget_sounds import write_offered
 from .answers import refusal
-from .workers import in_thread, quick
+from .workers import in_thread, opening, quick
 
 FOLDERS = ("input", "output", "temp")
 MOST_PART_BYTES = 255
@@ -86,6 +87,8 @@ async def requested_file(request: web.Request) -> SoundFile:
     path = folder.joinpath(*checked_parts(name))
     if not may_hold_sound(name):
         raise refusal(415, f"{path.name} is neither audio nor video.")
+    if kind == "temp":
+        await in_thread(opening, write_offered, folder, name)
     found = await in_thread(quick, _found, folder, path)
     if found is None:
         raise refusal(404, f"{name} is not in the {kind} folder.")

@@ -18,6 +18,7 @@ from comfy_api.latest import InputImpl, Types
 from comfy_execution.utils import CurrentNodeContext
 from sound_to_video.core.audio import Audio, open_audio
 from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.widget_sounds import write_offered
 from sound_to_video.nodes.load_audio import LoadAudio
 from sound_to_video.nodes.mux_audio_video import MuxAudioVideo
 from sound_to_video.nodes.record_mic import RecordMic
@@ -139,21 +140,41 @@ def test_sound_made_in_the_graph_is_left_for_the_widget(folders, voice):
     output = hidden(TrimAudio, prompt=prompt, unique_id="2").execute(audio, 0, 0, 0, 0)
     (file,) = output.ui["sound_to_video_source"]
     assert file["type"] == "temp"
+    assert list((folders / "temp").glob("*.wav")) == [], "nothing is decoded for a browser that is not there"
+    write_offered(folders / "temp", file["filename"])
     assert open_audio(folders / "temp" / file["filename"]).sample_count == audio.sample_count
     prompt["1"]["class_type"] = "SoundToVideo_LoadAudio"
     assert not hidden(TrimAudio, prompt=prompt, unique_id="2").execute(audio, 0, 0, 0, 0).ui
 
 
-def test_the_widgets_sounds_have_room_for_so_much(folders, monkeypatch):
-    from sound_to_video.nodes import trim_audio
+def test_a_sound_that_nobody_keeps_any_more_is_not_there_for_the_widget(folders):
+    prompt = {"1": {"class_type": "EmptyAudio"}, "2": {"inputs": {"audio": ["1", 0]}}}
+    audio = {"waveform": torch.from_numpy(chirp(1.0, RATE, 6))[None], "sample_rate": RATE}
+    for end in (0, 0.5):
+        output = hidden(TrimAudio, prompt=prompt, unique_id="2").execute(audio, 0, end, 0, 0)
+        name = output.ui["sound_to_video_source"][0]["filename"]
+        del output
+        write_offered(folders / "temp", name)
+        write_offered(folders / "temp", "sound_to_video_../x.wav")
+        assert list((folders / "temp").iterdir()) == []
+    output = hidden(TrimAudio, prompt=prompt, unique_id="2").execute(audio, 0, 0.5, 0, 0)
+    write_offered(folders / "temp", name)
+    shown = open_audio(folders / "temp" / name)
+    assert (shown.channels, shown.sample_count) == (2, RATE), "the whole, for the widget to choose from"
+    assert output.args[0].channels == 6
 
-    monkeypatch.setattr(trim_audio, "MOST_WIDGET_BYTES", 3 * (44 + 2 * RATE))
+
+def test_the_widgets_sounds_have_room_for_so_much(folders, monkeypatch):
+    from sound_to_video.core import widget_sounds
+
+    monkeypatch.setattr(widget_sounds, "MOST_WIDGET_BYTES", 3 * (44 + 2 * RATE))
     prompt = {"1": {"class_type": "EmptyAudio"}, "2": {"inputs": {"audio": ["1", 0]}}}
     (folders / "temp" / "preview_of_another_node.wav").write_bytes(bytes(1 << 20))
     for seed in range(6):
         audio = {"waveform": torch.from_numpy(chirp(1.0, RATE, 1, seed))[None], "sample_rate": RATE}
         output = hidden(TrimAudio, prompt=prompt, unique_id="2").execute(audio, 0, 0, 0, 0)
         (shown,) = output.ui["sound_to_video_source"]
+        write_offered(folders / "temp", shown["filename"])
         assert (folders / "temp" / shown["filename"]).exists()
     assert len(list((folders / "temp").glob("sound_to_video_*.wav"))) == 3
     assert (folders / "temp" / "preview_of_another_node.wav").exists()

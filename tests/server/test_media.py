@@ -1,6 +1,8 @@
 """Sound and clips through a real server, beside core's own nodes."""
 
 import json
+import urllib.parse
+import urllib.request
 
 import av
 import pytest
@@ -135,4 +137,8 @@ def test_sound_made_in_the_graph_can_be_drawn(client, comfy_server):
     heard = {"class_type": "PreviewAudio", "inputs": {"audio": ["cut", 0]}}
     result = client.run({"sound": made, "cut": trimmed(0.25, 0.0), "heard": heard})
     (file,) = result.outputs["cut"]["sound_to_video_source"]
+    assert not (comfy_server.base_directory / "temp" / file["filename"]).exists()
+    query = urllib.parse.urlencode(file)
+    with urllib.request.urlopen(f"{comfy_server.url}/sound_to_video/sound?{query}") as response:
+        assert len(response.read()) == 44 + 44100 * 4
     assert (comfy_server.base_directory / "temp" / file["filename"]).is_file()
