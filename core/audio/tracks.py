@@ -13,6 +13,7 @@ from av.audio.frame import AudioFrame
 from av.packet import Packet
 
 from ..errors import SoundToVideoError
+from .frame_chain import FRAME_KINDS, SYNC, FrameChain
 from .packets import PacketLength, packet_length
 from .probe import Conformed, Probe, Reading, decoded, end_padding, floats, silence, skip_samples
 from .seeking import CHANGES, HOLES, PREROLL, SECTIONED_PREROLL, IrregularError, Positioned, SeekingTrack, Span, Track
@@ -26,10 +27,7 @@ MOST_SURVEY_BYTES = 1 << 27
 GAP_SECONDS = Fraction(1, 20)
 MOST_GAP_SECONDS = 10
 """A longer one is a wrong timestamp, as the ffmpeg command line has it (``dts_delta_threshold``)."""
-SYNC = 0xFFE00000
-# What all frames of one sound have in common: MP3 has version, layer and rate (ISO 11172-3, 2.4.1.3), ADTS has layer,
-# profile, rate and channels (ISO 13818-7, 6.2) after the bits of the sync word.
-FRAME_KINDS = {"mp3": 0xFFFE0C00, "aac": 0xFFF6FDC0}
+MORE_FRAMES = 8  # after a checkpoint: libav looks at some before it takes a file for what it is
 JOINED = "has something between its frames that is no sound, as where files were joined or cut; it is left out"
 
 T = TypeVar("T")
@@ -134,8 +132,8 @@ class StampedTrack(SeekingTrack):
 
 
 class BareTrack(SeekingTrack):
-    """MP3 and ADTS: a row of frames without an index. It is walked once (0.3 s for an hour), as far as needed, and
-    every tenth second kept by its byte.
+    """MP3 and ADTS: a row of frames without an index. It is walked once, as far as needed, and every tenth second
+    kept by its byte.
 
     What lies between the frames (the tags of files that were joined, a frame that was cut) takes no time; a frame of
     another rate or other channels raises IrregularError.
@@ -148,6 +146,7 @@ class BareTrack(SeekingTrack):
         self._last_packet: int | None = None  # raw, once the file has been walked to its end
         self._padding = 0
         self._kind: int | None = None
+        self._is_joined = False  # there is something between frames
 
     def reaches(self, sample: int) -> bool:
         # Padding at the end may take off several packets, so a packet just there proves nothing.
@@ -164,6 +163,9 @@ class BareTrack(SeekingTrack):
         reached = self._checkpoints[-1][0]
         if reached >= raw or self._last_packet is not None:
             return max(reached, self._last_packet or 0)
+        reached = self._walk_chain(raw)
+        if reached >= raw:
+            return reached
         reading, positioned = self._open_from(*self._checkpoints[-1])
         with reading:
             offset = self._checkpoints[-1][1]
@@ -175,11 +177,39 @@ class BareTrack(SeekingTrack):
         self._note_end()
         return reached
 
+    def _walk_chain(self, raw: int) -> int:
+        """Note checkpoints up to ``raw``, as far as each frame begins where the last one ends: many times faster."""
+        chain, byte = self._chain
+        reached, offset = self._checkpoints[-1]
+        step = CHECKPOINT_SECONDS * self.probe.rate // self._length + 1
+        at = offset or byte
+        while chain and reached < raw:
+            at = chain.walk(at, step)
+            if at is None or chain.walk(at, MORE_FRAMES) is None:
+                break
+            reached += step * self._length
+            self._checkpoints.append((reached, at))
+        return reached
+
+    @cached_property
+    def _chain(self) -> tuple[FrameChain | None, int]:
+        """The chain of frames, and the byte of the first."""
+        with Reading(self.probe.path, self.probe.stream) as reading:
+            packet = next(self._positioned(reading, 0), None)
+            if packet is None or packet[0].pos is None:
+                return None, 0
+            header = int.from_bytes(bytes(memoryview(packet[0])[:4]), "big")
+            return FrameChain(self.probe.path, self.probe.container, header), packet[0].pos
+
     def _note_end(self) -> None:
         # Only a reading from the start has seen the LAME tag, which tells how much of the end is padding.
         self._last_packet, _ = self._checkpoints[-1]
         with Reading(self.probe.path, self.probe.stream) as reading:
-            for packet, raw in self._positioned(reading, 0):
+            start = 0
+            if self._last_packet and not self._is_joined:
+                reading.container.seek(self.probe.pts(self._last_packet), stream=reading.stream)
+                start = None
+            for packet, raw in self._positioned(reading, start):
                 self._last_packet = raw
                 self._padding += end_padding(packet)
 
@@ -202,17 +232,23 @@ class BareTrack(SeekingTrack):
         reading = Reading(self.probe.path, self.probe.stream, container=self.probe.container, offset=offset)
         return reading, self._positioned(reading, raw)
 
-    def _positioned(self, reading: Reading, raw: int) -> Positioned:
+    def _positioned(self, reading: Reading, raw: int | None) -> Positioned:
+        """``raw``: of the first packet; None: by its timestamp."""
         mask = FRAME_KINDS[self.probe.container]
         sync = mask & SYNC
+        is_between = False
         for packet in reading.packets():
             kind = int.from_bytes(bytes(memoryview(packet)[:4]), "big") & mask
             if kind & SYNC != sync:
-                self.say(JOINED)
+                is_between = True
                 continue
+            if is_between:
+                self._is_joined, is_between = True, False
+                self.say(JOINED)
             self._kind = kind if self._kind is None else self._kind
             if kind != self._kind:
                 raise IrregularError
+            raw = self.probe.raw_position(packet.pts or 0) if raw is None else raw
             yield packet, raw
             raw += self._length
 

@@ -205,6 +205,16 @@ def test_damage_is_said_once(tmp_path, caplog):
     ]
 
 
+@pytest.mark.parametrize("tag", [b"TAG" + bytes(125), b""])
+def test_an_intact_file_with_a_tag_at_its_end_is_not_called_damaged(tmp_path, monkeypatch, caplog, tag):
+    monkeypatch.setattr(tracks, "SURVEY_SECONDS", 1)
+    path = sound(tmp_path / "tagged.mp3", "libmp3lame", 25.0)
+    path.write_bytes(path.read_bytes() + tag)
+    audio = assert_any_stretch_is_the_slice_of_the_whole(path)
+    assert abs(float(audio.duration) - plain_decode(path)) < 0.001
+    assert not [record.message for record in caplog.records if "between its frames" in record.message]
+
+
 @pytest.mark.parametrize("late", [0.0, 0.75, 1.5])
 @pytest.mark.parametrize(("suffix", "codec"), [("mp4", "aac"), ("mkv", "aac"), ("mkv", "libopus"), ("mp4", "ac3")])
 def test_a_sound_that_starts_after_the_picture_is_heard_late(tmp_path, suffix, codec, late):
