@@ -95,7 +95,7 @@ class _Content:
         elif isinstance(value, types.MethodType):
             self.feed(["method", value.__func__, value.__self__])
         elif _is_found_by_name(value):
-            self._say(f"name {value.__module__}.{getattr(value, '__qualname__', '')}")
+            self._say(f"name {_by_name(value)}")
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
             self._say(_type_name(value))
             self.feed([getattr(value, field.name) for field in dataclasses.fields(value)])
@@ -136,7 +136,13 @@ class _Content:
 
 
 def _type_name(value: Any) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+    return _by_name(type(value))
+
+
+def _by_name(value: Any) -> str:
+    """Module and name of a function or class. The host names the modules of packs by their whole path: only its end."""
+    module = str(value.__module__).replace("\\", "/").rpartition("/")[2]
+    return f"{module}.{getattr(value, '__qualname__', '')}"
 
 
 def _is_found_by_name(value: Any) -> bool:

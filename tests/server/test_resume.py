@@ -89,3 +89,28 @@ def test_killed_at_random_moments_every_run_finishes_to_the_bit(server, checkpoi
         assert resumed == [done], "a finished segment was sampled again"
         found.append(done)
     assert len(set(found)) > 2, f"the kills all fell into the same segments: {found}"
+
+
+def test_segments_of_one_server_are_found_by_another(server, checkpoints):
+    """The key holds nothing of the machine or the folders: stretches sampled elsewhere are found."""
+    write_tone(server.input_directory / "tone.wav", 7)
+    prompt = ltx_latents(checkpoints, "tone.wav", steps=1, segment_seconds=3.0)
+    undisturbed, resumed = finished(server, prompt)
+    assert resumed == [0]
+    kept = kept_segments(server)
+    server.stop()
+    base = DEV_DIRECTORY / "resume-server-elsewhere"
+    shutil.rmtree(base, ignore_errors=True)
+    other = ComfyServer(find_host(), base, [checkpoints.folder])
+    other.start()
+    try:
+        write_tone(other.input_directory / "tone.wav", 7)
+        folder = base / "user" / "sound_to_video" / "segments"
+        folder.mkdir(parents=True)
+        for path in kept:
+            shutil.copy(path, folder)
+        latents, resumed = finished(other, prompt)
+    finally:
+        other.stop()
+    assert resumed == [len(kept)]
+    assert latents.equal(undisturbed)

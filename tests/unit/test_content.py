@@ -5,6 +5,7 @@ import enum
 import functools
 import subprocess
 import sys
+import types
 from fractions import Fraction
 from pathlib import Path
 
@@ -90,3 +91,15 @@ print(content_key({"b", "a", "c"}, {"x": torch.arange(4), "a": Fraction(1, 3)}, 
     wanted = content_key({"b", "a", "c"}, {"x": torch.arange(4), "a": Fraction(1, 3)}, relu, torch.float16)
     run = subprocess.run([sys.executable, "-c", program, str(ROOT)], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == wanted
+
+
+def test_where_a_pack_is_installed_is_not_in_its_names(monkeypatch):
+    """The host names the module of a pack by the path of its folder."""
+    keys = set()
+    for folder in ("/home/one/custom_nodes/a-pack", "/srv/custom_nodes/a-pack", r"C:\\ComfyUI\\custom_nodes\\a-pack"):
+        module = types.ModuleType(f"{folder}.nodes")
+        module.Patch = dataclasses.make_dataclass("Patch", ["scale"])
+        module.Patch.__module__ = module.__name__
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        keys.add(content_key(module.Patch, module.Patch(0.5)))
+    assert len(keys) == 1
