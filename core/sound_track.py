@@ -14,6 +14,7 @@ from .audio import Audio
 from .clip_formats import ClipFormat
 from .errors import SoundToVideoError
 from .other_side import from_source
+from .timeline import sample_index
 
 BLOCK_SECONDS = Fraction(1, 4)
 BITS_PER_SECOND = 128000  # a channel, at 32 kHz and more
@@ -55,7 +56,7 @@ class SoundTrack:
         """Encode the rest: to the end where that is within ``tolerance`` of ``seconds``, else to ``seconds``."""
         heard = seconds + tolerance if self._audio.duration <= seconds + tolerance else seconds
         self.write_until(heard)
-        left = round(heard * self._audio.sample_rate) - self._taken
+        left = sample_index(heard, self._audio.sample_rate) - self._taken
         if self._block is not None and left > 0:
             self._encode(self._block[:, :left])
         self._pass_on(self._resampler.resample(None))

@@ -201,6 +201,11 @@ def motion_curve(
     last = None
     for group in frames:
         group = watched(group, region).float().cpu().movedim(-1, 1)
+        if not group.isfinite().all():
+            raise SoundToVideoError(
+                "the pictures hold NaN or infinite values: the model or its VAE ran out of range. Try them in another "
+                "precision."
+            )
         if motion == "change":
             averaged = torch.nn.functional.adaptive_avg_pool2d(group, CHANGE_SIZE)
             known = torch.cat([averaged[:1] if last is None else last, averaged])

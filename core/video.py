@@ -19,7 +19,7 @@ from .clip_formats import asked_format
 from .decoding import Decoder, skip_frames
 from .errors import SoundToVideoError
 from .mux import write_clip
-from .timeline import Number, clip_frame_count, exact, rounded, sample_index
+from .timeline import clip_frame_count, exact, rounded
 
 
 class SampledVideo(Input.Video):
@@ -109,7 +109,7 @@ class SampledVideo(Input.Video):
         if left < 1 or (strict_duration and count > left):
             return None
         count = min(count, left)
-        audio = self._audio and sound_between(self._audio, skipped / rate, (skipped + count) / rate)
+        audio = self._audio and self._audio.between(skipped / rate, (skipped + count) / rate)
         return SampledVideo(self._decoder, self._latents, audio, self._first_frame + skipped, count)
 
     def get_dimensions(self) -> tuple[int, int]:
@@ -144,10 +144,3 @@ def _without_gradients(groups: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]
 def _value(choice: Any) -> str:
     """The host's VideoContainer or VideoCodec, or its value."""
     return str(getattr(choice, "value", choice)).lower()
-
-
-def sound_between(audio: Audio, start: Number, stop: Number) -> Audio | None:
-    """The part of the sound between two times in seconds; None where there is none."""
-    first = sample_index(start, audio.sample_rate)
-    last = min(audio.sample_count, sample_index(stop, audio.sample_rate))
-    return audio.trimmed(first, last) if first < last else None

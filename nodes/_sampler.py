@@ -24,7 +24,7 @@ from ..core.model_key import upstream_graph
 from ..core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
 from ..core.scenes import check_scenes
 from ..core.segment_store import SegmentStore
-from ..core.video import SampledVideo, sound_between
+from ..core.video import SampledVideo
 from ._text import text_on_node
 
 MAXIMUM_SIZE = 16384
@@ -248,7 +248,7 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
     plan = plan_scene(family, scene, settings.seed, inputs["segment_seconds"], preview_seconds)
     audio = scene.encoded_audio.audio
     if audio and preview_seconds:
-        audio = sound_between(audio, 0, plan.duration)
+        audio = audio.between(0, plan.duration)
     say = text_on_node(hidden.unique_id)
     say(plan.describe())
     with explained_out_of_memory(plan):

@@ -173,3 +173,12 @@ def test_the_plot_shows_both_curves(voice):
     for color in ((0x4A, 0xA3, 0xD8), (0xFF, 0xB4, 0x54)):
         near = (plot[0] * 255 - torch.tensor(color)).abs().amax(dim=-1) < 24
         assert near[70:280].any(dim=0).float().mean() > 0.5, "the curve runs through most of the picture's width"
+
+
+@pytest.mark.parametrize("motion", ["opening", "change"])
+def test_pictures_that_are_no_numbers_are_told(motion):
+    frames = torch.rand(40, 16, 16, 3)
+    frames[20, 3, 3] = float("nan")
+    audio = {"waveform": torch.rand(1, 1, 48000), "sample_rate": 16000}
+    with pytest.raises(SoundToVideoError, match="the pictures hold NaN"):
+        measure_sync([frames], 16.0, audio, motion=motion)
