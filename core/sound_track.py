@@ -1,5 +1,6 @@
 """The sound of a clip: the samples that went in, encoded once, in step with the pictures."""
 
+import logging
 from bisect import bisect_left
 from fractions import Fraction
 from typing import cast
@@ -12,7 +13,6 @@ from torch import Tensor
 
 from .audio import Audio
 from .clip_formats import ClipFormat
-from .errors import SoundToVideoError
 from .other_side import from_source
 from .timeline import sample_index
 
@@ -25,9 +25,8 @@ class SoundTrack:
 
     def __init__(self, output: OutputContainer, audio: Audio, clip_format: ClipFormat):
         if audio.channels not in clip_format.layouts:
-            raise SoundToVideoError(
-                f"a clip holds up to 8 channels of sound, this has {audio.channels}. Mix it down first."
-            )
+            logging.warning("Sound to Video: a clip holds 8 channels at most; %d are mixed to stereo", audio.channels)
+            audio = audio.mixed_to_stereo()
         self._output = output
         self._audio = audio
         self._layout = clip_format.layouts[audio.channels]

@@ -241,10 +241,13 @@ def test_frames_that_cannot_be_written_are_named(tmp_path, groups, words):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nine_channels_are_refused(tmp_path):
-    with pytest.raises(SoundToVideoError, match="up to 8 channels of sound, this has 9"):
-        write_clip(tmp_path / "clip.mp4", pictures(16), Fraction(16), sound(np.zeros((9, 16000), np.float32), 16000))
-    assert list(tmp_path.iterdir()) == []
+def test_nine_channels_are_mixed_to_stereo_and_said(tmp_path, caplog):
+    loud = sound(np.full((9, 16000), 0.5, np.float32), 16000)
+    write_clip(tmp_path / "clip.mov", pictures(16), Fraction(16), loud, "mov (ProRes)")
+    heard = open_audio(tmp_path / "clip.mov")["waveform"]
+    assert heard.shape == (1, 2, 16000)
+    assert (heard - 0.5).abs().max() < 1e-4
+    assert "9 are mixed to stereo" in caplog.text
 
 
 def test_a_folder_that_cannot_be_written_to_is_said(tmp_path):
