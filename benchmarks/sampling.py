@@ -121,6 +121,39 @@ def overhead(width: int, height: int, runs: int) -> dict[str, Any]:
     }
 
 
+def key_of_a_large_model() -> dict[str, Any]:
+    """Milliseconds for the key of a MODEL with the entries of LTX-2.3 fp8 (8,477): 48 blocks, tiny tensors."""
+    import_all()
+    import torch
+    from comfy.model_patcher import ModelPatcher
+    from comfy.quant_ops import QuantizedTensor
+    from sound_to_video.core.model_key import model_key
+
+    class Network(torch.nn.Module):
+        manual_cast_dtype = None
+        get_dtype_inference = staticmethod(lambda: torch.bfloat16)
+
+    def layer() -> torch.nn.Module:
+        made = torch.nn.Module()
+        weight = QuantizedTensor.from_float(torch.randn(64, 64), "TensorCoreFP8E4M3Layout")
+        for name, tensor in {"weight": weight, "bias": torch.randn(64), "input_scale": torch.ones(())}.items():
+            made.register_parameter(name, torch.nn.Parameter(tensor, requires_grad=False))
+        return made
+
+    network = Network()
+    network.model_sampling = torch.nn.Module()
+    network.blocks = torch.nn.ModuleList(torch.nn.ModuleList(layer() for _ in range(44)) for _ in range(48))
+    cpu = torch.device("cpu")
+    model = ModelPatcher(network, cpu, cpu)
+    turns = []
+    for _ in range(5):
+        with Measured() as measured:
+            model_key(model, None)
+        turns.append(measured.seconds)
+    entries = sum(2 if name.endswith("weight") else 1 for name, _ in network.named_parameters())
+    return {"ms": 1000 * sorted(turns)[2], "entries": entries}
+
+
 def resumed(size: int) -> dict[str, Any]:
     """A clip of six segments, whole; then stopped as its last one begins, and run again."""
     folder = import_all()
