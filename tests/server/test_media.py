@@ -45,6 +45,14 @@ def written(comfy_server, result, node="clip"):
     return comfy_server.output_directory / file["subfolder"] / file["filename"]
 
 
+def test_a_place_where_no_clip_can_be_is_refused_before_anything_runs(client):
+    prompt = {"pictures": pictures(4), "clip": muxed(["pictures", 0], filename_prefix="../elsewhere/clip")}
+    with pytest.raises(
+        PromptError, match=r"Mux Audio Video: filename_prefix \.\./elsewhere/clip leads out of the output"
+    ):
+        client.queue(prompt)
+
+
 def test_trimmed_sound_in_core_nodes(client, comfy_server, voice):
     prompt = {
         "sound": loaded(),

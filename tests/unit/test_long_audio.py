@@ -3,7 +3,6 @@
 import itertools
 import logging
 import random
-import resource
 from fractions import Fraction
 from pathlib import Path
 
@@ -189,6 +188,7 @@ def test_a_full_disk_costs_the_cache_not_the_run(sample):
     assert "not kept" not in said
     for path in _sampler.segments_folder().iterdir():
         path.unlink()
+    resource = pytest.importorskip("resource")  # not on Windows
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
     try:
