@@ -5,6 +5,7 @@
     python dev.py test [ARGS]      ruff, pyright, then all tests; with ARGS pytest alone: test tests/unit -k plan
     python dev.py check            ruff and pyright
     python dev.py benchmark [ARGS] ours against the host's nodes and ffmpeg, measured here: a table
+    python dev.py device           pack what measures the real sizes on a machine with a GPU: benchmarks/README.md
     python dev.py contract         record new nodes, inputs and outputs in tests/nodes/contract.json
     python dev.py setup            only what the others need first
 
@@ -41,6 +42,7 @@ def main() -> int:
     commands.add_parser(
         "benchmark", help="measure ours against the host; arguments go to benchmarks/run.py", add_help=False
     )
+    commands.add_parser("device", help="pack the measures for a machine with a GPU and no network")
     commands.add_parser("setup", help="make the environment only")
     arguments, rest = parser.parse_known_args()
     if rest and arguments.command not in ("test", "benchmark"):
@@ -59,6 +61,8 @@ def carry_out(arguments: argparse.Namespace, rest: list[str]) -> int:
         return check(environment)
     if arguments.command == "contract":
         return contract(environment)
+    if arguments.command == "device":
+        return run(environment, ROOT / "benchmarks" / "run.py", "--pack")
     if arguments.command == "benchmark":
         return run(environment, ROOT / "benchmarks" / "run.py", *rest)
     print(f"Ready: {environment.python}, ComfyUI at {environment.host}")

@@ -1,7 +1,7 @@
 """Our nodes against the host's and the ffmpeg command line, on this machine: a table in Markdown.
 
     python dev.py benchmark              everything (about half an hour on two cores)
-    python dev.py benchmark sound clips  some parts: sound, clips, memory, sampling, drift, device
+    python dev.py benchmark sound clips  some parts: sound, clips, memory, sampling, drift, operations
     python dev.py benchmark --runs 1     a quick look: one run where it else takes the median of three
 
 Every measure runs in a fresh process. The table also goes to .dev/benchmarks/table.md.
@@ -26,7 +26,8 @@ package = types.ModuleType("sound_to_video")
 package.__path__ = [str(ROOT)]
 sys.modules["sound_to_video"] = package
 
-from sound_to_video.benchmarks.device import PEAKS  # noqa: E402
+from sound_to_video.benchmarks.device.pack import pack  # noqa: E402
+from sound_to_video.benchmarks.operations import PEAKS  # noqa: E402
 from sound_to_video.benchmarks.process import RESULT, in_a_fresh_process  # noqa: E402
 
 Row = tuple[str, str, str, str]  # what, ours, theirs, ratio
@@ -118,27 +119,16 @@ def drift(runs: int) -> Iterator[Row]:
         yield f"{name}, segments from the first, on average", wander, "", ""
 
 
-def device(runs: int) -> Iterator[Row]:
-    import torch
-
-    if not torch.cuda.is_available():
-        yield "Wan2.2-S2V 14B and LTX-2.3 at their real sizes", "", "skipped: no CUDA device here", ""
-        for counted in in_a_fresh_process("device.least_operations")["steps"]:
-            bounds = [f"{name} {counted['operations'] / peak:.1f} s" for name, peak in PEAKS.items()]
-            least = f"{counted['operations'] / 1e15:.2f} P operations"
-            yield f"{counted['what']}: a step at its shortest (computed, not measured)", least, ", ".join(bounds), ""
-        return
-    for family in ("wan_s2v", "ltx"):
-        found = {who: in_a_fresh_process(f"device.{family}", who=who, tiny=False) for who in ("ours", "core")}
-        ours, core = found["ours"], found["core"]
-        steps = f"{ours['step_seconds']:.2f} s", f"core {core['step_seconds']:.2f} s"
-        yield f"{ours['what']}, a step", *steps, times(ours["step_seconds"] / core["step_seconds"])
-        peaks = f"{ours['peak_bytes'] / 1e9:.1f} GB", f"core {core['peak_bytes'] / 1e9:.1f} GB"
-        yield f"{ours['what']}, peak VRAM", *peaks, times(ours["peak_bytes"] / core["peak_bytes"])
+def operations(runs: int) -> Iterator[Row]:
+    """What can be told without a GPU; what a GPU tells: benchmarks/device."""
+    for counted in in_a_fresh_process("operations.least_operations")["steps"]:
+        bounds = [f"{name} {counted['operations'] / peak:.1f} s" for name, peak in PEAKS.items()]
+        least = f"{counted['operations'] / 1e15:.2f} P operations"
+        yield f"{counted['what']}: a step at its shortest (computed, not measured)", least, ", ".join(bounds), ""
 
 
 PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
-    part.__name__: part for part in (sound, clips, memory, sampling, drift, device)
+    part.__name__: part for part in (sound, clips, memory, sampling, drift, operations)
 }
 
 
@@ -147,11 +137,16 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all where none is named")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--pack", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         module, function = arguments.measure.rsplit(".", 1)
         measure = getattr(importlib.import_module(f"sound_to_video.benchmarks.{module}"), function)
         print(RESULT + json.dumps(measure(**json.loads(arguments.parts[0]))))
+        return 0
+    if arguments.pack:
+        for path in sorted(pack().glob("*.*")):
+            print(f"{path.relative_to(ROOT)}: {path.stat().st_size / MEGABYTE:.1f} MB")
         return 0
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:

@@ -82,7 +82,7 @@ def random_model(network: type, config: dict[str, Any], fp8: bool = False) -> An
             weights[name] = torch.zeros([], device=where, dtype=tensor.dtype).expand(tensor.shape)
     metadata = {"config": json.dumps({"transformer": config})}
     with torch.device(where), torch.inference_mode(False):
-        model = comfy.sd.load_diffusion_model_state_dict(weights, metadata=metadata)
+        model = comfy.sd.load_diffusion_model_state_dict(weights, metadata=metadata, disable_dynamic=True)
     assert model is not None
     draw(model.model.diffusion_model)
     return model

@@ -17,7 +17,7 @@ import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
-from dev_support.host import DEV_DIRECTORY, ROOT, find_host
+from ...dev_support.host import DEV_DIRECTORY, ROOT, find_host
 
 FOLDER = DEV_DIRECTORY / "device"
 MISSING = ("av", "comfy-aimdo", "comfy-kitchen", "torchsde", "trampoline")
@@ -103,10 +103,3 @@ def _add_wheel(bundle: tarfile.TarFile, wheel: Path) -> None:
             member = tarfile.TarInfo(f"site/{entry.filename}")
             member.size, member.mode = entry.file_size, 0o755 if ".so" in entry.filename else 0o644
             bundle.addfile(member, io.BytesIO(members.read(entry)))
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
-    made = pack()
-    for path in sorted(made.glob("*.*")):
-        print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e6:.1f} MB")

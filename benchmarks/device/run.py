@@ -26,6 +26,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = "ROW "
+# What ComfyUI's requirements bring, a machine with PyTorch alone lacks, and the measures do without.
+LACKING = ("alembic", "sqlalchemy", "pydantic", "pydantic_settings", "simpleeval", "blake3", "kornia", "spandrel")
+LACKING += ("comfyui_frontend_package", "comfyui_workflow_templates", "comfyui_embedded_docs", "OpenGL", "glfw")
+LACKING += ("librosa", "soundfile", "playwright")
 # name: (module.function of this folder, options, seconds after which it is stopped); in the order of their worth
 MEASURES: dict[str, tuple[str, dict[str, Any], int]] = {
     "wan": ("sampling.wan", {}, 120),
@@ -127,12 +131,22 @@ def run_one(name: str, tiny: bool) -> int:
     package = types.ModuleType("sound_to_video")
     package.__path__ = [str(ROOT)]
     sys.modules["sound_to_video"] = package
+    if os.environ.get("ONLY_WHAT_TRAVELS"):
+        sys.meta_path.insert(0, OnlyWhatTravels())
     place, options, _ = MEASURES[name]
     module, function = place.rsplit(".", 1)
     measure = getattr(importlib.import_module(f"sound_to_video.benchmarks.device.{module}"), function)
     for row in measure(tiny=tiny, **options):
         print(RESULT + json.dumps(row.as_dict()), flush=True)
     return 0
+
+
+class OnlyWhatTravels:
+    """For the rehearsal: what the other machine lacks is not found, installed or not."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name in LACKING:
+            raise ModuleNotFoundError(f"{name} is not on the machine that this is a rehearsal for", name=name)
 
 
 def machine() -> str:

@@ -19,19 +19,24 @@ def start(tiny: bool, keep_on_card: bool = True) -> Path:
     return folder
 
 
-def turn_on_dynamic_vram() -> bool:
-    """What ``main.py`` of the host does for DynamicVRAM; before any model is made. False: not to be had here."""
-    import comfy.model_management
+def start_with_dynamic_vram() -> Path | None:
+    """As ``start``, with DynamicVRAM as ``main.py`` turns it on; None where it is not to be had."""
     import comfy_aimdo.control
 
-    devices = comfy.model_management.get_all_torch_devices()
-    if any(device.type != "cuda" for device in devices) or not comfy_aimdo.control.init():
-        return False
-    if not comfy_aimdo.control.init_devices([device.index or 0 for device in devices]):
-        return False
+    # Before the host is imported: its modules take hold of the library when they are.
+    if not comfy_aimdo.control.init():
+        return None
+    folder = start(tiny=False, keep_on_card=False)
     import comfy.memory_management
+    import comfy.model_management
     import comfy.model_patcher
 
+    devices = comfy.model_management.get_all_torch_devices()
+    if any(device.type != "cuda" for device in devices):
+        return None
+    if not comfy_aimdo.control.init_devices([device.index or 0 for device in devices]):
+        return None
+    comfy_aimdo.control.set_log_warning()
     comfy.model_patcher.CoreModelPatcher = comfy.model_patcher.ModelPatcherDynamic
     comfy.memory_management.aimdo_enabled = True
-    return True
+    return folder
