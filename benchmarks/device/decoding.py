@@ -87,4 +87,4 @@ def to_file(tiny: bool) -> Iterator[Row]:
             seconds = time.perf_counter() - started
     what = f"{1 + 4 * (count - 1)} frames of {width}x{height}, decoded and encoded (x264, quality high)"
     yield figure(what, seconds, "s")
-    path.unlink()
+    path.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from sound_to_video.benchmarks.device.networks import LTX_23, WAN_14B, WAN_TINY, peak_memory, random_lora, random_model
 from sound_to_video.benchmarks.device.rows import GIGABYTE, NO_CUDA, Row, checked, compared, figure
-from sound_to_video.benchmarks.device.start import start, start_with_dynamic_vram
+from sound_to_video.benchmarks.device.start import start, start_with_dynamic_vram, without_dynamic_vram
 from sound_to_video.benchmarks.sampling import _ltx_scene, _run, _wan_scene
 
 STEPS = 4
@@ -89,7 +89,7 @@ class Ours:
         """The VIDEO of the last call's latents."""
         from sound_to_video.core.video import SampledVideo
 
-        return SampledVideo(self.family, self.take, latents, audio)
+        return SampledVideo(self.take.decoder(), latents, audio)
 
     def kept(self) -> Iterator[Row]:
         """Seconds for the model's key and for keeping one segment."""
@@ -224,7 +224,8 @@ def resume(tiny: bool, dynamic: bool) -> Iterator[Row]:
     import comfy.model_management
     import torch
 
-    scene = _wan_scene(*(64, 64) if tiny else (416, 240), 157 / 16 + 5)
+    with without_dynamic_vram():
+        scene = _wan_scene(*(64, 64) if tiny else (416, 240), 157 / 16 + 5)
     path = folder / "resume.safetensors"
     config = WAN_TINY if tiny else {**WAN_14B, "num_layers": 4, "audio_inject_layers": [0, 2]}
     text = [[torch.randn([1, 512, config["text_dim"]], generator=torch.Generator().manual_seed(3)), {}]]
@@ -267,7 +268,8 @@ def _fp8_file(path: Path, config: dict[str, Any]) -> Any:
     import comfy.sd
     import comfy.utils
 
-    made = random_model(comfy.ldm.wan.model.WanModel_S2V, config, fp8=True)
+    with without_dynamic_vram():
+        made = random_model(comfy.ldm.wan.model.WanModel_S2V, config, fp8=True)
     drawn = made.model.diffusion_model.state_dict()
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in drawn.items()}
     comfy.utils.save_torch_file(weights, str(path), metadata={"config": json.dumps({"transformer": config})})

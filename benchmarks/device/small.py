@@ -93,7 +93,7 @@ def quick_start(tiny: bool) -> Iterator[Row]:
             resumed = short(SegmentStore(kept)).tensor()
             text = f"{short.sampler.resumed_runs} runs found again, off by {float((resumed - whole).abs().max()):.2e}"
             yield checked("the small model: stopped and resumed", bool((resumed == whole).all()), text)
-    path.unlink()
+    path.unlink(missing_ok=True)
 
 
 def _picture() -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sound_to_video.benchmarks.process import import_all
@@ -40,3 +42,15 @@ def start_with_dynamic_vram() -> Path | None:
     comfy.model_patcher.CoreModelPatcher = comfy.model_patcher.ModelPatcherDynamic
     comfy.memory_management.aimdo_enabled = True
     return folder
+
+
+@contextmanager
+def without_dynamic_vram() -> Iterator[None]:
+    """While a network is made to be written to a file: under DynamicVRAM the host's layers begin without weights."""
+    import comfy.memory_management
+
+    on, comfy.memory_management.aimdo_enabled = comfy.memory_management.aimdo_enabled, False
+    try:
+        yield
+    finally:
+        comfy.memory_management.aimdo_enabled = on
