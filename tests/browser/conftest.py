@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
+from sound_to_video.dev_support.client import Client
 from sound_to_video.dev_support.front_end import newest_front_end
 from sound_to_video.tests.browser.comfy_page import RENDERERS, ComfyPage
 
@@ -132,6 +133,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     config.hook.pytest_deselected(items=spared)
     items[:] = [item for item in items if item not in spared]
+
+
+@pytest.fixture
+def client(request, comfy_server):
+    """A `Client` of the server whose page is tested."""
+    tested = request.getfixturevalue("comfy").server if "comfy" in request.fixturenames else comfy_server
+    with Client(tested.url) as client:
+        yield client
 
 
 @pytest.fixture
