@@ -124,13 +124,7 @@ def page_of_renderer(request, open_comfy) -> ComfyPage:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What a front end has no part in is tested on the host's own only."""
-    spared = [
-        item
-        for item in items
-        if item.get_closest_marker("any_front_end")
-        and getattr(item, "callspec", None)
-        and item.callspec.params.get("page_of_renderer", ("", ""))[1] == "newest"
-    ]
+    spared = [item for item in items if item.get_closest_marker("any_front_end") and _is_on_newest(item)]
     config.hook.pytest_deselected(items=spared)
     items[:] = [item for item in items if item not in spared]
 
@@ -149,3 +143,8 @@ def comfy(page_of_renderer) -> ComfyPage:
     page_of_renderer.fresh()
     yield page_of_renderer
     assert page_of_renderer.complaints() == []
+
+
+def _is_on_newest(item: pytest.Item) -> bool:
+    call = getattr(item, "callspec", None)
+    return call is not None and call.params.get("page_of_renderer", ("", ""))[1] == "newest"
