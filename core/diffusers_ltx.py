@@ -28,12 +28,20 @@ from safetensors import SafetensorError
 
 from .diffusers_ltx_config import audio_vae_config, transformer_config, video_vae_config, vocoder_config
 from .errors import SoundToVideoError, encodable
+from .ltx_versions import KNOWN_VERSIONS, newer_ltx
 from .plain_files import read_plain
 
 Weights = dict[str, torch.Tensor]
 Names = tuple[tuple[str, str], ...]  # (regular expression, replacement), applied in order
 
 TRANSFORMER_CLASS = "LTX2VideoTransformer3DModel"
+CLASSES = {  # diffusers' classes of the parts that are known
+    "transformer": (TRANSFORMER_CLASS,),
+    "connectors": ("LTX2TextConnectors",),
+    "vae": ("AutoencoderKLLTX2Video",),
+    "audio_vae": ("AutoencoderKLLTX2Audio",),
+    "vocoder": ("LTX2Vocoder", "LTX2VocoderWithBWE"),
+}
 TRANSFORMER_NAMES: Names = (
     (r"^(audio_)?proj_in\.", r"\1patchify_proj."),
     (r"^(audio_)?time_embed\.", r"\1adaln_single."),
@@ -94,11 +102,13 @@ def load_ltx2_folder(folder: Path) -> tuple[Any, comfy.sd.VAE, comfy.sd.VAE]:
 
 def load_transformer(folder: Path) -> Any:
     """The host's MODEL from ``transformer/`` and ``connectors/``."""
+    settings = _settings(folder, "transformer")
+    _check_version(settings, folder)
     weights = renamed(_weights(folder, "transformer"), TRANSFORMER_NAMES)
     connectors = renamed(_weights(folder, "connectors"), CONNECTOR_NAMES)
     weights.update({name: value for name, value in connectors.items() if "_embeddings_connector." in name})
     with _settings_of(folder):
-        config = transformer_config(_config(folder, "transformer"), _config(folder, "connectors"))
+        config = transformer_config(settings, _settings(folder, "connectors"))
     given = set(weights)  # the host empties the dict
     model = comfy.sd.load_diffusion_model_state_dict(weights, metadata=_metadata(transformer=config))
     if model is None:
@@ -110,7 +120,7 @@ def load_transformer(folder: Path) -> Any:
 def load_video_vae(folder: Path) -> comfy.sd.VAE:
     """The host's VAE from ``vae/``."""
     with _settings_of(folder):
-        settings = _config(folder, "vae")
+        settings = _settings(folder, "vae")
         config, down_blocks = video_vae_config(settings), len(settings["block_out_channels"])
     weights = renamed(_weights(folder, "vae"), STATISTICS_NAMES, lambda name: video_vae_name(name, down_blocks))
     return _vae(weights, folder, "vae", vae=config)
@@ -121,7 +131,8 @@ def load_audio_vae(folder: Path) -> comfy.sd.VAE:
     weights = {f"autoencoder.{k}": v for k, v in renamed(_weights(folder, "audio_vae"), STATISTICS_NAMES).items()}
     weights.update({f"vocoder.{k}": v for k, v in renamed(_weights(folder, "vocoder"), VOCODER_NAMES).items()})
     with _settings_of(folder):
-        config, vocoder = audio_vae_config(_config(folder, "audio_vae")), vocoder_config(_config(folder, "vocoder"))
+        config = audio_vae_config(_settings(folder, "audio_vae"))
+        vocoder = vocoder_config(_settings(folder, "vocoder"))
     return _vae(weights, folder, "audio_vae", audio_vae=config, vocoder=vocoder)
 
 
@@ -179,6 +190,27 @@ def _check_names(given: set[str], taken: set[str], folder: Path, part: str) -> N
         )
     if lacking:
         raise SoundToVideoError(f"{folder.name}/{part} lacks {len(lacking)} weights, such as {lacking[0]}.")
+
+
+def _check_version(transformer: dict[str, Any], folder: Path) -> None:
+    newer = newer_ltx(transformer.get)
+    if newer is not None:
+        raise SoundToVideoError(
+            f"{folder.name} holds {newer}, which is newer than this version of the pack: update the pack, or take the "
+            f"folder of one that it knows ({KNOWN_VERSIONS})."
+        )
+
+
+def _settings(folder: Path, part: str) -> dict[str, Any]:
+    """The config.json of a part; SoundToVideoError for a part of a class that is not known."""
+    config = _config(folder, part)
+    kind = config.get("_class_name", CLASSES[part][0])
+    if kind not in CLASSES[part]:
+        raise SoundToVideoError(
+            f"{folder.name}/{part} holds {encodable(str(kind))[:80]}, which is not of LTX-2 as this version of the "
+            f"pack knows it ({' or '.join(CLASSES[part])}): update the pack, or download the folder of LTX-2 again."
+        )
+    return config
 
 
 def _config(folder: Path, part: str) -> dict[str, Any]:

@@ -5,10 +5,8 @@ import sys
 import types
 from pathlib import Path
 
-PROCESS, PROCESSES = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-"""Which of how many that train together (``torchrun``) this process is."""
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-CORES = max(1, CORES // PROCESSES)
+from .processes import CORES
+
 os.environ.setdefault("OMP_NUM_THREADS", str(CORES))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .host import DEVICE, PROCESS, PROCESSES, WORK
+from .host import DEVICE, WORK
 
 # isort: split
 import torch
@@ -20,6 +20,7 @@ from sound_to_video.core.content import content_key
 from . import audio_autoencoder, video_autoencoder
 from .clips import curve_of, make_frames, make_sound, seeded, to_tensor
 from .config import FRAME_RATE
+from .processes import PROCESS, PROCESSES
 from .progress import Clock, save
 
 LATENTS = 21

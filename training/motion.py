@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .host import DEVICE, PROCESS, WORK
+from .host import DEVICE, WORK
 
 # isort: split
 import comfy.ops
@@ -30,6 +30,7 @@ from .beginning import show_the_reference
 from .config import FRAME_RATE, TRANSFORMER
 from .latents import KINDS, LATENTS, files, folder_for, load_autoencoders
 from .optimizers import Optimizers, falling, own_part
+from .processes import PROCESS
 from .progress import Clock, save
 
 STATE = WORK / "motion.pt"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .host import CORES, PROCESS, PROCESSES
-
-# isort: split
 import numpy as np
 import torch
 import torch.distributed
+
+from .processes import CORES, PROCESS, PROCESSES
 
 
 class Optimizers:

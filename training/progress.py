@@ -7,13 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .host import PROCESS, PROCESSES
-
-# isort: split
 import numpy as np
 import torch
 import torch.distributed
 from PIL import Image
+
+from .processes import PROCESS, PROCESSES
 
 
 class Clock:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import copy
 
-from .host import DEVICE, PROCESS, PROCESSES, WORK
+from .host import DEVICE, WORK
 
 # isort: split
 import numpy as np
@@ -23,6 +23,7 @@ from comfy.ldm.lightricks.vae.causal_video_autoencoder import VideoVAE
 from . import video_autoencoder
 from .clips import make_frames, seeded, to_tensor
 from .optimizers import Optimizers, falling, own_part
+from .processes import PROCESS, PROCESSES
 from .progress import Clock, save, sheet
 from .video_autoencoder import NOISE_LEARNT, batch, decode, encode, loss_of, noised, psnr
 

@@ -33,6 +33,7 @@ from ..encoded_audio import KIND_NAMES
 from ..errors import SoundToVideoError
 from ..images import check_images, fitted_reference, longer_edge_resized, resized_cropped
 from ..latent_spool import LatentHistory
+from ..ltx_versions import KNOWN_VERSIONS, newer_ltx
 from ..plan import Plan, Segment, Window
 from ..prompt_timeline import prompt_at
 from ..timeline import FrameGrid, Number, clip_frame_count, exact, rounded
@@ -199,7 +200,7 @@ class LTXAV(Family):
     id = "ltx_av"
     model_class = comfy.model_base.LTXAV
     name = "LTX-2"
-    versions = "LTX-2, LTX-2.3"
+    versions = KNOWN_VERSIONS
     audio_input = "audio_vae"
     encoder_kind = LTX_AUDIO_VAE
     frame_rate = Fraction(24)
@@ -213,23 +214,10 @@ class LTXAV(Family):
         return isinstance(model.model, self.model_class)
 
     def newer_version(self, model: Any) -> str | None:
-        """LTX-2.5, of the same class: no bias in its feed-forward layers, and a mark on latents of a single frame.
-
-        Host 0.33 has both in the network, older ones keep what the file's header says (comfy/model_detection.py).
-        """
+        """LTX-2.5, of the same class. Host 0.33 has its marks in the network, older ones keep what the header says."""
         network = model.get_model_object("diffusion_model")
         header = getattr(getattr(model.model, "model_config", None), "unet_config", {})
-
-        def told(name: str, default: Any) -> Any:
-            return getattr(network, name, header.get(name, default))
-
-        known = (
-            told("ff_bias", True)
-            and told("audio_ff_bias", True)
-            and told("use_prompt_adaln_single", True)
-            and not told("use_keyframes_abs_pos_embedding", False)
-        )
-        return None if known else "LTX-2.5"
+        return newer_ltx(lambda name, default: getattr(network, name, header.get(name, default)))
 
     def window_for(self, frame_rate: Fraction, segment_seconds: Number) -> Window:
         """Windows that start on a latent of picture and sound where the frame rate allows it (24, 25, 30 fps ...)."""

@@ -7,12 +7,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import comfy.model_base
+import comfy.model_patcher
+import comfy.sd
 import pytest
 import sound_to_video
 import torch
+from comfyui_version import __version__
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import recognise
 from sound_to_video.core.families.ltx_av import LTXAV
+from sound_to_video.tests.checkpoints import make_ltx_av
 from sound_to_video.tests.ltx import scene_of, sound
 
 AGAIN = "sound_to_video_again"  # the same files under another name: imported anew
@@ -84,6 +88,42 @@ def test_a_newer_ltx_is_said_to_be_newer(told, where):
     newer = Model("LTXAV", network=SimpleNamespace(**told)) if where == "network" else Model("LTXAV", header=told)
     with pytest.raises(SoundToVideoError, match=r"LTX-2.5, which is newer than this version .* \(LTX-2, LTX-2.3\)"):
         recognise(newer)
+
+
+NEWER_LTX = {"cross_attention_adaln": True, "apply_gated_attention": True, "ff_bias": False}
+NEWER_LTX |= {"use_prompt_adaln_single": False, "use_keyframes_abs_pos_embedding": True}
+
+
+@pytest.mark.parametrize("settings", [NEWER_LTX, {"ff_bias": False}], ids=["all", "no bias"])
+def test_a_newer_ltx_from_its_own_file(tmp_path, settings):
+    """As the host's loader makes it of a checkpoint, whether or not the host knows what is new in it."""
+    path = make_ltx_av(tmp_path / "ltx-2.5.safetensors", **settings)
+    model, *_ = comfy.sd.load_checkpoint_guess_config(str(path), output_vae=False, output_clip=False)
+    assert isinstance(model.model, comfy.model_base.LTXAV)
+    with pytest.raises(SoundToVideoError, match=r"LTX-2.5, which is newer than this version"):
+        recognise(model)
+
+
+def test_the_hosts_own_minimax_h3():
+    import comfy.supported_models
+
+    sizes = {"num_layers": 1, "token_refiner_num_layers": 1, "hidden_size": 32, "num_attention_heads": 2}
+    sizes |= {"attention_head_dim": 16, "ffn_hidden_size": 32, "text_dim": 16, "rope_inv_freq_len": 8}
+    settings = comfy.supported_models.MiniMaxH3({"image_model": "minimax_h3", "dtype": torch.float32, **sizes})
+    settings.set_inference_dtype(torch.float32, None)
+    device = torch.device("meta")
+    model = comfy.model_patcher.ModelPatcher(settings.get_model({}, device=device), device, device)
+    with pytest.raises(SoundToVideoError, match="the connected model is MiniMax H3, which this version"):
+        recognise(model)
+
+
+def test_the_hosts_own_decoder_of_a_newer_ltx(ltx_models):
+    module = "comfy.ldm.lightricks.vae.na_diffusion_decoder"
+    decoders = pytest.importorskip(module, reason=f"ComfyUI {__version__} has no {module}; 0.33 has")
+    network = object.__new__(decoders.CausalDiffusionVAE)  # its weights have fixed sizes of GBs
+    vae = SimpleNamespace(first_stage_model=network, latent_channels=128, latent_dim=3)
+    with pytest.raises(SoundToVideoError, match=r"the connected VAE is LTX-2.5's: take the VAE of"):
+        LTXAV().check(scene_of(ltx_models, sound(4096), vae=vae))
 
 
 def test_the_decoder_of_a_newer_ltx(ltx_models):

@@ -290,6 +290,34 @@ def test_weights_of_a_newer_model_are_named(saved, tmp_path):
         load_ltx2_folder(copy)
 
 
+LTX_2_5 = {  # what LTX-2.5 has and LTX-2.3 has not, of diffusers' own settings
+    "no bias": {"ff_bias": False},
+    "no bias for the sound": {"audio_ff_bias": False},
+    "a table for the text": {"use_prompt_adaln_single": False},
+    "a mark on keyframes": {"use_keyframes_abs_pos_embedding": True},
+}
+
+
+@pytest.mark.parametrize("settings", LTX_2_5.values(), ids=LTX_2_5)
+def test_a_newer_model_is_named(tmp_path, settings):
+    folder = tmp_path / "ltx-newer"
+    transformer = diffusers.LTX2VideoTransformer3DModel(**TRANSFORMER, **NEWER, **settings)
+    transformer.save_pretrained(folder / "transformer")
+    with pytest.raises(SoundToVideoError, match=r"ltx-newer holds LTX-2.5, .* one that it knows \(LTX-2, LTX-2.3\)"):
+        load_ltx2_folder(folder)
+
+
+@pytest.mark.parametrize("part", ["connectors", "vae", "audio_vae", "vocoder"])
+def test_a_part_of_another_class_is_named(saved, tmp_path, part):
+    folder, _, _ = saved
+    copy = tmp_path / "ltx-mixed"
+    shutil.copytree(folder, copy)
+    config = copy / part / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "_class_name": "AnotherKindOfPart"}))
+    with pytest.raises(SoundToVideoError, match=f"ltx-mixed/{part} holds AnotherKindOfPart, which is not of LTX-2"):
+        load_ltx2_folder(copy)
+
+
 def test_the_host_takes_them_for_its_own(saved):
     _, _, (model, vae, audio_vae) = saved
     assert isinstance(model.model, comfy.model_base.LTXAV)

@@ -2,6 +2,7 @@
 
 import copy
 
+import comfy.model_management
 import comfy.ops
 import numpy as np
 import pytest
@@ -66,6 +67,11 @@ def test_every_kind_has_its_sounds():
     for shares in PAIRS.values():
         assert sum(shares.values()) == pytest.approx(1)
         assert set(shares) <= set(sounds.SOUNDS)
+
+
+def test_asking_the_training_modules_leaves_the_host_as_it_is_in_use():
+    """Other tests run in this process, and with ``in_training`` the host computes otherwise (training/host.py)."""
+    assert not comfy.model_management.in_training
 
 
 def test_what_is_trained_is_what_the_host_runs():
