@@ -3,6 +3,7 @@
     python dev.py demo             a voice and a picture become a clip; its path is printed
     python dev.py demo --serve     the same ComfyUI, left open in the browser
     python dev.py test [ARGS]      ruff, pyright, then all tests; with ARGS pytest alone: test tests/unit -k plan
+    python dev.py test --fast      ruff, pyright, the unit and node tests that are quick: no server, no browser
     python dev.py check            ruff and pyright
     python dev.py benchmark [ARGS] ours against the host's nodes and ffmpeg, measured here: a table
     python dev.py device           pack what measures the real sizes on a machine with a GPU: benchmarks/README.md
@@ -17,6 +18,7 @@ import argparse
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 if sys.version_info < (3, 10):
@@ -26,6 +28,8 @@ from dev_support.chromium import find_chromium, how_to_get_chromium
 from dev_support.environment import Environment, has_cuda, prepare
 from dev_support.host import ROOT
 from dev_support.steps import exit_code_of
+
+FAST = ("tests/unit", "tests/nodes")  # the folders of which `test --fast` runs what is not marked slow
 
 
 def main() -> int:
@@ -85,6 +89,8 @@ def demo(environment: Environment, arguments: argparse.Namespace) -> int:
 
 
 def test(environment: Environment, pytest_arguments: list[str]) -> int:
+    if "--fast" in pytest_arguments:
+        return test_fast(environment, [argument for argument in pytest_arguments if argument != "--fast"])
     chromium = find_chromium()
     print(
         f"Browser for the tests: {chromium or 'none found, so the browser tests will fail: ' + how_to_get_chromium()}"
@@ -92,6 +98,14 @@ def test(environment: Environment, pytest_arguments: list[str]) -> int:
     checked = 0 if pytest_arguments else check(environment)
     tested = run(environment, "-m", "pytest", *pytest_arguments)
     return tested or checked
+
+
+def test_fast(environment: Environment, pytest_arguments: list[str]) -> int:
+    """Tests on one core, the checks on another; new tests join unless they are marked ``slow``."""
+    with ThreadPoolExecutor() as pool:
+        checking = pool.submit(check, environment)
+        tested = run(environment, "-m", "pytest", "-q", "-m", "not slow", *FAST, *pytest_arguments)
+        return tested or checking.result()
 
 
 def check(environment: Environment) -> int:

@@ -41,6 +41,7 @@ def small_whisper():
     return small_encoder(model_type="whisper3", n_audio_state=32, n_audio_head=2, n_audio_layer=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "sample_rate", "channels"), [(0.3, 44100, 2), (1.1, 16000, 1), (0.7, 8000, 6)])
 def test_features_and_host_values_are_those_of_cores_node(wav2vec2, seconds, sample_rate, channels):
     from comfy_extras.nodes_audio_encoder import AudioEncoderEncode

@@ -94,6 +94,7 @@ LOSSY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", PCM + LOSSLESS + LOSSY, ids=str)
 def test_a_stretch_is_the_slice_of_the_whole(tmp_path, case):
     path = case.write(tmp_path)
@@ -118,6 +119,7 @@ def without_core_crash(case):
     return case.channels < 8 or case.codec.startswith("pcm") or case.codec == "flac"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [case for case in PCM + LOSSLESS + LOSSY if without_core_crash(case)], ids=str)
 def test_the_whole_is_what_core_loads(tmp_path, case):
     path = case.write(tmp_path)

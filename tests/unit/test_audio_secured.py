@@ -45,6 +45,7 @@ def deleted(path):
     path.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("happens", [touched, copied_again, renamed_over, overwritten, deleted])
 def test_the_clip_has_its_sound_whatever_happens_to_the_file(tmp_path, song, happens):
     whole = open_audio(song)
@@ -65,6 +66,7 @@ def test_the_clip_has_its_sound_whatever_happens_to_the_file(tmp_path, song, hap
     assert (clips[0] - before).abs().max() < 2**-22
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("happens", [renamed_over, overwritten, deleted])
 def test_what_was_not_secured_is_missed(song, tmp_path, happens):
     whole = open_audio(song)

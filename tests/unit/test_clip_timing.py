@@ -106,6 +106,7 @@ def heard(path: str) -> tuple[Fraction, Fraction, float]:
         return pictures / video.average_rate, audio.duration * audio.time_base, float(peak)
 
 
+@pytest.mark.slow
 def test_thirty_lengths(loaded, tmp_path, record_property):
     draw = random.Random(3)
     worst_length = worst_impulse = 0.0

@@ -73,6 +73,7 @@ def test_where_a_part_has_no_name_the_graph_speaks_for_it_and_for_nothing_else()
         content_key(Other(1), ByGraph(Other(1), lambda: "made so"))
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_names():
     program = """
 import sys

@@ -95,6 +95,7 @@ JOINED = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", JOINED)
 @pytest.mark.parametrize("survey_seconds", [600, 1])
 def test_mp3s_that_were_joined_play_to_the_end(tmp_path, monkeypatch, what, survey_seconds):
@@ -352,6 +353,7 @@ def mutated(content: bytes, draw: random.Random) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEEDS)
 def test_of_mutants_none_that_libav_plays_is_refused_and_lengths_agree(tmp_path, name):
     codec, options = SEEDS[name]

@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ROOT / "benchmarks" / "device" / "run.py"
 # One of each module, and both ways of the weights; `run.py --tiny` rehearses all of them.
 REHEARSED = ("wan-fp8-lora", "resume-legacy", "ltx", "decode-wan", "to-file", "small")
 
 
+@pytest.mark.slow
 def test_the_rehearsal_measures_every_row(tmp_path):
     environment = {**os.environ, "ONLY_WHAT_TRAVELS": "1"}
     command = [sys.executable, str(RUN), "--tiny", "--out", str(tmp_path), "--minutes", "8", *REHEARSED]
@@ -31,6 +34,7 @@ def test_the_rehearsal_measures_every_row(tmp_path):
     assert "no CUDA device: not measured" in text, "what the CPU cannot tell is called so"
 
 
+@pytest.mark.slow
 def test_a_row_stands_in_the_table_before_the_next_is_measured(tmp_path):
     sys.path.insert(0, str(ROOT))
     try:

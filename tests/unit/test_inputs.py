@@ -138,6 +138,7 @@ def test_a_picture_as_narrow_as_can_be_is_padded():
     assert fitted_reference(picture, 64, 64, "pad").shape == (1, 64, 64, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 @pytest.mark.parametrize("fit", ["crop", "pad"])
 def test_pictures_of_other_precisions_are_taken(ltx_models, dtype, fit):

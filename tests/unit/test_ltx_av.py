@@ -106,6 +106,7 @@ def template(
     return picture["samples"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("two_stages", [False, True], ids=["one stage", "two stages"])
 @pytest.mark.parametrize("image", [None, pictures()], ids=["audio alone", "image"])
 def test_one_window_is_the_hosts_graph_to_the_bit(ltx_models, image, two_stages):

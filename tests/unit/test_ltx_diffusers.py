@@ -178,6 +178,7 @@ def picture_as_it_was_for_the_sound(ours):
             hook.remove()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("masked", [False, True], ids=["all sampled", "image kept, sound given"])
 def test_velocity_is_that_of_diffusers(saved, masked):
     _, modules, (model, _, _) = saved

@@ -216,6 +216,7 @@ def test_a_cut_begins_afresh_from_the_image(ltx_models):
     assert frames.shape[0] >= plan.frame_count == 144
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("passes", [1, 2])
 def test_every_prompt_is_sampled_from_its_time_on_and_joined(ltx_models, passes):
     """Also two within a third of a second: what a segment goes on from is then shorter than an overlap."""

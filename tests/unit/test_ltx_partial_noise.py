@@ -48,6 +48,7 @@ def first_latent(ltx_models) -> torch.Tensor:
     return LTXAV().take(scene, plan_scene(LTXAV(), scene, 0, 0)).references[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strength", "sigmas"),
     [(0.3, DISTILLED), (0.7, DISTILLED), (1.0, DISTILLED), (0.7, torch.linspace(1, 0, 31))],

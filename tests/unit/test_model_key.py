@@ -120,6 +120,7 @@ def test_a_name_that_begins_like_a_replaced_block_still_counts(load_model):
     assert ten_blocks() in keys
 
 
+@pytest.mark.slow
 def test_a_compiled_block_is_the_same_loaded_or_not_and_keeps_its_weights(load_model):
     """Nodes that compile block by block put torch.compile's wrapper in each one's place."""
     import comfy.model_management

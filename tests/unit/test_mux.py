@@ -66,6 +66,7 @@ def stream_seconds(path):
     return picture, open_audio(path).duration
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(
     ("sample_rate", "channels"),
@@ -96,6 +97,7 @@ def test_each_channel_keeps_its_place(tmp_path, format, channels):
     assert match.diagonal().min() > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(30))
 def test_picture_and_sound_last_the_same_and_agree_in_time(tmp_path, seed):
     draw = random.Random(seed)
@@ -182,6 +184,7 @@ def test_frames_are_taken_as_they_are_written(tmp_path):
     assert written[-1] == 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_full_disk_leaves_nothing_and_says_so(tmp_path, format):
     resource = pytest.importorskip("resource")  # not on Windows

@@ -127,6 +127,7 @@ def with_own_block(model, attention=None):
     return patched
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patch", [with_own_attention, with_own_block, lambda m: with_own_block(with_own_attention(m))])
 def test_structure_guidance_finds_the_self_attention_behind_a_patch(ltx_models, patch):
     patched = patch(ltx_models.model)
@@ -245,6 +246,7 @@ def test_a_copy_of_ltx_runs_its_own_weights(ltx_models, checkpoints):
 # --- torch.compile ---
 
 
+@pytest.mark.slow
 def test_compiled_blocks_obey_and_are_not_compiled_anew_at_every_step(ltx_models):
     from comfy_api.torch_helpers import set_torch_compile_wrapper
     from torch._dynamo.testing import CompileCounter

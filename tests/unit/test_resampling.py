@@ -22,6 +22,7 @@ def test_usual_rates_are_the_hosts_to_the_bit(rate, new_rate):
     assert torch.equal(resampled(samples, rate, new_rate), torchaudio.functional.resample(samples, rate, new_rate))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate", "new_rate"), [(8001, 1600), (4001, 1600), (1600, 4001), (3001, 1000), (44100, 16000)])
 def test_the_filter_for_other_rates_is_the_hosts(monkeypatch, rate, new_rate):
     samples = torch.from_numpy(chirp(1.5, rate, 2))[None]

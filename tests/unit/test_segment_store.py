@@ -160,6 +160,7 @@ for index in range(150):
 """
 
 
+@pytest.mark.slow
 def test_two_servers_on_one_folder_disturb_nothing(tmp_path):
     """Each keeps what the other does, at the same moment."""
     command = [sys.executable, "-c", SERVER, str(ROOT), str(ROOT / "tests"), str(tmp_path)]

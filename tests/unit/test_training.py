@@ -91,6 +91,7 @@ def test_what_is_trained_is_what_the_host_runs():
     assert (made - wanted).abs().max() < 1e-4 * wanted.abs().max()
 
 
+@pytest.mark.slow
 def test_kernels_and_biases_learn_and_go_on_where_they_were():
     def learn(steps, state=None):
         torch.manual_seed(0)

@@ -125,6 +125,7 @@ def test_one_segment_is_the_hosts_graph_to_the_bit(models, conditioning, seconds
     assert torch.equal(ours[0], theirs[0])
 
 
+@pytest.mark.slow
 def test_extension_segments_are_the_hosts_graph_to_the_bit(models, conditioning):
     scene = scene_of(models, conditioning, 237 / 16)  # 60 latents: three whole windows
     ours = our_latents(scene)
@@ -166,6 +167,7 @@ def test_a_shorter_last_segment_hears_all_of_its_audio(models, conditioning):
     assert [piece.shape[2] for piece in our_latents(scene_of(models, conditioning, seconds))] == [20, 19]
 
 
+@pytest.mark.slow
 def test_control_video_moves_on_with_the_segments(models, conditioning):
     """Difference 2, ComfyUI #9911: the host gives every segment the first stretch of the control video."""
     from comfy_extras.nodes_wan import wan_sound_to_video
@@ -206,6 +208,7 @@ def test_no_frame_is_sampled_that_the_audio_does_not_reach(models, conditioning)
         assert sum(piece.shape[2] for piece in our_latents(scene_of(models, conditioning, seconds))) == latents
 
 
+@pytest.mark.slow
 def test_features_are_computed_once_for_the_clip_and_equal_the_hosts_for_every_segment():
     """Difference 3: the host interpolates and gathers the whole clip's features again for each segment."""
     from comfy_extras.nodes_wan import wan_sound_to_video
@@ -248,6 +251,7 @@ def test_without_a_reference_image(models, conditioning):
     assert our_latents(scene_of(models, conditioning, 0.5, reference_image=None))[0].isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lengths", [[20, 7], [1], [2]])
 def test_decoding_group_by_group_is_one_decode_to_the_bit(models, conditioning, lengths):
     scene = scene_of(models, conditioning, 1.0)
@@ -292,6 +296,7 @@ def small_tiles(monkeypatch):
     monkeypatch.setattr(decoding_wan, "TILED_GROUPS", 2)
 
 
+@pytest.mark.slow
 def test_the_device_holds_the_cache_of_one_tile(models, monkeypatch, small_tiles):
     """While tiles are decoded: caches are counted where the convolutions put them, by where they were last sent."""
     vae, latents = models[1], torch.randn([1, 16, 9, 10, 9], generator=torch.Generator().manual_seed(6))
@@ -329,6 +334,7 @@ def test_the_device_holds_the_cache_of_one_tile(models, monkeypatch, small_tiles
     assert max(peaks) < of_whole
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_in_mid_clip(models, monkeypatch, small_tiles):
     """The frames before are kept, those after come from tiles, none is missing and none comes twice."""
     vae, latents = models[1], torch.randn([1, 16, 9, 10, 9], generator=torch.Generator().manual_seed(6))
@@ -404,6 +410,7 @@ def test_an_encoder_that_does_not_fit(models, conditioning):
         WanS2V().check(scene_of(models, conditioning, 1.0, encoded_audio=HostEncodedAudio(base)))
 
 
+@pytest.mark.slow
 def test_a_cut_starts_afresh_and_keeps_the_length(models, conditioning):
     positive = placed(conditioning[0], 0, cut=False) + placed(conditioning[1], 2, cut=True)
     scene = scene_of(models, conditioning, 4.0, positive=positive)
