@@ -113,6 +113,45 @@ def test_sound_alone_in_segments(client, checkpoints, song):
     assert ", 2 segments" in result.outputs["sampled"]["sound_to_video_plan"][0]
 
 
+def saved_as(client, **asked) -> dict:
+    """Save Video's inputs: container, codec, crf, color_space; skips the test where this host cannot be asked so.
+
+    Host 0.33 has what belongs to a container or a codec below it, 0.30 only mp4 and H.264.
+    """
+    schema = client.object_info()["SaveVideo"]["input"]["required"]["format"]
+    version = client.request("/system_stats")["system"]["comfyui_version"]
+    if schema[0] != "COMFY_DYNAMICCOMBO_V3":
+        pytest.skip(f"Save Video of ComfyUI {version} knows one container and codec; 0.33 has more")
+    inputs = {"format": asked["container"], "format.codec": asked["codec"], "format.codec.encoding": "re-encode"}
+    inputs |= {f"format.codec.encoding.{name}": asked[name] for name in ("crf", "color_space")}
+    return inputs
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "name"), [("mp4", "av1", "mp4"), ("mkv", "h264", "matroska"), ("webm", "av1", "webm")]
+)
+def test_save_video_of_a_newer_host_gets_what_it_asks(client, checkpoints, song, container, codec, name):
+    prompt = graph(checkpoints, song, "A2VSampler", scheduler="simple")
+    del prompt["saved"]["inputs"]["codec"]
+    prompt["saved"]["inputs"] |= saved_as(client, container=container, codec=codec, crf=40.0, color_space="sRGB")
+    result = client.run(prompt)
+    (file,) = result.outputs["saved"]["images"]
+    with av.open(io.BytesIO(client.download(file))) as clip:
+        assert name in clip.format.name
+        assert clip.streams.video[0].codec.canonical_name == codec
+        assert sum(1 for _ in clip.decode(video=0)) == 55
+        assert clip.streams.audio
+
+
+def test_save_video_of_a_newer_host_is_told_what_is_not_written(client, checkpoints, song):
+    prompt = graph(checkpoints, song, "A2VSampler", scheduler="simple")
+    del prompt["saved"]["inputs"]["codec"]
+    prompt["saved"]["inputs"] |= saved_as(client, container="mp4", codec="h264", crf=23.0, color_space="HDR")
+    with pytest.raises(PromptError, match="this VIDEO holds sRGB pictures, not HDR: set color_space to auto") as error:
+        client.run(prompt)
+    assert error.value.node_id == "saved"
+
+
 def texts(client) -> list[str]:
     """What the host sent for nodes to show: a binary message of type 3, the length of the node's id, the id, words."""
     return [message[14:].decode() for message in client.previews if message[:4] == b"\0\0\0\3"]

@@ -1,12 +1,13 @@
 """The VIDEO of a sampler as the host uses it: saved as asked, decoded as it goes."""
 
+import inspect
 import io
 from fractions import Fraction
 
 import av
 import pytest
 import torch
-from comfy_api.latest import Types
+from comfy_api.latest import Input, Types
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.decoding import Decoder
 from sound_to_video.core.errors import SoundToVideoError
@@ -88,6 +89,16 @@ def test_what_is_not_written_is_refused(video, tmp_path, asked, words):
     with pytest.raises(SoundToVideoError, match=words):
         video.save_to(str(tmp_path / "clip.mp4"), **asked)
     assert list(tmp_path.iterdir()) == []
+
+
+HOST_METHODS = [name for name, _ in inspect.getmembers(Input.Video, inspect.isfunction) if not name.startswith("_")]
+
+
+@pytest.mark.parametrize("name", HOST_METHODS)
+def test_all_that_this_host_may_ask_of_a_video(name):
+    """By name and in the host's order: what a host newer than those tried has more is named here."""
+    theirs, ours = (list(inspect.signature(getattr(kind, name)).parameters) for kind in (Input.Video, SampledVideo))
+    assert ours[: len(theirs)] == theirs
 
 
 def test_what_a_newer_host_asks_is_said_to_be_ignored(video, tmp_path, caplog):
