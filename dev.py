@@ -4,6 +4,7 @@
     python dev.py demo --serve     the same ComfyUI, left open in the browser
     python dev.py test [ARGS]      ruff, pyright, then all tests; with ARGS pytest alone: test tests/unit -k plan
     python dev.py test --fast      ruff, pyright, the unit and node tests that are quick: no server, no browser
+    python dev.py fuzz --minutes N odd files, values and requests on other seeds (--seed S), N minutes of each kind
     python dev.py check            ruff and pyright
     python dev.py benchmark [ARGS] ours against the host's nodes and ffmpeg, measured here: a table
     python dev.py device           pack what measures the real sizes on a machine with a GPU: benchmarks/README.md
@@ -19,6 +20,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+import time
 from pathlib import Path
 
 if sys.version_info < (3, 10):
@@ -41,6 +43,9 @@ def main() -> int:
     demo_parser.add_argument("--listen", default="127.0.0.1", help="address for --serve, such as 0.0.0.0")
     demo_parser.add_argument("--no-browser", action="store_true", help="with --serve: only print the address")
     commands.add_parser("test", help="ruff, pyright and all tests; arguments go to pytest", add_help=False)
+    fuzz_parser = commands.add_parser("fuzz", help="odd files, values and requests, for as long as you like")
+    fuzz_parser.add_argument("--minutes", type=float, default=10.0, help="of each kind: files, nodes, routes")
+    fuzz_parser.add_argument("--seed", type=int, default=int(time.time()), help="default: another one each time")
     commands.add_parser("check", help="ruff and pyright")
     commands.add_parser("contract", help="record what is new in tests/nodes/contract.json")
     commands.add_parser(
@@ -61,6 +66,9 @@ def carry_out(arguments: argparse.Namespace, rest: list[str]) -> int:
     environment = prepare()
     if arguments.command == "test":
         return test(environment, rest)
+    if arguments.command == "fuzz":
+        odd = ("--fuzz-minutes", str(arguments.minutes), "--fuzz-seed", str(arguments.seed))
+        return run(environment, "-m", "pytest", "-q", "-s", "--timeout=0", "tests/fuzz", *odd)
     if arguments.command == "check":
         return check(environment)
     if arguments.command == "contract":

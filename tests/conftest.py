@@ -37,6 +37,8 @@ HOST = import_host(DEV_DIRECTORY / "test-host")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--extend-contract", action="store_true", help="record new nodes in tests/nodes/contract.json")
+    parser.addoption("--fuzz-seed", type=int, default=1, help="of everything random in tests/fuzz")
+    parser.addoption("--fuzz-minutes", type=float, default=0.0, help="how long each fuzzer goes on; 0: a small round")
 
 
 # What says most in the shortest time comes first; a folder that is not named here comes last.

@@ -1,0 +1,171 @@
+"""Odd requests for every route of the pack, on a real server: no 500, nothing from outside, the loop never held."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import shutil
+import threading
+import time
+from pathlib import Path
+from random import Random
+from urllib.parse import quote, quote_from_bytes, urlencode
+
+import pytest
+
+MOST = 400
+SLOWEST_SECONDS = 20  # that an answer may take before it counts as a hang, on a busy machine
+SECRET = b"SECRET-OUTSIDE"
+MEDIA = Path(__file__).resolve().parents[2] / "media"
+
+NUMBERS = (
+    *("0", "-1", "1", "0.5", "nan", "inf", "-inf", "1e999999999", "1e-999999999", "1e400", "9" * 5000, "1/3", "1/0"),
+    *("0x10", "１２", " 1", "1_000", "", "None", "true", "[1]", "1e3", "-0", "+5", "1e18", "16000", "44100"),
+)
+NAMES = (
+    *("sound_to_video_voice.wav", "list.m3u", "list.wav", "link.wav", "missing.wav", "", ".", "..", "../outside.wav"),
+    *("../../etc/passwd", "/etc/passwd", "C:\\x.wav", "\\\\host\\x.wav", "a/../b.wav", "a//b.wav", "x" * 300 + ".wav"),
+    *("音" * 100 + ".wav", "a\0.wav", "a\n.wav", "con.wav", "nul", "%2e%2e/outside.wav", "a.wav ", "a.wav.", "folder"),
+    *("a.txt", ".hidden.wav", "pipe.wav", "a" * 200 + "/" + "b" * 200 + ".wav", "/".join(["d"] * 1200) + "/a.wav"),
+)
+RANGES = (
+    "bytes=0-",
+    "bytes=0-99",
+    "bytes=-1",
+    "bytes=9-1",
+    "bytes=" + "9" * 4400 + "-",
+    "bytes=a-b",
+    "items=0-1",
+    "bytes=0-0,5-6",
+)
+
+
+@pytest.fixture(scope="module")
+def server(start_server):
+    """A server with things in its input folder that strangers may have put there."""
+    server = start_server("fuzz-server")
+    folder = server.input_directory
+    outside = server.base_directory / "outside.wav"
+    shutil.copy(MEDIA / "sound_to_video_voice.wav", outside)
+    (server.base_directory / "secret.txt").write_bytes(SECRET)
+    (folder / "list.m3u").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:5,\n{outside}\n#EXT-X-ENDLIST\n")
+    shutil.copy(folder / "list.m3u", folder / "list.wav")
+    (folder / "a.txt").write_text("not a sound")
+    (folder / "folder").mkdir(exist_ok=True)
+    link = folder / "link.wav"
+    if not link.exists():
+        link.symlink_to(outside)
+    return server
+
+
+def routes_of_the_pack() -> list[tuple[str, str]]:
+    """``(method, path)`` of every route, from the pack's own tables."""
+    from sound_to_video.server import plan_routes, sound_routes, upload_routes
+
+    tables = (sound_routes.routes, upload_routes.routes, plan_routes.routes)
+    return [(route.method, route.path) for table in tables for route in table]
+
+
+def parameters() -> dict[str, tuple[str, ...]]:
+    """Every query parameter that a route knows, with odd values for it."""
+    numbers = ("start", "end", "sample_rate", "frame_rate", "segment_seconds", "bins", "peaks_per_second", "duration")
+    numbers += ("preview_seconds", "cuts", "prompts", "fade_in", "fade_out", "stamp", "start_sample", "end_sample")
+    return {
+        **dict.fromkeys(numbers, NUMBERS),
+        "filename": NAMES,
+        "subfolder": NAMES,
+        "type": ("input", "output", "temp", "user", "", "../input", "input\0"),
+        "family": ("wan_s2v", "ltx_av", "", "x" * 3000, "nan"),
+    }
+
+
+GOOD = {"filename": "sound_to_video_voice.wav", "family": "ltx_av", "start": "0", "end": "5", "sample_rate": "16000"}
+
+
+def request_of(random: Random, routes: list[tuple[str, str]]) -> tuple[str, str, dict[str, str], bytes]:
+    method, path = random.choice(routes)
+    if random.random() < 0.1:
+        method = random.choice(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
+    known = parameters()
+    query = dict(GOOD)
+    for name in random.sample(sorted(known), random.choice([1, 1, 2, 4])):
+        query[name] = random.choice(known[name])
+    for name in random.sample(sorted(query), random.choice([0, 0, 0, 1, 3])):
+        del query[name]
+    text = urlencode(query, quote_via=quote)
+    if random.random() < 0.05:
+        text += "&filename=" + quote_from_bytes(random.randbytes(9))
+    headers = {"Range": random.choice(RANGES)} if random.random() < 0.3 else {}
+    body = random.choice([b"", b"\0", random.randbytes(300), b"{}", SECRET[:0]]) if method in ("POST", "PUT") else b""
+    return method, f"{path}?{text}", headers, body
+
+
+def answer(port: int, method: str, target: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SLOWEST_SECONDS)
+    try:
+        connection.request(method, target, body or None, headers)
+        response = connection.getresponse()
+        return response.status, response.headers.get("Content-Type", ""), response.read(1 << 20)
+    finally:
+        connection.close()
+
+
+class Heartbeat(threading.Thread):
+    """Asks the host for something small all the time: how long its event loop keeps anyone waiting."""
+
+    def __init__(self, port: int):
+        super().__init__(daemon=True)
+        self.port, self.longest, self.stop = port, 0.0, threading.Event()
+
+    def run(self) -> None:
+        while not self.stop.wait(0.02):
+            started = time.perf_counter()
+            with contextlib.suppress(OSError):
+                answer(self.port, "GET", "/features", {}, b"")
+            self.longest = max(self.longest, time.perf_counter() - started)
+
+
+def test_odd_requests(fuzz_round, server):
+    heartbeat = Heartbeat(server.port)
+    heartbeat.start()
+    routes, wrong, ran = routes_of_the_pack(), [], 0
+    for number in fuzz_round.repeated(MOST):
+        method, target, headers, body = request_of(Random(f"{fuzz_round.seed}-{number}"), routes)
+        case = f"{number}: {method} {target[:160]} {headers}"
+        ran += 1
+        try:
+            status, kind, content = answer(server.port, method, target, headers, body)
+        except TimeoutError:
+            wrong.append(f"{case}: no answer in {SLOWEST_SECONDS} s")
+            break
+        except (http.client.HTTPException, ValueError, ConnectionError):
+            continue  # not HTTP any more: the host's own parser has it
+        if status >= 500 and status not in (501, 507):
+            wrong.append(f"{case}: {status} {content[:120]!r}")
+        if SECRET in content:
+            wrong.append(f"{case}: read what lies outside")
+        ours = "application/json" in kind
+        if (
+            400 <= status < 500
+            and status not in (405, 413, 414)
+            and method != "HEAD"
+            and len(target) < 8000
+            and not ours
+        ):
+            wrong.append(f"{case}: {status} as {kind}: {content[:120]!r}")
+        elif ours and status >= 400 and method != "HEAD":
+            assert json.loads(content)["error"]
+        for planted in ("list.m3u", "list.wav", "link.wav"):
+            asked = f"filename={planted}" in target and target.count("filename=") == 1
+            if asked and status in (200, 206) and method == "GET" and "/plan" not in target and "/fam" not in target:
+                wrong.append(f"{case}: opened {planted}, which leads outside")
+    heartbeat.stop.set()
+    heartbeat.join()
+    outside = [path.name for path in server.base_directory.iterdir() if path.suffix == ".wav"]
+    assert outside == ["outside.wav"], "nothing was written outside the folders"
+    fuzz_round.tell(f"{ran} requests; the host's longest answer beside them {1000 * heartbeat.longest:.0f} ms")
+    with contextlib.suppress(OSError):
+        status, _, _ = answer(server.port, "GET", "/system_stats", {}, b"")
+        wrong += [] if status == 200 else ["the host does not serve on"]
+    assert not wrong, f"{len(wrong)} of {ran} (seed {fuzz_round.seed}):\n" + "\n".join(wrong)
