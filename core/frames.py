@@ -52,7 +52,7 @@ def frames_of(video: Any, frame_rate: Number) -> FrameStream:
     the components are taken, which are in memory then. Raises SoundToVideoError for anything else.
     """
     if isinstance(video, Tensor):
-        if video.ndim != 4 or video.shape[0] == 0:
+        if video.ndim != 4 or 0 in video.shape:
             raise SoundToVideoError(f"expected an IMAGE batch [frames, height, width, 3], got {list(video.shape)}.")
         return _of_images(video, exact(frame_rate), None)
     if not isinstance(video, Input.Video):

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from .errors import SoundToVideoError, article
+from .prompt_timeline import START_KEY
 
 LONGEST_NUMBER = 40  # characters of a value that a message repeats
 
@@ -59,10 +60,17 @@ def check_conditioning(conditioning: Any, name: str) -> None:
             and len(entry) >= 2
             and isinstance(entry[0], torch.Tensor)
             and isinstance(entry[1], dict)
+            and isinstance(entry[1].get(START_KEY, 0), Real)
         ):
             entries = []
     if not entries:
         raise SoundToVideoError(f"{name} is no CONDITIONING, or an empty one: connect a prompt.")
+
+
+def check_clip(clip: Any) -> None:
+    """Raise for what is no CLIP of the host's; a loader that found no text encoder gives None."""
+    if not hasattr(clip, "tokenize") or not hasattr(clip, "encode_from_tokens_scheduled"):
+        raise SoundToVideoError(f"clip is {_in_words(clip)}, not a CLIP: connect the text encoder of the model.")
 
 
 def check_vae(vae: Any) -> None:

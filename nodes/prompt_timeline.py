@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..core.audio import audio_from
 from ..core.beats import detect_beats
+from ..core.inputs import check_clip
 from ..core.prompt_timeline import in_words, parse_timeline, placed, snapped
 from ._errors import named_errors
 from ._text import text_on_node
@@ -51,6 +52,7 @@ class PromptTimeline(io.ComfyNode):
     @classmethod
     @named_errors("Prompt Timeline")
     def execute(cls, clip, timeline, cuts, snap_to_beats_of=None) -> io.NodeOutput:
+        check_clip(clip)
         entries = parse_timeline(timeline)
         if snap_to_beats_of is not None:
             entries = snapped(entries, detect_beats(audio_from(snap_to_beats_of)))
