@@ -174,6 +174,16 @@ class Family(ABC):
         """
         return []
 
+    def check_text(self, scene: Scene, *widths: int | None) -> None:
+        """Raise for a prompt from the text encoder of another model: one of none of these widths (None: not known)."""
+        for name in ("positive", "negative"):
+            for encoded, _ in getattr(scene, name):
+                if None not in widths and encoded.shape[-1] not in widths:
+                    raise SoundToVideoError(
+                        f"the {name} prompt was encoded by the text encoder of another model (its width is "
+                        f"{encoded.shape[-1]}, {self.name} takes {widths[0]}): load the one that belongs to this model."
+                    )
+
     def check_size(self, width: int, height: int, multiple: int | None = None) -> None:
         """Raise for a width or height that is no multiple of ``multiple``, None being the family's own."""
         multiple = multiple or self.size_multiple

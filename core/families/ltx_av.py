@@ -240,6 +240,9 @@ class LTXAV(Family):
                 f"{KIND_NAMES[self.encoder_kind]}: connect core's Load LTXV Audio VAE to audio_vae of Audio Encode."
             )
         transformer = scene.model.get_model_object("diffusion_model")
+        video, caption = transformer.cross_attention_dim, transformer.caption_channels
+        # As LTXAVModel.preprocess_text_embeds takes them: ready for picture and sound, or as the encoder gives them.
+        self.check_text(scene, 2 * caption, video + transformer.audio_cross_attention_dim, caption, video)
         wanted = (transformer.num_audio_channels, transformer.audio_frequency_bins)
         if (scene.encoded_audio.latents.shape[1], scene.encoded_audio.latents.shape[3]) != wanted:
             raise SoundToVideoError(f"the audio VAE does not fit this {self.name}: load it from the same checkpoint.")

@@ -136,6 +136,8 @@ class WanS2V(Family):
 
     def check(self, scene: Scene) -> None:
         self.check_size(scene.width, scene.height)
+        transformer = scene.model.get_model_object("diffusion_model")
+        self.check_text(scene, getattr(transformer.text_embedding[0], "in_features", None))
         self._check_encoder(scene)
         if getattr(scene.vae, "latent_channels", None) != LATENT_CHANNELS or scene.vae.latent_dim != 3:
             raise SoundToVideoError(f"the connected VAE does not fit {self.name}: load wan_2.1_vae.safetensors.")

@@ -59,7 +59,7 @@ class Good:
             choices = options.get("options") or []
             return options.get("default") or (choices[0] if choices else None)
         wanted = {"audio_encoder": family == "wan", "audio_vae": family == "ltx"}.get(entry.id)
-        if wanted is None and (entry.optional and entry.id != "reference_image"):
+        if wanted is None and (entry.optional and entry.id not in ("reference_image", "audio")):
             return None
         return None if wanted is False else self.object(kind, family)
 

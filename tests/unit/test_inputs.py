@@ -20,6 +20,7 @@ from sound_to_video.nodes.s2v_sampler import S2VSampler
 from sound_to_video.tests.ltx import conditioning, encoded, our_latents, pictures, scene_of, sound
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
+OTHER_TEXT = [[torch.zeros([1, 2, 768]), {}]]
 NAN = float("nan")
 
 
@@ -93,6 +94,11 @@ def test_the_same_for_what_may_be_left_out(wired, name, odd):
 @pytest.mark.parametrize("name", ["sigmas", "refining_sigmas"])
 def test_noise_levels_that_no_sampler_can_go_down_along(wired, name, values, message):
     refused(wired, f"{name} .*{message}", **{name: torch.tensor(values)})
+
+
+@pytest.mark.parametrize("name", ["positive", "negative"])
+def test_a_prompt_of_another_models_text_encoder(wired, name):
+    refused(wired, f"the {name} prompt was encoded by the text encoder of another model", **{name: OTHER_TEXT})
 
 
 def test_noise_levels_of_any_schedule_go_through():
