@@ -12,7 +12,7 @@ import torch
 RATE = 16000
 
 
-def tone(seconds: float = 0.6, channels: int = 1, rate: int = RATE) -> dict[str, Any]:
+def tone(seconds: float = 1.5, channels: int = 1, rate: int = RATE) -> dict[str, Any]:
     time = torch.arange(round(seconds * rate)) / rate
     return {"waveform": (0.4 * torch.sin(2000 * time)).expand(1, channels, -1).clone(), "sample_rate": rate}
 
@@ -107,7 +107,7 @@ class Good:
 
         from comfy_api.latest import InputImpl, Types
 
-        components = Types.VideoComponents(images=pictures(4), audio=None, frame_rate=Fraction(16))
+        components = Types.VideoComponents(images=pictures(24), audio=None, frame_rate=Fraction(16))
         return InputImpl.VideoFromComponents(components)
 
 
