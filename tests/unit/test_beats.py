@@ -13,6 +13,8 @@ from sound_to_video.core.audio import audio_from, open_audio
 from sound_to_video.core.beats import MissingBeatLibrary, detect_beats
 from sound_to_video.dev_support.host import DEV_DIRECTORY
 
+pytestmark = pytest.mark.slow  # librosa compiles itself when it is first used
+
 ROOT = Path(__file__).parents[2]
 RATE = 44100
 
@@ -47,7 +49,6 @@ def f_measure(found, known, within_seconds: float) -> float:
     return 2 * hits / (len(found) + len(known)) if len(found) + len(known) else 1.0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("first_beat", [0.0, 0.13, 0.4])
 def test_a_track_at_120_bpm_within_20_ms(first_beat):
     known = np.arange(first_beat, 29.5, 0.5)
@@ -57,7 +58,6 @@ def test_a_track_at_120_bpm_within_20_ms(first_beat):
     assert f_measure(found, known, 0.02) > 0.96
 
 
-@pytest.mark.slow
 def test_windows_join_without_a_beat_lost_or_doubled(monkeypatch):
     from sound_to_video.core import beats
 

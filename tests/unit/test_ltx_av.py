@@ -127,6 +127,7 @@ def test_one_window_is_the_hosts_graph_to_the_bit(ltx_models, image, two_stages)
     assert torch.equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_one_stage_with_the_picture_whole_is_the_hosts_graph_to_the_bit(ltx_models):
     sigmas = (0.9, 0.5, 0.0)
     scene = scene_of(ltx_models, sound(WHOLE), options={"image_strength": 1.0})

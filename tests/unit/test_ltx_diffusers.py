@@ -224,6 +224,7 @@ def test_velocity_is_that_of_diffusers(saved, masked):
     torch.testing.assert_close(got_sound, want_sound, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_text_goes_through_the_same_connectors(saved):
     _, modules, (model, _, _) = saved
     theirs = modules["connectors"]

@@ -79,6 +79,7 @@ def test_segments_share_the_sound_of_the_overlap(ltx_models):
         assert run_after[1][1].eq(0).all()  # the sound is given
 
 
+@pytest.mark.slow
 def test_two_stages_go_on_from_what_was_refined(ltx_models):
     scene = scene_of(ltx_models, sound(44100 * SECONDS), options={"latent_upscale_model": ltx_models.upscaler})
     plan, runs, clip = watched(scene)
@@ -305,6 +306,7 @@ def test_a_stopped_run_is_corrected_for_drift_to_the_same_bits(ltx_models, tmp_p
     assert all(torch.equal(one, other) for one, other in zip(latents, again, strict=True))
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_bits(ltx_models, tmp_path):
     """Both passes of every finished segment are found again; other guidance is another run."""
 

@@ -268,6 +268,7 @@ def test_decoding_group_by_group_is_one_decode_to_the_bit(models, conditioning, 
     assert torch.equal(ours, whole[4:])
 
 
+@pytest.mark.slow
 def test_decoding_in_tiles_where_memory_does_not_do_for_a_frame(models, conditioning, monkeypatch, caplog):
     vae = models[1]
     monkeypatch.setattr(decoding_wan, "TILE", 8)
