@@ -110,7 +110,8 @@ def load_transformer(folder: Path) -> Any:
     with _settings_of(folder):
         config = transformer_config(settings, _settings(folder, "connectors"))
     given = set(weights)  # the host empties the dict
-    model = comfy.sd.load_diffusion_model_state_dict(weights, metadata=_metadata(transformer=config))
+    with _of_one_shape(folder, "transformer"):
+        model = comfy.sd.load_diffusion_model_state_dict(weights, metadata=_metadata(transformer=config))
     if model is None:
         raise SoundToVideoError(f"ComfyUI does not recognise the transformer in {folder.name}.")
     _check_names(given, set(model.model.diffusion_model.state_dict()), folder, "transformer")
@@ -138,7 +139,8 @@ def load_audio_vae(folder: Path) -> comfy.sd.VAE:
 
 def _vae(weights: Weights, folder: Path, part: str, **config: Any) -> comfy.sd.VAE:
     given = set(weights)
-    vae = comfy.sd.VAE(sd=weights, metadata=_metadata(**config))
+    with _of_one_shape(folder, part):
+        vae = comfy.sd.VAE(sd=weights, metadata=_metadata(**config))
     vae.throw_exception_if_invalid()
     network: Any = vae.first_stage_model
     _check_names(given, set(network.state_dict()), folder, part)
@@ -190,6 +192,22 @@ def _check_names(given: set[str], taken: set[str], folder: Path, part: str) -> N
         )
     if lacking:
         raise SoundToVideoError(f"{folder.name}/{part} lacks {len(lacking)} weights, such as {lacking[0]}.")
+
+
+@contextmanager
+def _of_one_shape(folder: Path, part: str) -> Iterator[None]:
+    """Weights of other shapes than the settings say are an error of the folder; torch names them over many lines."""
+    try:
+        yield
+    except RuntimeError as error:
+        wrong = re.findall(r"size mismatch for (\S+):", str(error))
+        if not wrong:
+            raise
+        raise SoundToVideoError(
+            f"{folder.name}/{part} has {len(wrong)} weights of other shapes than its config.json says, such as "
+            f"{wrong[0]}: download the whole {part} folder again; if it is whole, it is of a newer LTX than this "
+            "version of the pack knows."
+        ) from error
 
 
 def _check_version(transformer: dict[str, Any], folder: Path) -> None:

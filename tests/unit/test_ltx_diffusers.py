@@ -320,6 +320,24 @@ def test_a_part_of_another_class_is_named(saved, tmp_path, part):
         load_ltx2_folder(copy)
 
 
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [
+        ("transformer", {"audio_in_channels": 64}),
+        ("vae", {"patch_size": 8}),
+        ("audio_vae", {"base_channels": 64}),
+    ],
+)
+def test_weights_of_other_shapes_are_named(saved, tmp_path, part, changes):
+    folder, _, _ = saved
+    copy = tmp_path / "ltx-odd"
+    shutil.copytree(folder, copy)
+    config = copy / part / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), **changes}))
+    with pytest.raises(SoundToVideoError, match=rf"ltx-odd/{part} has \d+ weights of other shapes .* such as \w+"):
+        load_ltx2_folder(copy)
+
+
 def test_the_host_takes_them_for_its_own(saved):
     _, _, (model, vae, audio_vae) = saved
     assert isinstance(model.model, comfy.model_base.LTXAV)
