@@ -19,6 +19,7 @@ from sound_to_video.core.diffusers_ltx import load_ltx2_folder
 from sound_to_video.core.errors import SoundToVideoError
 
 diffusers = pytest.importorskip("diffusers")
+pytestmark = pytest.mark.slow  # diffusers takes seconds to import
 FRAME_RATE = 24.0
 SIZE = (3, 2, 4)  # latents, rows, columns
 AUDIO_LATENTS = 17
@@ -178,7 +179,6 @@ def picture_as_it_was_for_the_sound(ours):
             hook.remove()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("masked", [False, True], ids=["all sampled", "image kept, sound given"])
 def test_velocity_is_that_of_diffusers(saved, masked):
     _, modules, (model, _, _) = saved
@@ -224,7 +224,6 @@ def test_velocity_is_that_of_diffusers(saved, masked):
     torch.testing.assert_close(got_sound, want_sound, rtol=0, atol=1e-4)
 
 
-@pytest.mark.slow
 def test_text_goes_through_the_same_connectors(saved):
     _, modules, (model, _, _) = saved
     theirs = modules["connectors"]

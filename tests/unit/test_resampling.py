@@ -73,6 +73,7 @@ def test_what_is_heard_does_not_depend_on_the_rate():
         assert (curve[:300] - curves[0][:300]).abs().max() < 0.02
 
 
+@pytest.mark.slow  # librosa
 def test_beats_of_an_odd_rate():
     pytest.importorskip("librosa")
     rate = 44101
