@@ -38,6 +38,7 @@ def test_each_prompt_is_shown_from_its_time_on():
     assert [segment.starts_afresh for segment in plan.segments] == [True, False, False, False]
 
 
+@pytest.mark.slow  # librosa
 def test_cuts_fall_on_beats_and_start_segments_afresh():
     timeline = "0:00 verse\n0:05.2 chorus"
     conditioning = PromptTimeline.execute(Words(), timeline, CUTS[1], snap_to_beats_of=clicks(120, 12))[0]

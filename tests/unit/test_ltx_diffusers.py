@@ -19,7 +19,6 @@ from sound_to_video.core.diffusers_ltx import load_ltx2_folder
 from sound_to_video.core.errors import SoundToVideoError
 
 diffusers = pytest.importorskip("diffusers")
-pytestmark = pytest.mark.slow  # diffusers takes seconds to import
 FRAME_RATE = 24.0
 SIZE = (3, 2, 4)  # latents, rows, columns
 AUDIO_LATENTS = 17
@@ -114,7 +113,7 @@ def saved(request, tmp_path_factory):
         yield folder, modules, load_ltx2_folder(folder)
 
 
-pytestmark = pytest.mark.usefixtures("as_in_a_node")
+pytestmark = [pytest.mark.usefixtures("as_in_a_node"), pytest.mark.slow]  # diffusers takes seconds to import
 
 
 def joint_inputs(masked: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
