@@ -1,5 +1,5 @@
 /** Sounds as the browser knows them: peaks, length and silences, fetched once per file and shared by all widgets. */
-import { fileURL, packJSON, packURL } from "../host.js";
+import { packJSON, packURL } from "../host.js";
 import { Peaks, messages } from "../lib/peaks.js";
 import { fileKey } from "../lib/soundfile.js";
 
@@ -100,10 +100,10 @@ const stamps = new Map();
 /** How often each file was seen to have changed, by name. @type {Map<string, number>} */
 const changes = new Map();
 
-/** The host's mark of a file's size and time of change; "" for a file that is not there. @param {SoundFile} file */
+/** The server's mark of a file's size and time of change; "" for one that is not there. @param {SoundFile} file */
 async function stampOf(file) {
-  const { ok, headers } = await fetch(fileURL(file), { method: "HEAD", cache: "no-store" });
-  return ok ? (headers.get("ETag") ?? `${headers.get("Last-Modified")} ${headers.get("Content-Length")}`) : "";
+  const { ok, headers } = await fetch(packURL("peaks", file), { method: "HEAD", cache: "no-store" });
+  return (ok && headers.get("Sound-Stamp")) || "";
 }
 
 /** What tells one sound from another: the file, and which state of it. @param {SoundFile} file */
