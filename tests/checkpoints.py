@@ -203,8 +203,8 @@ def make_wan_t2v(path: Path, seed: int = SEED, **overrides) -> Path:
     return _wan(path, WanModel, {**WAN, **overrides}, seed, model_type="t2v")
 
 
-def make_wan_vae(path: Path, seed: int = SEED, dim: int = 4) -> Path:
-    """Wan2.1 VAE (16 channels, 4 x 8 x 8) for VAELoader."""
+def wan_vae_weights(dim: int, seed: int = SEED) -> Shapes:
+    """The tensors of a Wan2.1 VAE ``dim`` channels wide; the real one has 96."""
     from comfy.ldm.wan.vae import WanVAE
 
     network = WanVAE(
@@ -218,7 +218,12 @@ def make_wan_vae(path: Path, seed: int = SEED, dim: int = 4) -> Path:
         conv_out_channels=3,
         dropout=0.0,
     )
-    return _save_safetensors(path, fill(network.state_dict(), seed))
+    return fill(network.state_dict(), seed)
+
+
+def make_wan_vae(path: Path, seed: int = SEED, dim: int = 4) -> Path:
+    """Wan2.1 VAE (16 channels, 4 x 8 x 8) for VAELoader."""
+    return _save_safetensors(path, wan_vae_weights(dim, seed))
 
 
 def make_taehv(path: Path, seed: int = SEED, latent_channels: int = 16) -> Path:

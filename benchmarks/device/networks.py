@@ -130,21 +130,9 @@ def random_lora(model: Any, rank: int = 16) -> Any:
 def wan_vae(width: int) -> Any:
     """The host's VAE around a random Wan VAE of ``width`` channels (96 is the real one)."""
     import comfy.sd
-    from comfy.ldm.wan.vae import WanVAE
-    from sound_to_video.tests.checkpoints import fill
+    from sound_to_video.tests.checkpoints import wan_vae_weights
 
-    network = WanVAE(
-        dim=width,
-        z_dim=16,
-        dim_mult=[1, 2, 4, 4],
-        num_res_blocks=2,
-        attn_scales=[],
-        temperal_downsample=[False, True, True],
-        image_channels=3,
-        conv_out_channels=3,
-        dropout=0.0,
-    )
-    return comfy.sd.VAE(sd=fill(network.state_dict()))
+    return comfy.sd.VAE(sd=wan_vae_weights(width))
 
 
 def ltx_vae(tiny: bool) -> Any:

@@ -9,6 +9,7 @@ import wave
 
 import numpy as np
 import pytest
+from sound_to_video.tests.server.waiting import wait_until
 
 RATE = 22050
 
@@ -272,16 +273,6 @@ def test_an_interrupted_upload_leaves_nothing(server):
         )
         wait_until(lambda: list(folder.glob(".upload-*")))
     wait_until(lambda: not list(folder.glob("*")) and not list(folder.glob(".*")))
-
-
-def wait_until(condition, attempts: int = 200) -> None:
-    import time
-
-    for _ in range(attempts):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 def test_the_plan_is_told_in_the_planners_words(server):

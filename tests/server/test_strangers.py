@@ -10,17 +10,10 @@ import urllib.request
 import pytest
 from sound_to_video.dev_support.client import Client, PromptError
 from sound_to_video.tests.server.graphs import node
+from sound_to_video.tests.server.waiting import wait_until
 from sound_to_video.tests.sound_files import chirp, write_sound
 
 LINKS = {"self": ".", "again": ".", "takes/up": "..", "takes/above": "../..", "out.wav": "../secret.wav"}
-
-
-def wait_until(condition, attempts: int = 200) -> None:
-    for _ in range(attempts):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 @pytest.fixture(scope="module")
