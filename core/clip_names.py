@@ -15,6 +15,7 @@ from .errors import SoundToVideoError
 MOST_BYTES = 255  # of a name, in the file systems that people use
 NUMBER_BYTES = len("_00001_.webm") + 4  # what comes after the prefix; some more digits
 LEAST_FREE_BYTES = 16 * 1024 * 1024
+DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)  # on Windows, whatever the ending
 DATE = re.compile(r"%date:([^%]*)%")
 DATE_PARTS = re.compile(r"yyyy|yy|MM?|dd?|hh?|mm?|ss?")
 
@@ -62,6 +63,8 @@ def check_prefix(prefix: str, output_folder: str | Path) -> None:
     problem = next((f"{character!r}" for character in prefix if not _may_stand_in_a_name(character)), None)
     if problem:
         raise SoundToVideoError(f"filename_prefix holds {problem}, which no file's name can: take it out.")
+    if os.name == "nt":
+        _check_for_windows(prefix)
     folder = Path(os.path.normpath(output / fitting(prefix))).parent
     if os.path.commonpath([os.path.realpath(output), os.path.realpath(folder)]) != os.path.realpath(output):
         raise SoundToVideoError(f"filename_prefix {prefix} leads out of the output folder: take .. and drives out.")
@@ -75,6 +78,14 @@ def check_prefix(prefix: str, output_folder: str | Path) -> None:
     free = shutil.disk_usage(existing).free
     if free < LEAST_FREE_BYTES:
         raise SoundToVideoError(f"the disk of the output folder is full ({free >> 20} MB free): make room first.")
+
+
+def _check_for_windows(prefix: str) -> None:
+    for part in re.split(r"[/\\]", prefix):
+        wrong = next((character for character in part if character in '<>:"|?*'), None)
+        if wrong or DEVICES.match(part) or (part.rstrip(" .") != part and part.strip(".")):
+            why = f"holds {wrong}" if wrong else "is the name of a device, or ends in a dot or a space"
+            raise SoundToVideoError(f"filename_prefix: {part!r} {why}, which Windows does not take. Change it.")
 
 
 def _may_stand_in_a_name(character: str) -> bool:

@@ -15,8 +15,7 @@ from typing import BinaryIO
 
 import torch
 
-from .disk import remove_when_possible
-from .errors import SoundToVideoError
+from .disk import read_whole, remove_when_possible, write_whole
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class LatentSpool(Sequence[torch.Tensor]):
             else:
                 with self._lock:
                     self._file.seek(offset)
-                    _write(self._file, frames_first.numpy().data.cast("B"))
+                    write_whole(self._file, frames_first.numpy().data.cast("B"))
         except OSError as error:
             logging.warning("Sound to Video: latents stay in memory, the disk does not take them: %s", error)
             held = frames_first
@@ -92,7 +91,7 @@ class LatentSpool(Sequence[torch.Tensor]):
             frames_first = torch.empty(piece.shape)
             with self._lock:
                 self._file.seek(piece.offset)
-                _read_whole(self._file, frames_first.numpy().data.cast("B"))
+                read_whole(self._file, frames_first.numpy().data.cast("B"), "the clip's latents")
         return frames_first.transpose(0, 1).unsqueeze(0)
 
     def tensor(self) -> torch.Tensor:
@@ -115,22 +114,6 @@ class LatentSpool(Sequence[torch.Tensor]):
 def _closed_and_removed(file: BinaryIO, path: Path) -> None:
     file.close()
     remove_when_possible(path)
-
-
-def _write(file: BinaryIO, data: memoryview) -> None:
-    while data:
-        data = data[file.write(data) :]
-
-
-def _read_whole(file: BinaryIO, data: memoryview) -> None:
-    while data:
-        count = file.readinto(data)  # type: ignore[attr-defined]
-        if not count:
-            raise SoundToVideoError(
-                "the clip's latents in the temp folder were cut off by another program: free the node cache (or "
-                "restart ComfyUI) and run again. Finished segments are not sampled again."
-            )
-        data = data[count:]
 
 
 class LatentHistory(Sequence[torch.Tensor]):

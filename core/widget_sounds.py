@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import struct
 import threading
@@ -52,9 +51,8 @@ def write_offered(folder: Path, name: str) -> None:
     path = folder / name
     try:
         with _writing:
-            if path.exists():
-                os.utime(path)
-            elif audio is not None:
+            # One that is there stays as it is: its time of change is how the page knows the state of a file.
+            if not path.exists() and audio is not None:
                 folder.mkdir(parents=True, exist_ok=True)
                 write_wav(audio, path)
                 drop_oldest(folder, WIDGET_SOUND, MOST_WIDGET_BYTES, keep=[path])

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from aiohttp import web
 from comfy.cli_args import args
 
-from ..core.clip_names import shortened
+from ..core.clip_names import DEVICES, shortened
 from ..core.errors import encodable
 from ..core.sound_endings import may_hold_sound
 from .answers import refusal, too_large
@@ -29,7 +29,6 @@ MOST_NAME_BYTES = 200  # of the 255 that file systems take: " (12)" comes behind
 MOST_AT_ONCE = 64
 STALLED_SECONDS = 60.0
 LIMIT_VARIABLE = "SOUND_TO_VIDEO_MAX_UPLOAD_MB"
-DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)  # on Windows, whatever the ending
 
 _under_way = 0
 
@@ -205,8 +204,13 @@ def _settle(temporary: Path, target: Path) -> Path:
         except FileExistsError:
             continue
         except OSError:  # a file system without links
+            try:
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                continue
             os.replace(temporary, path)
-        os.chmod(path, 0o644)
+        with contextlib.suppress(OSError):  # a mounted disk of another owner's: its rights are as it is mounted
+            os.chmod(path, 0o644)
         return path
     raise AssertionError("unreachable")
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from ..core.audio import Audio
 from .answers import sending, stream
-from .workers import in_thread, quick
+from .workers import in_thread, playing
 
 HEADER_BYTES = 44
 BLOCK_SAMPLES = 1 << 15
@@ -59,12 +59,13 @@ async def _send_samples(
     skip, left = from_byte - from_sample * frame_bytes, to_byte - from_byte
     blocks = _Blocks(audio, from_sample, -(-to_byte // frame_bytes))
     try:
-        while left > 0 and (data := await in_thread(quick, blocks.next)):
+        while left > 0 and (data := await in_thread(playing, blocks.next)):
             data = data[skip : skip + left]
             skip, left = 0, left - len(data)
             await response.write(data)
     finally:
-        quick.submit(blocks.close)  # not waited for: a listener who went away may have left a block being decoded
+        blocks.stop()
+        playing.submit(blocks.close)  # not waited for: a listener who went away may have left a block being decoded
 
 
 class _Blocks:
@@ -85,6 +86,10 @@ class _Blocks:
                 self._blocks = self._audio.trimmed(self._start, self._end).blocks(BLOCK_SAMPLES)
             block = next(self._blocks, None)
             return b"" if block is None else _pcm(block)
+
+    def stop(self) -> None:
+        """Nothing more is begun."""
+        self._closed = True
 
     def close(self) -> None:
         with self._lock:

@@ -49,7 +49,10 @@ opening = DaemonThreads(4, "sound_to_video_opening")
 """Opening a sound and counting its samples: some formats are read to their end for it."""
 
 quick = DaemonThreads(4, "sound_to_video_quick")
-"""Looks at the disk, a block of sound, a piece of an upload."""
+"""Looks at the disk, a piece of an upload."""
+
+playing = DaemonThreads(4, "sound_to_video_playing")
+"""Blocks of a sound for a player: after a jump in some formats, all before it is decoded first."""
 
 
 async def in_thread(pool: DaemonThreads, call: Callable[..., Result], *args: Any) -> Result:

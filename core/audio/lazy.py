@@ -209,10 +209,11 @@ class Audio(dict[str, Any]):
     # As a dict. Its own storage holds the keys, and for the waveform NOT_DECODED until another one is put in. What only
     # looks at keys, or puts values in, is the dict's own; what hands out values is here.
 
-    def __new__(cls, source: Any = (), *_: Any) -> Audio:
+    def __new__(cls, source: Any = (), *_: Any, **values: Any) -> Audio:
         if hasattr(source, "read"):
             return super().__new__(cls)
-        return dict(source)  # type: ignore[return-value] - ``type(audio)({...})``, as some code rebuilds any dict
+        # ``type(audio)({...})`` or ``type(audio)(waveform=..., sample_rate=...)``, as some code rebuilds any dict
+        return dict(source, **values)  # type: ignore[return-value]
 
     @property
     def is_changed(self) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..disk import read_whole, write_whole
+
 FULL_SCALE = 32768
 
 
@@ -25,10 +27,13 @@ class Spool:
         self._blocks: list[tuple[int, np.ndarray | np.dtype, int, int]] = []  # first sample, samples or type, n, byte
         self._lock = threading.Lock()
         self._file = None
+        self._is_full = False
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
             # Without a name, or on Windows deleted when it is closed: at the latest when the process ends.
-            self._file = tempfile.TemporaryFile(dir=folder, prefix="sound_to_video_", suffix=".sound")  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115
+                dir=folder, prefix="sound_to_video_", suffix=".sound", buffering=0
+            )
         except OSError as error:
             self._stays_in_memory(error)
         for piece in pieces:
@@ -49,11 +54,10 @@ class Spool:
         self._channels, length = piece.shape
         stored = np.ascontiguousarray(_as_16_bit(piece))
         block = (self.stop, piece, length, 0)
-        if self._file is not None:
+        if self._file is not None and not self._is_full:
             try:
                 offset = self._file.seek(0, 2)
-                self._file.write(stored.data.cast("B"))
-                self._file.flush()
+                write_whole(self._file, stored.data.cast("B"))
                 block = (self.stop, stored.dtype, length, offset)
             except OSError as error:
                 self._stays_in_memory(error)
@@ -62,13 +66,14 @@ class Spool:
 
     def _from_disk(self, dtype: np.dtype, length: int, offset: int) -> np.ndarray:
         assert self._file is not None
-        size = self._channels * length * dtype.itemsize
+        samples = np.empty((self._channels, length), dtype)
         with self._lock:
             self._file.seek(offset)
-            samples = np.frombuffer(self._file.read(size), dtype).reshape(self._channels, length)
+            read_whole(self._file, samples.data.cast("B"), "samples of the clip's sound")
         return samples.astype(np.float32) / np.float32(FULL_SCALE) if dtype == np.int16 else samples
 
     def _stays_in_memory(self, error: OSError) -> None:
+        self._is_full = True
         logging.warning("Sound to Video: the clip's sound stays in memory, the disk does not take it: %s", error)
 
 

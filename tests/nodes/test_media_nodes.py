@@ -142,9 +142,22 @@ def test_sound_made_in_the_graph_is_left_for_the_widget(folders, voice):
     assert file["type"] == "temp"
     assert list((folders / "temp").glob("*.wav")) == [], "nothing is decoded for a browser that is not there"
     write_offered(folders / "temp", file["filename"])
-    assert open_audio(folders / "temp" / file["filename"]).sample_count == audio.sample_count
+    made = folders / "temp" / file["filename"]
+    assert open_audio(made).sample_count == audio.sample_count
+    before = made.stat()
+    write_offered(folders / "temp", file["filename"])
+    assert made.stat() == before, "asked for again, the file is still the one that the page knows"
     prompt["1"]["class_type"] = "SoundToVideo_LoadAudio"
     assert not hidden(TrimAudio, prompt=prompt, unique_id="2").execute(audio, 0, 0, 0, 0).ui
+
+
+@pytest.mark.parametrize("prefix", ["12:30/clip", "song?", "con", "nul.clip", "D:/x/clip", "folder. /clip"])
+def test_a_prefix_that_windows_does_not_take(prefix):
+    from sound_to_video.core.clip_names import _check_for_windows
+
+    with pytest.raises(SoundToVideoError, match="which Windows does not take"):
+        _check_for_windows(prefix)
+    _check_for_windows("video/2026-11-27/a.clip/../b")
 
 
 def test_a_sound_that_nobody_keeps_any_more_is_not_there_for_the_widget(folders):

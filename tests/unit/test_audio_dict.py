@@ -57,6 +57,10 @@ def rebuilt(audio):
     return type(audio)(dict(audio.items()))
 
 
+def rebuilt_by_keywords(audio):
+    return type(audio)(**{**audio, "sample_rate": audio["sample_rate"]})
+
+
 def emptied(audio):
     values = {}
     while audio:
@@ -89,6 +93,7 @@ AS_A_PLAIN_DICT = {
     "ChainMap": lambda audio: dict(collections.ChainMap(audio)),
     "match": matched,
     "rebuilt": rebuilt,
+    "rebuilt by keywords": rebuilt_by_keywords,
 }
 
 

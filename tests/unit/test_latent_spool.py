@@ -104,7 +104,7 @@ def test_a_disk_that_fills_up_midway_loses_nothing(tmp_path, monkeypatch):
     spool = LatentSpool(tmp_path)
     segments = pieces(4, 2, 3)
     spool.append(segments[0])
-    monkeypatch.setattr(latent_spool, "_write", _full_disk)
+    monkeypatch.setattr(latent_spool, "write_whole", _full_disk)
     spool.append(segments[1])
     spool.append(segments[2])
     monkeypatch.undo()

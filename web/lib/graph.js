@@ -90,7 +90,9 @@ export function valueInto(node, slot) {
     slot = outer.inputs.indexOf(input);
   }
   const origin = originOf(node, slot)?.node;
-  return /^Primitive/.test(origin?.type ?? "") ? origin.widgets?.[0]?.value : undefined;
+  const widget = /^Primitive/.test(origin?.type ?? "") ? origin.widgets?.[0] : null;
+  if (!widget) return undefined;
+  return isConnected(origin, widget.name) ? undefined : widget.value;
 }
 
 /** The real node at the origin of a link: out of subgraphs and into them. @param {any} graph @param {any} link @returns {Port | null} */

@@ -105,8 +105,16 @@ function timelineOf(sampler) {
   if (second || text === undefined || cuts === undefined || isConnected(timeline, "snap_to_beats_of")) return null;
   const lines = String(text)
     .split("\n")
-    .map((line) => line.trim().slice(0, LINE_LETTERS));
+    .map((line, index) => (index ? shortened(line) : line.trim().slice(0, LINE_LETTERS)));
   return { timeline: lines.join("\n"), timeline_cuts: cuts === "no cuts" ? 0 : 1 };
+}
+
+/** The beginning of a line, in letters that an address carries as one byte: only its time counts. @param {string} line */
+function shortened(line) {
+  return line
+    .trim()
+    .slice(0, LINE_LETTERS)
+    .replace(/[^\x00-\x7f]/gu, (letter) => (/[\p{Nd}\s]/u.test(letter) ? letter : "x"));
 }
 
 /** What makes a sampler's model: the nodes before it and what they say. @param {any} sampler */
