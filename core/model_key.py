@@ -7,7 +7,8 @@ import functools
 import hashlib
 import importlib.metadata
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,8 @@ def _weights(model: Any) -> Iterator[tuple[str, torch.Tensor, torch.dtype | None
 def upstream_graph(prompt: Any, node_id: str | None, *input_names: str) -> Any:
     """The nodes that some inputs of a node come from: class, own inputs, and theirs in turn; no node ids.
 
-    Names of files come with a digest of the file: another file under the same name makes another graph.
+    Names of files come with a digest of the file, and classes with one of their code's: another file under the same
+    name makes another graph.
 
     prompt: the host's DynamicPrompt.  None where there is no graph (a call from Python).
     """
@@ -159,7 +161,7 @@ def _source(prompt: Any, value: Any, known: dict[str, str]) -> Any:
     if node_id not in known:
         node = prompt.get_node(node_id)
         inputs = {name: _source(prompt, own, known) for name, own in node["inputs"].items()}
-        known[node_id] = content_key(node["class_type"], inputs)
+        known[node_id] = content_key(node["class_type"], _code_of(node["class_type"]), inputs)
     return [value[1], known[node_id]]
 
 
@@ -167,14 +169,33 @@ def _files_named(text: str) -> list[str]:
     """Digests of the files that an input's text means: in the host's folders, or by a whole path."""
     if "." not in text or len(text) > LONGEST_NAME or "\n" in text:
         return []
-    paths = {text} if os.path.isabs(text) else {folder_paths.get_annotated_filepath(text)}
-    paths |= {folder_paths.get_full_path(kind, text) for kind in list(folder_paths.folder_names_and_paths)}
+    places: list[Callable[[], str | None]] = [lambda: text]
+    if not os.path.isabs(text):
+        kinds = list(folder_paths.folder_names_and_paths)
+        places = [lambda: folder_paths.get_annotated_filepath(text)]
+        places += [functools.partial(folder_paths.get_full_path, kind, text) for kind in kinds]
     digests = set()
-    for path in filter(None, paths):
-        with contextlib.suppress(OSError, ValueError):
-            status = os.stat(path)
-            digests.add(_file_digest(path, status.st_size, status.st_mtime_ns))
+    for place in places:
+        with contextlib.suppress(OSError, ValueError):  # the host's, for a text that leads out of a folder
+            path = place()
+            if path:
+                digests.add(_digest_of(path))
     return sorted(digests)
+
+
+def _code_of(class_type: str) -> str | None:
+    """Digest of the file that a node's class is in: a pack that is mended makes another patch under the same name."""
+    classes = getattr(sys.modules.get("nodes"), "NODE_CLASS_MAPPINGS", {})  # the host's nodes.py
+    module = sys.modules.get(getattr(classes.get(class_type), "__module__", ""))
+    file = getattr(module, "__file__", None)
+    with contextlib.suppress(OSError, ValueError):
+        return _digest_of(file) if file else None
+    return None
+
+
+def _digest_of(path: str) -> str:
+    status = os.stat(path)
+    return _file_digest(path, status.st_size, status.st_mtime_ns)
 
 
 @functools.lru_cache(256)

@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from .errors import SoundToVideoError
+from .errors import SoundToVideoError, encodable
 from .leftovers import Kind, drop_oldest, sweep
 from .plain_files import read_plain
 
@@ -91,7 +91,7 @@ class SegmentStore:
     def cannot_keep(self, reason: str) -> None:
         """Say why something is not kept: once, in the log and in ``trouble``."""
         if self.trouble is None:
-            self.trouble = f"finished segments are not kept: {reason}"
+            self.trouble = encodable(f"finished segments are not kept: {reason}")
             logging.warning("Sound to Video: %s", self.trouble)
 
     def _path(self, key: str) -> Path:

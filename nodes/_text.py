@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from server import PromptServer
 
+from ..core.errors import encodable
+
 
 def text_on_node(unique_id: str | None) -> Callable[[str], None]:
     """Shows text on the running node in the browser that runs the prompt; nowhere when there is none."""
@@ -14,6 +16,6 @@ def text_on_node(unique_id: str | None) -> Callable[[str], None]:
         server = getattr(PromptServer, "instance", None)
         client = getattr(server, "client_id", None)
         if server is not None and client is not None and unique_id is not None:
-            server.send_progress_text(text, unique_id, client)
+            server.send_progress_text(encodable(text), unique_id, client)
 
     return say

@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import json
+import sys
+import types
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -213,6 +215,37 @@ def test_a_file_of_another_content_under_the_same_name_makes_another_graph():
     graphs.append(upstream_graph(prompt(nodes), "3", "model"))
     assert graphs[0] == graphs[2]
     assert len({str(graph) for graph in graphs}) == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["../other.safetensors", "a/../../b.gguf", "/no/such/file.safetensors", "Hello. There."]
+)
+def test_a_text_that_is_no_file_of_the_host_is_a_text(text):
+    nodes = {
+        "2": {"class_type": "LoadByPath", "inputs": {"path": text}},
+        "3": {"class_type": "SoundToVideo_S2VSampler", "inputs": {"model": ["2", 0]}},
+    }
+    assert upstream_graph(prompt(nodes), "3", "model")
+
+
+def test_a_pack_that_is_mended_makes_another_graph(tmp_path, monkeypatch):
+    import nodes as host_nodes
+
+    code = tmp_path / "a_pack.py"
+    module = types.ModuleType("a_pack_of_the_test")
+    module.__file__ = str(code)
+    patch = type("APatch", (), {"__module__": module.__name__})
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(host_nodes.NODE_CLASS_MAPPINGS, "APatch", patch)
+    nodes = {
+        "2": {"class_type": "APatch", "inputs": {}},
+        "3": {"class_type": "SoundToVideo_S2VSampler", "inputs": {"model": ["2", 0]}},
+    }
+    graphs = []
+    for text in ("strength = 1", "strength = 2 ", "strength = 1"):
+        code.write_text(text)
+        graphs.append(str(upstream_graph(prompt(nodes), "3", "model")))
+    assert graphs[0] == graphs[2] != graphs[1]
 
 
 def test_versions_and_flags_that_change_numbers_change_it(load_model, monkeypatch):
