@@ -44,11 +44,11 @@ def sampled_video(folder: Path, seconds: int, width: int = WIDTH, height: int = 
     """The VIDEO of a sampler, ``seconds`` at 16 fps, its latents in a LatentSpool: drawn instead of sampled."""
     import torch
     from sound_to_video.core.audio import audio_from
-    from sound_to_video.core.decoding import Decoder
-    from sound_to_video.core.families.ltx_av import LTXAV
-    from sound_to_video.core.latent_spool import LatentSpool
+    from sound_to_video.core.clip.video import SampledVideo
+    from sound_to_video.core.decoding.stream import Decoder
+    from sound_to_video.core.families.ltx.av import LTXAV
     from sound_to_video.core.plan import plan_clip
-    from sound_to_video.core.video import SampledVideo
+    from sound_to_video.core.sampling.spool import LatentSpool
 
     family = LTXAV()
     plan = plan_clip(seconds, FRAME_RATE, family.grid, family.window_for(Fraction(FRAME_RATE), 0))
@@ -67,8 +67,8 @@ def sampled_video(folder: Path, seconds: int, width: int = WIDTH, height: int = 
 def memory(seconds: int, width: int = WIDTH, height: int = HEIGHT) -> dict[str, Any]:
     """Peak memory of VIDEO -> Mux's frames_of -> write_clip, for a clip of ``seconds``."""
     folder = import_all()
-    from sound_to_video.core.frames import frames_of
-    from sound_to_video.core.mux import write_clip
+    from sound_to_video.core.clip.mux import write_clip
+    from sound_to_video.core.frames.reading import frames_of
 
     video = sampled_video(folder, seconds, width, height)
     path = folder / "temp" / f"memory_{seconds}.mp4"
@@ -93,8 +93,8 @@ def speed(frame_count: int, runs: int) -> dict[str, Any]:
     folder = import_all()
     import torch
     from comfy_api.latest import InputImpl, Types
-    from sound_to_video.core.frames import frames_of
-    from sound_to_video.core.mux import write_clip
+    from sound_to_video.core.clip.mux import write_clip
+    from sound_to_video.core.frames.reading import frames_of
 
     frames = moving_pictures(frame_count)
     raw = [_raw(frame) for frame in frames.split(8)]

@@ -19,8 +19,8 @@ def _wan_scene(width: int, height: int, seconds: float) -> Any:
     import comfy.sd
     import comfy.utils
     import torch
-    from sound_to_video.core.encoded_audio import HostEncodedAudio
     from sound_to_video.core.families import Scene
+    from sound_to_video.core.features.encoded import HostEncodedAudio
     from sound_to_video.tests.checkpoints import cache_folder, make
 
     model_path, vae_path = make(cache_folder(), ["wan_s2v", "wan_vae"])
@@ -44,8 +44,8 @@ def _wan_scene(width: int, height: int, seconds: float) -> Any:
 
 
 def _run(take: Any, host: Any, folder: Path, say=lambda text: None, drift=None) -> Any:
-    from sound_to_video.core.latent_spool import LatentSpool
-    from sound_to_video.core.sampling import sample_segments
+    from sound_to_video.core.render import sample_segments
+    from sound_to_video.core.sampling.spool import LatentSpool
 
     latents = LatentSpool(folder)
     sample_segments(take, host, latents, say, drift)
@@ -67,9 +67,10 @@ def overhead(width: int, height: int, runs: int) -> dict[str, Any]:
     import nodes
     import torch
     from sound_to_video.core.families import recognise
-    from sound_to_video.core.model_key import model_key
-    from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene
-    from sound_to_video.core.segment_store import SegmentStore
+    from sound_to_video.core.render import plan_scene
+    from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
+    from sound_to_video.core.sampling.model_key import model_key
+    from sound_to_video.core.sampling.store import SegmentStore
 
     settings = SamplerSettings(seed=1, steps=2, cfg=1.0, sampler_name="euler", scheduler="simple")
     recorded: list[tuple] = []
@@ -127,7 +128,7 @@ def key_of_a_large_model() -> dict[str, Any]:
     import torch
     from comfy.model_patcher import ModelPatcher
     from comfy.quant_ops import QuantizedTensor
-    from sound_to_video.core.model_key import model_key
+    from sound_to_video.core.sampling.model_key import model_key
 
     class Network(torch.nn.Module):
         manual_cast_dtype = None
@@ -159,8 +160,9 @@ def resumed(size: int) -> dict[str, Any]:
     folder = import_all()
     import torch
     from sound_to_video.core.families import recognise
-    from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene
-    from sound_to_video.core.segment_store import SegmentStore
+    from sound_to_video.core.render import plan_scene
+    from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
+    from sound_to_video.core.sampling.store import SegmentStore
 
     class Stop(Exception):
         pass
@@ -210,10 +212,11 @@ def drift(model: str, seconds: int, size: int, correction: float) -> dict[str, A
     """
     folder = import_all()
     import torch
-    from sound_to_video.core.drift import DriftCorrection
+    from sound_to_video.core.clip.video import SampledVideo
     from sound_to_video.core.families import recognise
-    from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene
-    from sound_to_video.core.video import SampledVideo
+    from sound_to_video.core.render import plan_scene
+    from sound_to_video.core.sampling.drift import DriftCorrection
+    from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
 
     settings = SamplerSettings(seed=1, steps=2, cfg=1.0, sampler_name="euler", scheduler="simple")
     with torch.inference_mode():

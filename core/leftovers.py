@@ -17,7 +17,7 @@ LEFT_AFTER_SECONDS = 3600
 MOST_ENTRIES = 500_000
 PARTIAL = re.compile(
     r"\.upload-[a-z0-9_]{8}\.part"  # server/upload_routes.py
-    r"|\..+\.[0-9a-f]{8}\.part",  # core/mux.py, core/samples.py, core/trim.py
+    r"|\..+\.[0-9a-f]{8}\.part",  # core/clip/mux.py, core/samples.py, core/audio/trim.py
     re.DOTALL,
 )
 

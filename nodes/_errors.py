@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..core.errors import SoundToVideoError
-from ..core.inputs import check_numbers
+from ..core.scene.inputs import check_numbers
 
 Result = TypeVar("Result")
 

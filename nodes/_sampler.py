@@ -12,19 +12,20 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
-from ..core.drift import DriftCorrection
-from ..core.encoded_audio import encoded_audio_from
+from ..core.clip.video import SampledVideo
 from ..core.errors import SoundToVideoError
 from ..core.families import FAMILIES, Family, Scene, recognise
 from ..core.families.memory import explained_out_of_memory
-from ..core.images import IMAGE_FITS
-from ..core.inputs import check_conditioning, check_vae, checked_sigmas
-from ..core.latent_spool import LatentSpool
-from ..core.model_key import upstream_graph
-from ..core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
-from ..core.scenes import check_scenes
-from ..core.segment_store import SegmentStore
-from ..core.video import SampledVideo
+from ..core.features.encoded import encoded_audio_from
+from ..core.frames.images import IMAGE_FITS
+from ..core.render import plan_scene, sample_segments
+from ..core.sampling.drift import DriftCorrection
+from ..core.sampling.host_sampler import HostSampler, SamplerSettings
+from ..core.sampling.model_key import upstream_graph
+from ..core.sampling.spool import LatentSpool
+from ..core.sampling.store import SegmentStore
+from ..core.scene.inputs import check_conditioning, check_vae, checked_sigmas
+from ..core.scene.no_text import check_scenes
 from ._text import text_on_node
 
 MAXIMUM_SIZE = 16384

@@ -5,8 +5,8 @@ from pathlib import Path
 import folder_paths
 
 from ..core.audio import file_stamp
+from ..core.audio.sound_listing import SoundListing
 from ..core.errors import SoundToVideoError, is_encodable
-from ..core.sound_listing import SoundListing
 
 _listing = SoundListing()
 

@@ -3,8 +3,7 @@
 from comfy_api.latest import io
 
 from ..core.audio import audio_from
-from ..core.audio_encoding import encode_with_encoder
-from ..core.errors import SoundToVideoError
+from ..core.families import listen
 from ._errors import named_errors
 
 
@@ -31,16 +30,4 @@ class AudioEncode(io.ComfyNode):
     @classmethod
     @named_errors("Audio Encode")
     def execute(cls, audio, audio_encoder=None, audio_vae=None) -> io.NodeOutput:
-        if (audio_encoder is None) == (audio_vae is None):
-            raise SoundToVideoError(
-                "connect either an audio encoder (Wan2.2-S2V) or an audio VAE (LTX-2), "
-                + ("not both." if audio_vae is not None else "one of them.")
-            )
-        checked = audio_from(audio)
-        if audio_encoder is not None:
-            return io.NodeOutput(encode_with_encoder(checked, audio_encoder))
-        try:
-            from ..core.audio_latents import encode_with_vae  # needs parts of the host that only LTX has
-        except ImportError as error:
-            raise SoundToVideoError(f"LTX-2 cannot be used with this ComfyUI ({error}): update the pack.") from error
-        return io.NodeOutput(encode_with_vae(checked, audio_vae))
+        return io.NodeOutput(listen(audio_from(audio), audio_encoder, audio_vae))

@@ -7,8 +7,8 @@ from pathlib import Path
 import folder_paths
 from comfy_api.latest import io
 
-from ..core.diffusers_ltx import is_ltx2_folder, load_ltx2_folder
 from ..core.errors import SoundToVideoError, is_encodable
+from ..core.families.ltx.diffusers import is_ltx2_folder, load_ltx2_folder
 from ._errors import named_errors
 
 

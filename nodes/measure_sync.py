@@ -5,9 +5,9 @@ from comfy_api.latest import io, ui
 
 from ..core.audio import audio_from
 from ..core.errors import SoundToVideoError
-from ..core.frames import frames_of
-from ..core.sync import HEARD, MOTIONS, measure_sync
-from ..core.sync_plot import draw_sync
+from ..core.frames.reading import frames_of
+from ..core.sync.measure import HEARD, MOTIONS, measure_sync
+from ..core.sync.plot import draw_sync
 from ._errors import named_errors
 
 

@@ -9,11 +9,11 @@ from comfy.cli_args import args
 from comfy_api.latest import InputImpl, io, ui
 
 from ..core.audio import audio_from
-from ..core.clip_formats import DEFAULT_QUALITY, FORMATS, QUALITIES
-from ..core.clip_names import check_prefix, fitting, numbered, with_dates
+from ..core.clip.formats import DEFAULT_QUALITY, FORMATS, QUALITIES
+from ..core.clip.mux import write_clip
+from ..core.clip.names import check_prefix, fitting, numbered, with_dates
 from ..core.errors import SoundToVideoError
-from ..core.frames import frames_of
-from ..core.mux import write_clip
+from ..core.frames.reading import frames_of
 from ._errors import named_errors
 
 

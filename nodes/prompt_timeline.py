@@ -3,9 +3,9 @@
 from comfy_api.latest import io
 
 from ..core.audio import audio_from
-from ..core.beats import detect_beats
-from ..core.inputs import check_clip
-from ..core.prompt_timeline import in_words, parse_timeline, placed, snapped
+from ..core.audio.beats import detect_beats
+from ..core.scene.inputs import check_clip
+from ..core.scene.prompts import in_words, parse_timeline, placed, snapped
 from ._errors import named_errors
 from ._text import text_on_node
 

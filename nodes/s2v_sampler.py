@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..core.errors import SoundToVideoError
-from ..core.images import IMAGE_FITS
+from ..core.frames.images import IMAGE_FITS
 from ._errors import named_errors
 from ._sampler import IMAGE_FIT_TOOLTIP, SAMPLER_HIDDEN, SAMPLER_OUTPUTS, run_sampler, sampler_inputs
 

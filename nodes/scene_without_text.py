@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..core.scenes import SCENES, scene_conditioning
+from ..core.scene.no_text import SCENES, scene_conditioning
 from ._errors import named_errors
 
 

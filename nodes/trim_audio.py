@@ -3,8 +3,8 @@
 from comfy_api.latest import io
 
 from ..core.audio import Audio, audio_from
-from ..core.trim import trim
-from ..core.widget_sounds import offer
+from ..core.audio.trim import trim
+from ..core.audio.widget_sounds import offer
 from ._errors import named_errors
 
 # The widget finds the sound of these by their own input.

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ..core.audio import open_audio
+from ..core.audio.peaks import PeakMeter, bins_per_second_for, reduced, silences, sketch
 from ..core.errors import SoundToVideoError
-from ..core.peaks import PeakMeter, bins_per_second_for, reduced, silences, sketch
 from . import sound_cache
 from .files import SoundFile, StatKey, stat_key
 from .sound_cache import SoundPicture

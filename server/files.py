@@ -10,9 +10,9 @@ from typing import NamedTuple
 import folder_paths
 from aiohttp import web
 
+from ..core.audio.sound_endings import may_hold_sound
+from ..core.audio.widget_sounds import write_offered
 from ..core.errors import is_encodable
-from ..core.sound_endings import may_hold_sound
-from ..core.widget_sounds import write_offered
 from .answers import refusal
 from .workers import in_thread, opening, quick
 

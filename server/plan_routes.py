@@ -10,7 +10,7 @@ from ..core.errors import SoundToVideoError
 from ..core.families import FAMILIES
 from ..core.families.base import Family
 from ..core.plan import Plan
-from ..core.prompt_timeline import parse_timeline, placed
+from ..core.scene.prompts import parse_timeline, placed
 from ..core.timeline import exact, sample_index, sample_time
 from .answers import refusal
 from .workers import in_thread, quick

@@ -41,7 +41,7 @@ _warned: set[str] = set()
 
 @dataclass(frozen=True)
 class SoundPicture:
-    """Peaks [bins, 2] int8 (``core/peaks.py``) of a whole sound and what else one pass over it tells."""
+    """Peaks [bins, 2] int8 (``core/audio/peaks.py``) of a whole sound and what else one pass over it tells."""
 
     duration_seconds: float
     sample_rate: int

@@ -13,7 +13,7 @@ from pathlib import Path
 from aiohttp import web
 
 from ..core.audio import Audio, open_audio
-from ..core.beats import MissingBeatLibrary, detect_beats
+from ..core.audio.beats import MissingBeatLibrary, detect_beats
 from ..core.timeline import exact, sample_index
 from . import sound_cache
 from .analysis import once, peaks_stream

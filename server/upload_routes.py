@@ -15,9 +15,9 @@ from typing import BinaryIO
 from aiohttp import web
 from comfy.cli_args import args
 
-from ..core.clip_names import DEVICES, shortened
+from ..core.audio.sound_endings import may_hold_sound
+from ..core.clip.names import DEVICES, shortened
 from ..core.errors import encodable
-from ..core.sound_endings import may_hold_sound
 from .answers import refusal, too_large
 from .files import checked_parts, folder_of, is_within
 from .workers import in_thread, quick

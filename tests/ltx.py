@@ -7,11 +7,12 @@ from fractions import Fraction
 import folder_paths
 import torch
 from sound_to_video.core.audio import audio_from
-from sound_to_video.core.audio_latents import AudioLatents, encode_with_vae
 from sound_to_video.core.families import Scene, recognise
-from sound_to_video.core.latent_spool import LatentSpool
+from sound_to_video.core.families.ltx.audio_latents import AudioLatents, encode_with_vae
 from sound_to_video.core.plan import Plan
-from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
+from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
+from sound_to_video.core.sampling.spool import LatentSpool
 
 SIZE = 64
 SETTINGS = SamplerSettings(seed=5, steps=2, cfg=1.0, sampler_name="euler", scheduler="simple")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sound_to_video.core.sync import loudness, pulse
+from sound_to_video.core.sync.measure import loudness, pulse
 
 from .config import FRAME_RATE
 from .drawing import LOOKS, SIZE, Array, Random

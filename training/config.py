@@ -1,6 +1,6 @@
 """The small model's shape, as the metadata of its checkpoint: what the host builds its own LTX-2 classes from."""
 
-from sound_to_video.core.scenes import SCENE_CHANNELS
+from sound_to_video.core.scene.no_text import SCENE_CHANNELS
 
 FRAME_RATE = 25  # as many frames a second as the sound has latents: 8 of either to a latent of the picture
 

@@ -25,14 +25,15 @@ import numpy as np
 import torch
 from PIL import Image
 from sound_to_video.core.audio import audio_from
-from sound_to_video.core.audio_latents import encode_with_vae
+from sound_to_video.core.clip.video import SampledVideo
 from sound_to_video.core.families import Scene, recognise
-from sound_to_video.core.latent_spool import LatentSpool
-from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
-from sound_to_video.core.scenes import scene_conditioning
-from sound_to_video.core.sync import Sync, correlation, measure_sync
-from sound_to_video.core.sync_plot import draw_sync
-from sound_to_video.core.video import SampledVideo
+from sound_to_video.core.families.ltx.audio_latents import encode_with_vae
+from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
+from sound_to_video.core.sampling.spool import LatentSpool
+from sound_to_video.core.scene.no_text import scene_conditioning
+from sound_to_video.core.sync.measure import Sync, correlation, measure_sync
+from sound_to_video.core.sync.plot import draw_sync
 
 from .clips import curve_of, make_sound, seeded
 from .config import FRAME_RATE

@@ -15,7 +15,7 @@ from .host import DEVICE, WORK
 import torch
 from comfy.ldm.lightricks.vae.audio_vae import AudioVAE
 from comfy.ldm.lightricks.vae.causal_video_autoencoder import VideoVAE
-from sound_to_video.core.content import content_key
+from sound_to_video.core.sampling.content import content_key
 
 from . import audio_autoencoder, video_autoencoder
 from .clips import curve_of, make_frames, make_sound, seeded, to_tensor

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from comfy.ldm.lightricks.av_model import LTXAVModel
 from comfy.ldm.lightricks.vae.causal_video_autoencoder import VideoVAE
-from sound_to_video.core.scenes import scene_embedding
+from sound_to_video.core.scene.no_text import scene_embedding
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from . import lean

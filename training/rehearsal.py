@@ -13,7 +13,7 @@ from .host import DEVICE
 # isort: split
 import numpy as np
 import torch
-from sound_to_video.core.scenes import scene_embedding
+from sound_to_video.core.scene.no_text import scene_embedding
 
 from . import lean, motion, video_autoencoder
 from .clips import curve_of, make_sound, seeded, to_tensor

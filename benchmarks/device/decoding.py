@@ -32,7 +32,7 @@ def ltx(tiny: bool) -> Iterator[Row]:
 
 def _decoded(what: str, vae: Any, shape: list[int]) -> Iterator[Row]:
     import torch
-    from sound_to_video.core.decoding import decode_stream
+    from sound_to_video.core.decoding.stream import decode_stream
 
     latents = torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
@@ -70,8 +70,8 @@ def to_file(tiny: bool) -> Iterator[Row]:
     """Latents to mp4, decoded on the way by the real-width Wan VAE: 81 frames of 832x480."""
     folder = start(tiny, keep_on_card=False)
     import torch
-    from sound_to_video.core.decoding import decode_stream
-    from sound_to_video.core.mux import write_clip
+    from sound_to_video.core.clip.mux import write_clip
+    from sound_to_video.core.decoding.stream import decode_stream
 
     vae, (width, height) = wan_vae(4 if tiny else 96), (64, 64) if tiny else (832, 480)
     count = 3 if tiny else 21

@@ -17,7 +17,7 @@ def gguf(tiny: bool) -> Iterator[Row]:
     """Three segments of a small Wan2.2-S2V in layers that behave as ComfyUI-GGUF's, stopped and run again."""
     folder = start(tiny, keep_on_card=False)
     import comfy.model_management
-    from sound_to_video.core.segment_store import SegmentStore
+    from sound_to_video.core.sampling.store import SegmentStore
     from sound_to_video.tests.checkpoints import cache_folder, make
     from sound_to_video.tests.quantised import load_quantised
 

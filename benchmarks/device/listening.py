@@ -23,7 +23,7 @@ def crowded(tiny: bool) -> Iterator[Row]:
     import comfy.utils
     import torch
     from sound_to_video.core.audio import audio_from
-    from sound_to_video.core.audio_encoding import encode_with_encoder
+    from sound_to_video.core.families import listen
     from sound_to_video.tests.checkpoints import cache_folder, make
 
     path = next(make(cache_folder(), ["wav2vec2"]))
@@ -46,7 +46,7 @@ def crowded(tiny: bool) -> Iterator[Row]:
     with torch.inference_mode():
         started = time.perf_counter()
         try:
-            encoded = encode_with_encoder(audio, encoder)
+            encoded = listen(audio, encoder)
             features = encoded.frame_features(Fraction(16), 16)
             text = f"{time.perf_counter() - started:.1f} s, finite"
             yield checked(what, bool(features.isfinite().all()), text)

@@ -25,7 +25,7 @@ LTX_23 = {
     "apply_gated_attention": True,
     "cross_attention_adaln": True,
 }
-# LTX-2's video VAE, as the config of its checkpoint has it (core/diffusers_ltx_config.py knows the same layers).
+# The video VAE of LTX-2, as the config of its checkpoint has it (see core/families/ltx/diffusers_config.py).
 LTX_2_VAE = {
     "encoder_base_channels": 128,
     "decoder_base_channels": 128,

@@ -70,7 +70,8 @@ class Ours:
 
     def __init__(self, scene: Any, folder: Path, cfg: float, sampler_name: str, steps: int, segment_seconds: float = 0):
         from sound_to_video.core.families import recognise
-        from sound_to_video.core.sampling import SamplerSettings, plan_scene
+        from sound_to_video.core.render import plan_scene
+        from sound_to_video.core.sampling.host_sampler import SamplerSettings
 
         self.scene, self.folder = scene, folder
         self.settings = SamplerSettings(1, steps, cfg, sampler_name, "simple")
@@ -78,7 +79,7 @@ class Ours:
         self.plan = plan_scene(self.family, scene, self.settings.seed, segment_seconds)
 
     def __call__(self, store: Any = None, sampler: Any = None, say: Callable[[str], None] = lambda text: None) -> Any:
-        from sound_to_video.core.sampling import HostSampler
+        from sound_to_video.core.sampling.host_sampler import HostSampler
 
         self.take = self.family.take(self.scene, self.plan)
         self.sampler = sampler or HostSampler(self.settings, store)
@@ -87,15 +88,15 @@ class Ours:
 
     def video(self, latents: Any, audio: Any) -> Any:
         """The VIDEO of the last call's latents."""
-        from sound_to_video.core.video import SampledVideo
+        from sound_to_video.core.clip.video import SampledVideo
 
         return SampledVideo(self.take.decoder(), latents, audio)
 
     def kept(self) -> Iterator[Row]:
         """Seconds for the model's key and for keeping one segment."""
-        from sound_to_video.core import segment_store
-        from sound_to_video.core.model_key import model_key
-        from sound_to_video.core.segment_store import SegmentStore
+        from sound_to_video.core.sampling import store as segment_store
+        from sound_to_video.core.sampling.model_key import model_key
+        from sound_to_video.core.sampling.store import SegmentStore
 
         started = time.perf_counter()
         model_key(self.scene.model, None)
@@ -167,7 +168,7 @@ def ltx(tiny: bool, frames: int = 121, weights: str = "bf16") -> Iterator[Row]:
     import comfy.ldm.lightricks.av_model
     import nodes
     import torch
-    from sound_to_video.core.sampling import HostSampler
+    from sound_to_video.core.sampling.host_sampler import HostSampler
     from sound_to_video.tests.checkpoints import LTX_TRANSFORMER
 
     steps = STEPS if frames < 200 else STEPS - 1
@@ -245,7 +246,7 @@ def resume(tiny: bool, dynamic: bool) -> Iterator[Row]:
             raise Stopped
 
     with tempfile.TemporaryDirectory(dir=folder) as kept:
-        from sound_to_video.core.segment_store import SegmentStore
+        from sound_to_video.core.sampling.store import SegmentStore
 
         comfy.model_management.unload_all_models()  # the first key is made of a model that is not loaded, the next is
         with contextlib.suppress(Stopped):

@@ -30,12 +30,12 @@ def quick_start(tiny: bool) -> Iterator[Row]:
     import torch
     from comfy_extras.nodes_lt_audio import LTXVAudioVAELoader
     from sound_to_video.core.audio import open_audio
-    from sound_to_video.core.audio_latents import encode_with_vae
+    from sound_to_video.core.clip.mux import write_clip
     from sound_to_video.core.families import Scene
-    from sound_to_video.core.mux import write_clip
-    from sound_to_video.core.scenes import scene_conditioning
-    from sound_to_video.core.segment_store import SegmentStore
-    from sound_to_video.core.sync import measure_sync
+    from sound_to_video.core.families.ltx.audio_latents import encode_with_vae
+    from sound_to_video.core.sampling.store import SegmentStore
+    from sound_to_video.core.scene.no_text import scene_conditioning
+    from sound_to_video.core.sync.measure import measure_sync
 
     model, _, vae, _ = comfy.sd.load_checkpoint_guess_config(str(CHECKPOINT), output_clip=False)
     folder_paths.add_model_folder_path("checkpoints", str(CHECKPOINT.parent))

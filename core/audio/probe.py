@@ -19,7 +19,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from ..errors import SoundToVideoError
-from ..media import SharedFile, check_sound, open_media, picture_stream, streams_by_preference
+from .media import SharedFile, check_sound, open_media, picture_stream, streams_by_preference
 
 PIECE_SAMPLES = 65536
 MOST_FIRST_LENGTHS = 4096

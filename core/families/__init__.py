@@ -8,12 +8,14 @@ from fractions import Fraction
 from importlib import import_module
 from typing import Any
 
+from ..audio import Audio
 from ..errors import SoundToVideoError, article
+from ..features.encoded import EncodedAudio
 from .base import Family, Scene, Take
 
 _REGISTRY = (  # module, class, name, what its clips are decoded by
-    ("wan_s2v", "WanS2V", "Wan2.2-S2V", "decoding_wan"),
-    ("ltx_av", "LTXAV", "LTX-2", "decoding_ltx"),
+    ("wan.s2v", "WanS2V", "Wan2.2-S2V", "wan_vae"),
+    ("ltx.av", "LTXAV", "LTX-2", "ltx_vae"),
 )
 _NOT_YET = {  # models that take audio, by the host's class of theirs or of a wrapper around them (host 0.30 to 0.33)
     "WAN21_HuMo": "HuMo",
@@ -27,7 +29,7 @@ MISSING: dict[str, str] = {}  # the families that could not be loaded, by name, 
 
 def _load(module: str, class_name: str, name: str, decoder: str) -> list[Family]:
     try:
-        import_module(f"...{decoder}", f"{__name__}.{module}")
+        import_module(f"...decoding.{decoder}", __name__ + ".base")
         return [getattr(import_module(f".{module}", __name__), class_name)()]
     except Exception as error:
         MISSING[name] = f"{name} cannot be used with this ComfyUI ({error})"
@@ -37,7 +39,7 @@ def _load(module: str, class_name: str, name: str, decoder: str) -> list[Family]
 
 FAMILIES: tuple[Family, ...] = tuple(family for entry in _REGISTRY for family in _load(*entry))
 
-__all__ = ["FAMILIES", "MISSING", "Family", "Scene", "Take", "frame_rate_for_encoder", "recognise"]
+__all__ = ["FAMILIES", "MISSING", "Family", "Scene", "Take", "frame_rate_for_encoder", "listen", "recognise"]
 
 
 def recognise(model: Any) -> Family:
@@ -73,6 +75,26 @@ def _not_yet(model: Any) -> str | None:
     ]
     kinds = [type(model.model), *map(type, wrappers)]
     return next((_NOT_YET[kind.__name__] for kind in kinds if kind.__name__ in _NOT_YET), None)
+
+
+def listen(audio: Audio, audio_encoder: Any = None, audio_vae: Any = None) -> EncodedAudio:
+    """What a model hears of the audio, by the one of the two that is connected; an error for none or both."""
+    if audio_encoder is None and audio_vae is None:
+        raise SoundToVideoError("connect either an audio encoder (Wan2.2-S2V) or an audio VAE (LTX-2), one of them.")
+    if audio_encoder is not None and audio_vae is not None:
+        raise SoundToVideoError("connect either an audio encoder (Wan2.2-S2V) or an audio VAE (LTX-2), not both.")
+    if audio_encoder is not None:
+        from ..features.encoders import (  # needs parts of the host that only these have
+            encode_with_encoder,
+            encoder_kind,
+        )
+
+        return encode_with_encoder(audio, audio_encoder, frame_rate_for_encoder(encoder_kind(audio_encoder)))
+    try:
+        from .ltx.audio_latents import encode_with_vae  # needs parts of the host that only LTX has
+    except ImportError as error:
+        raise SoundToVideoError(f"LTX-2 cannot be used with this ComfyUI ({error}): update the pack.") from error
+    return encode_with_vae(audio, audio_vae)
 
 
 def frame_rate_for_encoder(kind: str) -> Fraction | None:

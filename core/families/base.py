@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..decoding import Decoder
+from ..decoding.stream import Decoder
 from ..errors import SoundToVideoError
-from ..latent_spool import LatentHistory
 from ..plan import Plan, Segment, Window, plan_clip
-from ..prompt_timeline import cut_times, prompt_times, unexpected_prompts
+from ..sampling.spool import LatentHistory
+from ..scene.prompts import cut_times, prompt_times, unexpected_prompts
 from ..timeline import FrameGrid, Number, exact, frame_rate_in_words, rounded
 
 if TYPE_CHECKING:
-    from ..encoded_audio import EncodedAudio
-    from ..sampling import HostSampler
+    from ..features.encoded import EncodedAudio
+    from ..sampling.host_sampler import HostSampler
 
 
 MAXIMUM_FRAME_RATE = 120

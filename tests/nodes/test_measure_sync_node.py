@@ -4,7 +4,7 @@ import folder_paths
 import pytest
 import torch
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.sync import loudness
+from sound_to_video.core.sync.measure import loudness
 from sound_to_video.nodes.measure_sync import MeasureSync
 
 RATE, SOUND_RATE = 25, 16000

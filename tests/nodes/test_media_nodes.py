@@ -17,8 +17,8 @@ from comfy.cli_args import args
 from comfy_api.latest import InputImpl, Types
 from comfy_execution.utils import CurrentNodeContext
 from sound_to_video.core.audio import Audio, open_audio
+from sound_to_video.core.audio.widget_sounds import write_offered
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.widget_sounds import write_offered
 from sound_to_video.nodes.load_audio import LoadAudio
 from sound_to_video.nodes.mux_audio_video import MuxAudioVideo
 from sound_to_video.nodes.record_mic import RecordMic
@@ -153,7 +153,7 @@ def test_sound_made_in_the_graph_is_left_for_the_widget(folders, voice):
 
 @pytest.mark.parametrize("prefix", ["12:30/clip", "song?", "con", "nul.clip", "D:/x/clip", "folder. /clip"])
 def test_a_prefix_that_windows_does_not_take(prefix):
-    from sound_to_video.core.clip_names import _check_for_windows
+    from sound_to_video.core.clip.names import _check_for_windows
 
     with pytest.raises(SoundToVideoError, match="which Windows does not take"):
         _check_for_windows(prefix)
@@ -178,7 +178,7 @@ def test_a_sound_that_nobody_keeps_any_more_is_not_there_for_the_widget(folders)
 
 
 def test_the_widgets_sounds_have_room_for_so_much(folders, monkeypatch):
-    from sound_to_video.core import widget_sounds
+    from sound_to_video.core.audio import widget_sounds
 
     monkeypatch.setattr(widget_sounds, "MOST_WIDGET_BYTES", 3 * (44 + 2 * RATE))
     prompt = {"1": {"class_type": "EmptyAudio"}, "2": {"inputs": {"audio": ["1", 0]}}}

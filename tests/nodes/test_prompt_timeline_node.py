@@ -5,8 +5,8 @@ from fractions import Fraction
 import pytest
 import torch
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.families.wan_s2v import WanS2V
-from sound_to_video.core.prompt_timeline import cut_times, prompt_at
+from sound_to_video.core.families.wan.s2v import WanS2V
+from sound_to_video.core.scene.prompts import cut_times, prompt_at
 from sound_to_video.nodes.prompt_timeline import CUTS, PromptTimeline
 
 

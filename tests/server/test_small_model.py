@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from sound_to_video.core.sync import correlation, measure_sync
+from sound_to_video.core.sync.measure import correlation, measure_sync
 from sound_to_video.dev_support.small_models import missing_models
 from sound_to_video.dev_support.workflow import to_prompt
 

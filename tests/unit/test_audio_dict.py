@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from sound_to_video.core.audio import Audio, audio_from, open_audio
+from sound_to_video.core.audio.trim import trim
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.trim import trim
 from sound_to_video.tests.sound_files import chirp, write_sound
 
 RATE = 8000

@@ -3,9 +3,10 @@
 import pytest
 import torch
 from sound_to_video.core.audio import audio_from
-from sound_to_video.core.audio_encoding import encode_with_encoder, encoder_kind, whisper_layers, windows
-from sound_to_video.core.encoded_audio import HostEncodedAudio, encoded_audio_from
 from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.families import listen
+from sound_to_video.core.features.encoded import HostEncodedAudio, encoded_audio_from
+from sound_to_video.core.features.encoders import encoder_kind, whisper_layers, windows
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
@@ -48,7 +49,7 @@ def test_features_and_host_values_are_those_of_cores_node(wav2vec2, seconds, sam
 
     audio = sound(seconds, sample_rate, channels)
     theirs = AudioEncoderEncode.execute(wav2vec2, audio)[0]
-    ours = encode_with_encoder(audio, wav2vec2)
+    ours = listen(audio, wav2vec2)
     assert ours.duration == audio.duration
     features = ours.frame_features(16, 32)
     assert torch.equal(features, HostEncodedAudio(theirs).frame_features(16, 32))
@@ -62,7 +63,7 @@ def test_features_and_host_values_are_those_of_cores_node(wav2vec2, seconds, sam
 
 
 def test_a_click_of_a_few_samples_is_long_enough(wav2vec2):
-    assert encode_with_encoder(sound(0.001), wav2vec2).frame_features(16, 4).isfinite().all()
+    assert listen(sound(0.001), wav2vec2).frame_features(16, 4).isfinite().all()
 
 
 def test_whisper_up_to_half_a_minute_is_the_hosts(small_whisper):
@@ -99,7 +100,7 @@ def test_windows_keep_every_feature_once_with_context_on_both_sides(seconds):
 @pytest.mark.parametrize("in_windows", [False, True])
 def test_the_host_makes_room_for_what_the_encoder_computes(wav2vec2, monkeypatch, in_windows):
     import comfy.model_management
-    from sound_to_video.core import audio_encoding
+    from sound_to_video.core.features import encoders as audio_encoding
 
     asked, encode = [], wav2vec2.encode_audio
     load = comfy.model_management.load_models_gpu
@@ -117,12 +118,12 @@ def test_the_host_makes_room_for_what_the_encoder_computes(wav2vec2, monkeypatch
     monkeypatch.setattr(wav2vec2, "encode_audio", encode_audio)
     if in_windows:
         monkeypatch.setattr(audio_encoding, "one_pass_fits", lambda audio, encoder: False)
-    encode_with_encoder(sound(0.5, 44100, 2), wav2vec2)
+    listen(sound(0.5, 44100, 2), wav2vec2)
     assert asked
 
 
 def test_room_for_whisper_is_that_of_half_a_minute(small_whisper):
-    from sound_to_video.core.audio_encoding import activation_bytes
+    from sound_to_video.core.features.encoders import activation_bytes
 
     assert activation_bytes(16000, small_whisper) == activation_bytes(30 * 16000, small_whisper)
     assert activation_bytes(16000, small_whisper) >= 30 * 50 * 32 * 3 * 4, "every layer is kept"
@@ -139,7 +140,7 @@ def test_an_odd_sample_rate_is_heard_as_a_usual_one(wav2vec2):
         time = torch.arange(rate // 2) / rate
         waveform = 0.3 * torch.sin(2 * torch.pi * 200 * time)[None, None]
         audio = audio_from({"waveform": waveform, "sample_rate": rate})
-        return encode_with_encoder(audio, wav2vec2).frame_features(16, 6)
+        return listen(audio, wav2vec2).frame_features(16, 6)
 
     usual, odd = features(16000), features(44101)
     assert (usual - odd).abs().mean() < 0.05 * usual.std()

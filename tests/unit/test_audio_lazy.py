@@ -9,8 +9,8 @@ import pytest
 import torch
 from comfy_extras.nodes_audio import TrimAudioDuration
 from sound_to_video.core.audio import Audio, audio_from, open_audio
+from sound_to_video.core.audio.trim import trim, write_wav
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.trim import trim, write_wav
 from sound_to_video.tests.sound_files import chirp, write_silent_video, write_sound
 
 RATE = 8000

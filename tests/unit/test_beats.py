@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from sound_to_video.core.audio import audio_from, open_audio
-from sound_to_video.core.beats import MissingBeatLibrary, detect_beats
+from sound_to_video.core.audio.beats import MissingBeatLibrary, detect_beats
 from sound_to_video.dev_support.host import DEV_DIRECTORY
 
 pytestmark = pytest.mark.slow  # librosa compiles itself when it is first used
@@ -59,7 +59,7 @@ def test_a_track_at_120_bpm_within_20_ms(first_beat):
 
 
 def test_windows_join_without_a_beat_lost_or_doubled(monkeypatch):
-    from sound_to_video.core import beats
+    from sound_to_video.core.audio import beats
 
     monkeypatch.setattr(beats, "WINDOW_SECONDS", 20)
     known = np.arange(0.25, 59.5, 60 / 100)

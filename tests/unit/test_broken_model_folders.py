@@ -7,8 +7,8 @@ import folder_paths
 import pytest
 import torch
 from safetensors.torch import save_file
-from sound_to_video.core.diffusers_ltx import TRANSFORMER_CLASS, is_ltx2_folder, load_ltx2_folder
 from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.families.ltx.diffusers import TRANSFORMER_CLASS, is_ltx2_folder, load_ltx2_folder
 from sound_to_video.nodes.load_diffusers_ltx import LoadDiffusersLTX
 
 GOOD = json.dumps({"_class_name": TRANSFORMER_CLASS})

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 from sound_to_video.core.audio import Audio, audio_from
-from sound_to_video.core.audio_latents import encode_with_vae
-from sound_to_video.core.encoded_audio import EncodedAudio, HostEncodedAudio
+from sound_to_video.core.clip.mux import write_clip
+from sound_to_video.core.clip.video import SampledVideo
 from sound_to_video.core.families import Scene, recognise
-from sound_to_video.core.latent_spool import LatentSpool
-from sound_to_video.core.mux import write_clip
-from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
-from sound_to_video.core.video import SampledVideo
+from sound_to_video.core.families.ltx.audio_latents import encode_with_vae
+from sound_to_video.core.features.encoded import EncodedAudio, HostEncodedAudio
+from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
+from sound_to_video.core.sampling.spool import LatentSpool
 
 SIZE = 64
 SETTINGS = SamplerSettings(seed=1, steps=1, cfg=1.0, sampler_name="euler", scheduler="simple")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from comfy_api.latest import InputImpl
-from sound_to_video.core.frames import frames_of
+from sound_to_video.core.frames.reading import frames_of
 
 SOUND_RATE = 16000
 TICKS = 90000

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sound_to_video.core.content import ByGraph, Unnameable, content_key
+from sound_to_video.core.sampling.content import ByGraph, Unnameable, content_key
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,7 +84,7 @@ package.__path__ = sys.argv[1:2]
 sys.modules["sound_to_video"] = package
 import torch
 from fractions import Fraction
-from sound_to_video.core.content import content_key
+from sound_to_video.core.sampling.content import content_key
 relu = torch.nn.functional.relu
 print(content_key({"b", "a", "c"}, {"x": torch.arange(4), "a": Fraction(1, 3)}, relu, torch.float16))
 """

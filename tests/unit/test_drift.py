@@ -1,7 +1,7 @@
 """Drift correction: a scene keeps the colours of its own first segment."""
 
 import torch
-from sound_to_video.core.drift import DriftCorrection
+from sound_to_video.core.sampling.drift import DriftCorrection
 
 
 def latents(mean: float) -> torch.Tensor:

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 from sound_to_video.core.errors import SoundToVideoError, encodable
-from sound_to_video.core.prompt_timeline import parse_timeline
+from sound_to_video.core.scene.prompts import parse_timeline
 from sound_to_video.nodes._errors import named_errors
 
 

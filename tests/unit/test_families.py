@@ -15,7 +15,7 @@ import torch
 from comfyui_version import __version__
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import recognise
-from sound_to_video.core.families.ltx_av import LTXAV
+from sound_to_video.core.families.ltx.av import LTXAV
 from sound_to_video.tests.checkpoints import make_ltx_av
 from sound_to_video.tests.ltx import scene_of, sound
 
@@ -186,7 +186,7 @@ def test_a_family_drops_out_alone(imported_again, monkeypatch, caplog, host_modu
 
 
 def test_a_node_that_fails_takes_no_other(imported_again, monkeypatch, caplog):
-    monkeypatch.setitem(sys.modules, f"{AGAIN}.core.sync", None)
+    monkeypatch.setitem(sys.modules, f"{AGAIN}.core.sync.measure", None)
     names, _ = imported_again()
     assert names == [name for name in ALL if name != "MeasureSync"]
     assert "the node MeasureSync cannot be used" in caplog.text

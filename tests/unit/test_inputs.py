@@ -9,9 +9,9 @@ import pytest
 import torch
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import recognise
-from sound_to_video.core.images import check_images, fitted_reference, resized_cropped
-from sound_to_video.core.inputs import checked_sigmas
-from sound_to_video.core.sampling import plan_scene
+from sound_to_video.core.frames.images import check_images, fitted_reference, resized_cropped
+from sound_to_video.core.render import plan_scene
+from sound_to_video.core.scene.inputs import checked_sigmas
 from sound_to_video.nodes import NODES
 from sound_to_video.nodes._errors import named_errors
 from sound_to_video.nodes._sampler import run_sampler
@@ -222,8 +222,8 @@ def test_wan_in_a_size_in_which_no_segment_can_go_on(checkpoints):
 def wan_scene(checkpoints, width: int, height: int, seconds: int):
     import comfy.sd
     import comfy.utils
-    from sound_to_video.core.encoded_audio import encoded_audio_from
     from sound_to_video.core.families import Scene
+    from sound_to_video.core.features.encoded import encoded_audio_from
 
     layers = (torch.zeros([1, 50 * seconds, 1024]),) * 25
     positive, negative = conditioning()

@@ -10,11 +10,12 @@ import folder_paths
 import pytest
 import torch
 from sound_to_video.core.families import Scene, recognise
-from sound_to_video.core.latent_spool import LatentSpool
-from sound_to_video.core.model_key import upstream_graph
-from sound_to_video.core.prompt_timeline import placed
-from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
-from sound_to_video.core.segment_store import SegmentStore
+from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
+from sound_to_video.core.sampling.model_key import upstream_graph
+from sound_to_video.core.sampling.spool import LatentSpool
+from sound_to_video.core.sampling.store import SegmentStore
+from sound_to_video.core.scene.prompts import placed
 from sound_to_video.tests import ltx
 from sound_to_video.tests.quantised import load_quantised
 
@@ -51,7 +52,7 @@ def sampled(
 def wan_scene(checkpoints):
     import comfy.sd
     import comfy.utils
-    from sound_to_video.core.encoded_audio import encoded_audio_from
+    from sound_to_video.core.features.encoded import encoded_audio_from
 
     vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
     generator = torch.Generator().manual_seed(2)

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from sound_to_video.core import latent_spool
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.latent_spool import LatentSpool
+from sound_to_video.core.sampling import spool as latent_spool
+from sound_to_video.core.sampling.spool import LatentSpool
 
 
 def pieces(*lengths: int) -> list[torch.Tensor]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from sound_to_video.core.audio import audio_from
-from sound_to_video.core.encoded_audio import HostEncodedAudio
+from sound_to_video.core.features.encoded import HostEncodedAudio
 
 
 def touched(*args):

@@ -54,7 +54,8 @@ def test_what_our_writers_leave_is_what_is_looked_for(tmp_path, monkeypatch):
     """The names as the code makes them, so that neither side changes alone."""
     from pathlib import Path
 
-    from sound_to_video.core import mux, samples
+    from sound_to_video.core import samples
+    from sound_to_video.core.clip import mux
     from sound_to_video.server import sound_cache
     from sound_to_video.server.upload_routes import _Partial
 

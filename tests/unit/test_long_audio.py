@@ -12,12 +12,12 @@ import torch
 from sound_to_video.benchmarks.audio import hour_of_mp3
 from sound_to_video.benchmarks.clips import sampled_video
 from sound_to_video.benchmarks.process import Measured
-from sound_to_video.core import audio_encoding
 from sound_to_video.core.audio import audio_from, open_audio
-from sound_to_video.core.audio_encoding import windowed_features
-from sound_to_video.core.encoded_audio import FrameFeatures, features_at
-from sound_to_video.core.frames import frames_of
-from sound_to_video.core.mux import write_clip
+from sound_to_video.core.clip.mux import write_clip
+from sound_to_video.core.features import encoders as audio_encoding
+from sound_to_video.core.features.encoded import FrameFeatures, features_at
+from sound_to_video.core.features.encoders import windowed_features
+from sound_to_video.core.frames.reading import frames_of
 from sound_to_video.nodes import _sampler
 from sound_to_video.nodes.s2v_sampler import S2VSampler
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from sound_to_video.core import audio_latents
 from sound_to_video.core.audio import audio_from
-from sound_to_video.core.audio_latents import encode_with_vae
 from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.families.ltx import audio_latents
+from sound_to_video.core.families.ltx.audio_latents import encode_with_vae
 from sound_to_video.tests.ltx import encoded, sound
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")

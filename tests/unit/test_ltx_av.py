@@ -7,9 +7,9 @@ from fractions import Fraction
 import comfy.utils
 import pytest
 import torch
-from sound_to_video.core.families.ltx_av import LTXAV, SCHEDULES
+from sound_to_video.core.families.ltx.av import LTXAV, SCHEDULES
 from sound_to_video.core.plan import plan_clip
-from sound_to_video.core.sampling import HostSampler
+from sound_to_video.core.sampling.host_sampler import HostSampler
 from sound_to_video.tests.ltx import (
     SETTINGS,
     SIZE,

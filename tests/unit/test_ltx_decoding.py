@@ -3,9 +3,9 @@
 import comfy.model_management
 import pytest
 import torch
-from sound_to_video.core import decoding_ltx
-from sound_to_video.core.decoding import decode_stream
-from sound_to_video.core.decoding_ltx import GROUP_LATENTS, decode_groups
+from sound_to_video.core.decoding import ltx_vae as decoding_ltx
+from sound_to_video.core.decoding.ltx_vae import GROUP_LATENTS, decode_groups
+from sound_to_video.core.decoding.stream import decode_stream
 
 ROUNDING = 5e-6  # of 1.0: convolutions over fewer frames add up in another order
 

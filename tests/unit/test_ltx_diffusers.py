@@ -15,8 +15,8 @@ import comfy.sd
 import pytest
 import torch
 from safetensors.torch import save_file
-from sound_to_video.core.diffusers_ltx import load_ltx2_folder
 from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.families.ltx.diffusers import load_ltx2_folder
 
 diffusers = pytest.importorskip("diffusers")
 FRAME_RATE = 24.0

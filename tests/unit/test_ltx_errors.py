@@ -6,11 +6,11 @@ from fractions import Fraction
 import comfy.model_management
 import pytest
 import torch
-from sound_to_video.core.encoded_audio import HostEncodedAudio
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import recognise
 from sound_to_video.core.families.memory import check_memory
-from sound_to_video.core.sampling import plan_scene
+from sound_to_video.core.features.encoded import HostEncodedAudio
+from sound_to_video.core.render import plan_scene
 from sound_to_video.tests.ltx import our_latents, pictures, scene_of, sound
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
@@ -103,8 +103,8 @@ def test_a_shorter_segment_is_advised_where_it_helps(ltx_models, monkeypatch):
 
 
 def test_a_schedule_of_another_family():
-    from sound_to_video.core.families.ltx_av import LTXAV
-    from sound_to_video.core.families.wan_s2v import WanS2V
+    from sound_to_video.core.families.ltx.av import LTXAV
+    from sound_to_video.core.families.wan.s2v import WanS2V
     from sound_to_video.nodes._sampler import sigmas_for
 
     with pytest.raises(SoundToVideoError, match="scheduler ltx-2 distilled is not one for Wan2"):

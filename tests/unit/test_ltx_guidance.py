@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from sound_to_video.core.families.ltx_guidance import Guidance, guided, structure_block
-from sound_to_video.core.model_key import model_key
+from sound_to_video.core.families.ltx.guidance import Guidance, guided, structure_block
+from sound_to_video.core.sampling.model_key import model_key
 from sound_to_video.tests.ltx import SETTINGS, our_latents, scene_of, sound
 
 ONE_STEP = replace(SETTINGS, sigmas=torch.tensor([0.8, 0.0]))  # its result is the prediction itself
@@ -103,8 +103,8 @@ def test_block_of_each_version(ltx_models):
 
 
 def test_what_is_put_on_the_model_can_be_named_so_that_its_segments_are_kept(ltx_models):
-    from sound_to_video.core.families.ltx_guidance import scaled_audio
-    from sound_to_video.core.families.ltx_partial_noise import clean_by_token
+    from sound_to_video.core.families.ltx.guidance import scaled_audio
+    from sound_to_video.core.families.ltx.partial_noise import clean_by_token
 
     model = ltx_models.model
     scaled = [scaled_audio(model, scale) for scale in (0.5, 1.5)]

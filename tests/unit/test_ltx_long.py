@@ -7,13 +7,14 @@ import folder_paths
 import pytest
 import torch
 from sound_to_video.core.audio import audio_from
-from sound_to_video.core.audio_latents import MIRRORED_LATENTS, AudioLatents
-from sound_to_video.core.drift import DriftCorrection
-from sound_to_video.core.families.ltx_av import LTXAV, OVERLAP_LATENTS, LTXAVTake
-from sound_to_video.core.latent_spool import LatentSpool
-from sound_to_video.core.prompt_timeline import placed
-from sound_to_video.core.sampling import HostSampler, plan_scene, sample_segments
-from sound_to_video.core.segment_store import SegmentStore
+from sound_to_video.core.families.ltx.audio_latents import MIRRORED_LATENTS, AudioLatents
+from sound_to_video.core.families.ltx.av import LTXAV, OVERLAP_LATENTS, LTXAVTake
+from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.sampling.drift import DriftCorrection
+from sound_to_video.core.sampling.host_sampler import HostSampler
+from sound_to_video.core.sampling.spool import LatentSpool
+from sound_to_video.core.sampling.store import SegmentStore
+from sound_to_video.core.scene.prompts import placed
 from sound_to_video.tests.ltx import SETTINGS, SIZE, conditioning, our_latents, scene_of, sound
 
 SECONDS = 6

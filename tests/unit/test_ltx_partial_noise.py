@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from sound_to_video.core.families.ltx_av import SCHEDULES
+from sound_to_video.core.families.ltx.av import SCHEDULES
 from sound_to_video.tests.ltx import SETTINGS, our_latents, scene_of, sound
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
@@ -41,8 +41,8 @@ def sampled(ltx_models, strength: float, sigmas=DISTILLED, **options) -> tuple[t
 
 
 def first_latent(ltx_models) -> torch.Tensor:
-    from sound_to_video.core.families.ltx_av import LTXAV
-    from sound_to_video.core.sampling import plan_scene
+    from sound_to_video.core.families.ltx.av import LTXAV
+    from sound_to_video.core.render import plan_scene
 
     scene = scene_of(ltx_models, sound(44100))
     return LTXAV().take(scene, plan_scene(LTXAV(), scene, 0, 0)).references[0]

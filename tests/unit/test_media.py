@@ -10,11 +10,10 @@ import av
 import numpy as np
 import pytest
 from sound_to_video.benchmarks.process import Measured
-from sound_to_video.core import media
-from sound_to_video.core.audio import open_audio
+from sound_to_video.core.audio import media, open_audio
+from sound_to_video.core.audio.media import CONTAINERS, open_media
+from sound_to_video.core.audio.peaks import sketch
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.media import CONTAINERS, open_media
-from sound_to_video.core.peaks import sketch
 from sound_to_video.tests.sound_files import chirp, write_sound
 
 ROOT = Path(media.__file__).parents[1]

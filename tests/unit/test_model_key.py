@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from sound_to_video.core.content import Unnameable
-from sound_to_video.core.model_key import model_key, upstream_graph
+from sound_to_video.core.sampling.content import Unnameable
+from sound_to_video.core.sampling.model_key import model_key, upstream_graph
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_what_the_model_went_through_counts_and_node_ids_do_not():
 
 
 def test_the_audio_scale_counts(load_model):
-    from sound_to_video.core.families.wan_s2v import scaled_audio
+    from sound_to_video.core.families.wan.s2v import scaled_audio
 
     model = load_model()
     assert len({model_key(scaled_audio(model, scale), None) for scale in (0.5, 1.0, 1.5)}) == 3

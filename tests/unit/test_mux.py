@@ -13,10 +13,10 @@ import torch
 from comfy_api.latest import Input, InputImpl, Types
 from sound_to_video.core.audio import audio_from, open_audio
 from sound_to_video.core.audio.probe import samples_of
-from sound_to_video.core.clip_formats import FORMATS, QUALITIES
+from sound_to_video.core.clip.formats import FORMATS, QUALITIES
+from sound_to_video.core.clip.mux import write_clip
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.frames import frames_of
-from sound_to_video.core.mux import write_clip
+from sound_to_video.core.frames.reading import frames_of
 from sound_to_video.core.timeline import clip_frame_count
 from sound_to_video.tests.sound_files import chirp, impulse, write_sound
 

@@ -8,7 +8,9 @@ import comfy.ldm.modules.attention
 import pytest
 import torch
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.families import ltx_guidance, recognise, wan_s2v
+from sound_to_video.core.families import recognise
+from sound_to_video.core.families.ltx import guidance as ltx_guidance
+from sound_to_video.core.families.wan import s2v as wan_s2v
 from sound_to_video.tests.ltx import SETTINGS, our_latents, scene_of, sound
 
 ONE_STEP = replace(SETTINGS, sigmas=torch.tensor([0.8, 0.0]))  # its result is the prediction itself

@@ -4,12 +4,13 @@ import comfy.model_management
 import pytest
 import torch
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.families.ltx_av import LTXAV
+from sound_to_video.core.families.ltx.av import LTXAV
 from sound_to_video.core.families.memory import OutOfMemory, explained_out_of_memory
-from sound_to_video.core.families.wan_s2v import WanS2V
-from sound_to_video.core.latent_spool import LatentSpool
+from sound_to_video.core.families.wan.s2v import WanS2V
 from sound_to_video.core.plan import plan_clip
-from sound_to_video.core.sampling import HostSampler, sample_segments
+from sound_to_video.core.render import sample_segments
+from sound_to_video.core.sampling.host_sampler import HostSampler
+from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.nodes._errors import named_errors
 from sound_to_video.tests.ltx import SETTINGS
 

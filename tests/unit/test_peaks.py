@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sound_to_video.core.peaks import (
+from sound_to_video.core.audio.peaks import (
     FINEST_BINS_PER_SECOND,
     MOST_BINS,
     PeakMeter,

@@ -5,10 +5,10 @@ from fractions import Fraction
 
 import pytest
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.families.ltx_av import LTXAV
-from sound_to_video.core.families.wan_s2v import WanS2V
+from sound_to_video.core.families.ltx.av import LTXAV
+from sound_to_video.core.families.wan.s2v import WanS2V
 from sound_to_video.core.plan import MAXIMUM_SEGMENTS, plan_clip
-from sound_to_video.core.prompt_timeline import placed
+from sound_to_video.core.scene.prompts import placed
 from sound_to_video.core.timeline import FrameGrid, clip_frame_count, exact, rounded, sample_index
 
 FAMILIES = [WanS2V(), LTXAV()]

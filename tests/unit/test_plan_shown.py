@@ -7,11 +7,11 @@ import pytest
 import torch
 from aiohttp import web
 from sound_to_video.core.audio import audio_from
-from sound_to_video.core.audio_latents import AudioLatents
+from sound_to_video.core.audio.trim import trim
 from sound_to_video.core.families import FAMILIES, Scene
-from sound_to_video.core.prompt_timeline import placed
-from sound_to_video.core.sampling import plan_scene
-from sound_to_video.core.trim import trim
+from sound_to_video.core.families.ltx.audio_latents import AudioLatents
+from sound_to_video.core.render import plan_scene
+from sound_to_video.core.scene.prompts import placed
 from sound_to_video.server.plan_routes import plan_for
 
 SAMPLE_RATE = 1000

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.prompt_timeline import cut_times, in_words, parse_timeline, placed, prompt_at, snapped
+from sound_to_video.core.scene.prompts import cut_times, in_words, parse_timeline, placed, prompt_at, snapped
 
 
 def test_a_timeline_as_people_write_it():

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 import torchaudio
-from sound_to_video.core import resampling
-from sound_to_video.core.audio import audio_from
-from sound_to_video.core.beats import detect_beats
-from sound_to_video.core.resampling import is_usual, resampled
-from sound_to_video.core.sync import heard_curve
+from sound_to_video.core.audio import audio_from, resampling
+from sound_to_video.core.audio.beats import detect_beats
+from sound_to_video.core.audio.resampling import is_usual, resampled
+from sound_to_video.core.sync.measure import heard_curve
 from sound_to_video.tests.sound_files import chirp
 
 USUAL = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 37800, 44100, 48000, 64000, 88200, 96000, 176400, 192000)
@@ -89,7 +88,7 @@ def test_beats_of_an_odd_rate():
 @pytest.mark.usefixtures("as_in_a_node")
 @pytest.mark.parametrize(("rate", "channels"), [(44101, 2), (47999, 1), (44100, 6), (44101, 16)])
 def test_ltx_takes_any_rate_and_any_channels(ltx_models, rate, channels):
-    from sound_to_video.core.audio_latents import encode_with_vae
+    from sound_to_video.core.families.ltx.audio_latents import encode_with_vae
 
     ours = encode_with_vae(audio_from(sound(2, rate, channels)), ltx_models.audio_vae)
     usual = encode_with_vae(audio_from(sound(2, 44100)), ltx_models.audio_vae)
@@ -101,7 +100,7 @@ def test_ltx_takes_any_rate_and_any_channels(ltx_models, rate, channels):
 
 @pytest.mark.usefixtures("as_in_a_node")
 def test_ltx_hears_a_header_of_millions_of_samples_a_second_in_little_memory(ltx_models):
-    from sound_to_video.core.audio_latents import encode_with_vae
+    from sound_to_video.core.families.ltx.audio_latents import encode_with_vae
 
     short = {"waveform": torch.zeros(1, 1, 500), "sample_rate": 1 << 24}
     assert encode_with_vae(audio_from(short), ltx_models.audio_vae).latents.isfinite().all()

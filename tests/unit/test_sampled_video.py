@@ -9,10 +9,10 @@ import pytest
 import torch
 from comfy_api.latest import Input, Types
 from sound_to_video.core.audio import audio_from
-from sound_to_video.core.decoding import Decoder
+from sound_to_video.core.clip.video import SampledVideo
+from sound_to_video.core.decoding.stream import Decoder
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.families.ltx_av import LTXAV
-from sound_to_video.core.video import SampledVideo
+from sound_to_video.core.families.ltx.av import LTXAV
 
 FRAMES = 17
 MP4_H264 = {"format": Types.VideoContainer.MP4, "codec": Types.VideoCodec.H264}

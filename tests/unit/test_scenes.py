@@ -3,7 +3,7 @@
 import pytest
 import torch
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.scenes import SCENE_CHANNELS, SCENES, check_scenes, scene_conditioning, scene_embedding
+from sound_to_video.core.scene.no_text import SCENE_CHANNELS, SCENES, check_scenes, scene_conditioning, scene_embedding
 
 
 class Model:

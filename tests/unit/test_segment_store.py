@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save
-from sound_to_video.core.content import content_key
-from sound_to_video.core.segment_store import SegmentStore
+from sound_to_video.core.sampling.content import content_key
+from sound_to_video.core.sampling.store import SegmentStore
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -149,7 +149,7 @@ import sys
 sys.path[:0] = sys.argv[1:3]
 import tests.conftest
 import torch
-from sound_to_video.core.segment_store import SegmentStore
+from sound_to_video.core.sampling.store import SegmentStore
 for index in range(150):
     store = SegmentStore(sys.argv[3])
     wanted = torch.full([2, 2000], float(index))

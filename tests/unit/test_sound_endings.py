@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 from sound_to_video.core.audio import open_audio
-from sound_to_video.core.sound_endings import AUDIO_ENDINGS, VIDEO_ENDINGS, may_hold_sound
+from sound_to_video.core.audio.sound_endings import AUDIO_ENDINGS, VIDEO_ENDINGS, may_hold_sound
 from sound_to_video.tests.sound_files import chirp, write_sound
 
 WRITTEN = {  # ending: encoder, container, Hz

@@ -7,7 +7,7 @@ import time
 
 import folder_paths
 import pytest
-from sound_to_video.core.sound_listing import SoundListing
+from sound_to_video.core.audio.sound_listing import SoundListing
 from sound_to_video.nodes import _sounds
 from sound_to_video.nodes.load_audio import LoadAudio
 
@@ -141,7 +141,7 @@ def test_the_endings_of_the_page_are_those_of_the_server():
     import re
     from pathlib import Path
 
-    from sound_to_video.core.sound_endings import AUDIO_ENDINGS, VIDEO_ENDINGS
+    from sound_to_video.core.audio.sound_endings import AUDIO_ENDINGS, VIDEO_ENDINGS
 
     script = Path(_sounds.__file__).parents[1] / "web" / "lib" / "endings.js"
     listed = re.search(r"ENDINGS = \[(.*?)\]", script.read_text("utf-8"), re.DOTALL)[1]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.sync import (
+from sound_to_video.core.sync.measure import (
     at_16_khz,
     correlation,
     heard_curve,
@@ -16,7 +16,7 @@ from sound_to_video.core.sync import (
     pulse,
     pulse_curve,
 )
-from sound_to_video.core.sync_plot import draw_sync
+from sound_to_video.core.sync.plot import draw_sync
 from sound_to_video.tests.conftest import ROOT
 
 RATE = 25

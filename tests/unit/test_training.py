@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from comfy.ldm.lightricks.av_model import LTXAVModel
-from sound_to_video.core.sync import measure_sync
+from sound_to_video.core.sync.measure import measure_sync
 from sound_to_video.training import lean, sounds
 from sound_to_video.training.clips import HEARD, PAIRS, curve_of, make_frames, seeded
 from sound_to_video.training.config import FRAME_RATE, TRANSFORMER

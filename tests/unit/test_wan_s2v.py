@@ -9,18 +9,19 @@ import comfy.sd
 import folder_paths
 import pytest
 import torch
-from sound_to_video.core import decoding_wan
-from sound_to_video.core.decoding import decode_stream
-from sound_to_video.core.encoded_audio import HostEncodedAudio, encoded_audio_from
+from sound_to_video.core.clip.video import SampledVideo
+from sound_to_video.core.decoding import wan_vae as decoding_wan
+from sound_to_video.core.decoding.stream import decode_stream
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import Scene, recognise
-from sound_to_video.core.families.wan_s2v import WanS2V
-from sound_to_video.core.latent_spool import LatentSpool
+from sound_to_video.core.families.wan.s2v import WanS2V
+from sound_to_video.core.features.encoded import HostEncodedAudio, encoded_audio_from
 from sound_to_video.core.plan import plan_clip
-from sound_to_video.core.prompt_timeline import placed
-from sound_to_video.core.sampling import HostSampler, SamplerSettings, plan_scene, sample_segments
+from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
+from sound_to_video.core.sampling.spool import LatentSpool
+from sound_to_video.core.scene.prompts import placed
 from sound_to_video.core.timeline import sample_time
-from sound_to_video.core.video import SampledVideo
 
 SIZE = 64
 SETTINGS = SamplerSettings(seed=5, steps=2, cfg=3.0, sampler_name="uni_pc", scheduler="simple")

@@ -1,4 +1,4 @@
-/** The endings of files that may hold sound: the same list as core/sound_endings.py. No DOM. */
+/** The endings of files that may hold sound: the same list as core/audio/sound_endings.py. No DOM. */
 // prettier-ignore
 export const ENDINGS = [
   "wav", "wave", "bwf", "rf64", "w64", "mp3", "mp2", "mpa", "mpga", "m4a", "m4b", "m4r", "f4a",

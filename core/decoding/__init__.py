@@ -1,0 +1,1 @@
+"""Latents to frames, group by group; a file for each kind of VAE."""

@@ -1,0 +1,1 @@
+"""The Wan models that take audio."""

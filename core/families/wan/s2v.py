@@ -1,0 +1,203 @@
+"""Wan2.2-S2V: speech or song to video, 16 frames a second, segments joined by motion latents.
+
+How the model was trained to be driven is taken from the official ``wan/speech2video.py`` (Wan-Video/Wan2.2) and from
+the host's ``wan_sound_to_video`` (comfy_extras/nodes_wan.py):
+
+- a segment is 20 latents (80 frames); latent n of the clip shows the frames 4n-3 ... 4n and hears the audio up to 4n;
+- every segment sees the reference image, and the 19 latents (73 frames) before it as motion latents;
+- the first latent is decoded after the reference image's latent, and of its four frames only the last is kept: decoded
+  on its own it would come out overbaked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import comfy.latent_formats
+import comfy.model_base
+import comfy.model_management
+import node_helpers
+import torch
+
+from ...decoding.stream import Decoder
+from ...errors import SoundToVideoError
+from ...features.encoded import KIND_NAMES
+from ...frames.images import check_images, fitted_reference, resized_cropped
+from ...plan import Plan, Segment, Window
+from ...sampling.spool import LatentHistory
+from ...scene.prompts import prompt_at
+from ...timeline import FrameGrid
+from ..base import Family, Scene, Take
+from ..memory import check_memory
+from ..network_patches import Forward, forward_replaced, with_wrapper
+
+if TYPE_CHECKING:
+    from ...sampling.host_sampler import HostSampler
+
+LATENT_CHANNELS = 16
+SPATIAL_RATIO = 8
+MOTION_LATENTS = 19  # 73 frames
+MOTION_BLOCK = 64  # pixels
+
+
+class WanS2VTake(Take):
+    def __init__(self, scene: Scene, plan: Plan):
+        super().__init__(scene, plan)
+        check_memory(scene.model, plan, scene.width, scene.height, Fraction(1, SPATIAL_RATIO**2))
+        self.model = scaled_audio(scene.model, scene.audio_scale)
+        self.positive, self.negative = scene.positive, scene.negative
+        self.reference_latent: torch.Tensor | None = None
+        if scene.reference_image is not None:
+            reference = fitted_reference(scene.reference_image, scene.width, scene.height, scene.image_fit)
+            self.reference_latent = scene.vae.encode(reference)
+            self._condition({"reference_latents": [self.reference_latent]}, append=True)
+
+    def _condition(self, values: dict[str, Any], append: bool = False) -> None:
+        self.positive = node_helpers.conditioning_set_values(self.positive, values, append=append)
+        self.negative = node_helpers.conditioning_set_values(self.negative, values, append=append)
+
+    def steps(self, host: HostSampler) -> int:
+        return len(host.sigmas(self.model)) - 1
+
+    def sample(self, segment: Segment, history: LatentHistory, host: HostSampler) -> torch.Tensor:
+        scene = self.scene
+        audio = self._audio_embedding(segment)
+        values: dict[str, Any] = {"control_video": self._control_latents(segment)}
+        if not segment.starts_afresh:
+            values["reference_motion"] = history.last(MOTION_LATENTS)
+        time = segment.prompt_seconds
+        positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)
+        positive = node_helpers.conditioning_set_values(positive, {**values, "audio_embed": audio})
+        negative = node_helpers.conditioning_set_values(negative, {**values, "audio_embed": audio * 0.0})
+        latent = torch.zeros(
+            [1, LATENT_CHANNELS, segment.latent_count, scene.height // SPATIAL_RATIO, scene.width // SPATIAL_RATIO],
+            device=comfy.model_management.intermediate_device(),
+        )
+        return host.sample(self.model, positive, negative, latent, segment.seed)
+
+    def _audio_embedding(self, segment: Segment) -> torch.Tensor:
+        """What the segment hears: ``[1, layers, width, frames]``."""
+        stride = self.plan.grid.stride
+        features = self.scene.encoded_audio.frame_features(
+            self.plan.frame_rate, stride * segment.latent_stop, stride * segment.latent_start
+        )
+        return features.permute(0, 2, 1).unsqueeze(0)
+
+    def _control_latents(self, segment: Segment) -> torch.Tensor:
+        """The segment's own stretch of the control video (the host repeats its first stretch: ComfyUI #9911)."""
+        scene, grid = self.scene, self.plan.grid
+        shape = [1, LATENT_CHANNELS, segment.latent_count, scene.height // SPATIAL_RATIO, scene.width // SPATIAL_RATIO]
+        control = comfy.latent_formats.Wan21().process_out(
+            torch.zeros(shape, device=comfy.model_management.intermediate_device())
+        )
+        first_frame = grid.first_frame(segment.latent_start)
+        if scene.control_video is None or first_frame >= scene.control_video.shape[0]:
+            return control
+        # One frame before the stretch makes its first latent a whole group; that frame's own latent is left out.
+        lead = 1 if segment.latent_start else 0
+        stop_frame = grid.first_frame(segment.latent_stop)
+        frames = scene.control_video[first_frame - lead : stop_frame]
+        lack = -(frames.shape[0] - 1) % grid.stride
+        frames = torch.cat([frames, frames[-1:].repeat(lack, 1, 1, 1)])
+        encoded = scene.vae.encode(resized_cropped(frames, scene.width, scene.height))[:, :, lead:]
+        control[:, :, : encoded.shape[2]] = encoded
+        return control
+
+    def decoder(self) -> Decoder:
+        # One frame of the lead, and three of the first latent's four (module's docstring).
+        return Decoder(
+            self.scene.vae,
+            self.plan,
+            self.scene.width,
+            self.scene.height,
+            lead=self.reference_latent,
+            skipped_frames=self.plan.grid.stride,
+        )
+
+
+class WanS2V(Family):
+    id = "wan_s2v"
+    model_class = comfy.model_base.WAN22_S2V
+    name = "Wan2.2-S2V"
+    versions = "Wan2.2-S2V-14B"
+    audio_input = "audio_encoder"
+    encoder_kind = "wav2vec2-large"
+    frame_rate = Fraction(16)
+    frame_rate_is_free = False
+    grid = FrameGrid(stride=4)
+    window = Window(latent_count=20, overlap=0, minimum=5)
+    size_multiple = 16
+
+    def recognises(self, model: Any) -> bool:
+        return isinstance(model.model, self.model_class)
+
+    def check(self, scene: Scene) -> None:
+        self.check_size(scene.width, scene.height)
+        transformer = scene.model.get_model_object("diffusion_model")
+        self.check_text(scene, getattr(transformer.text_embedding[0], "in_features", None))
+        self._check_encoder(scene)
+        if getattr(scene.vae, "latent_channels", None) != LATENT_CHANNELS or scene.vae.latent_dim != 3:
+            raise SoundToVideoError(f"the connected VAE does not fit {self.name}: load wan_2.1_vae.safetensors.")
+        if scene.reference_image is not None:
+            check_images(scene.reference_image, "reference image", scene.width, scene.height, scene.image_fit, 1)
+        if scene.control_video is not None:
+            check_images(scene.control_video, "control video", scene.width, scene.height)
+
+    def _check_encoder(self, scene: Scene) -> None:
+        encoder = scene.model.model.diffusion_model.casual_audio_encoder
+        if scene.encoded_audio.kind != self.encoder_kind:
+            raise SoundToVideoError(
+                f"the audio was encoded by {KIND_NAMES[scene.encoded_audio.kind]}, but {self.name} listens to "
+                f"{KIND_NAMES[self.encoder_kind]}: load wav2vec2_large_english_fp16.safetensors into Audio Encode."
+            )
+        layers, width = encoder.weights.shape[1], encoder.encoder.conv1_local.conv.weight.shape[1]
+        if (layers, width) != (25, 1024):
+            raise SoundToVideoError(
+                f"this {self.name} checkpoint expects {layers} audio layers of {width}; "
+                f"the audio was encoded by {KIND_NAMES[self.encoder_kind]}."
+            )
+
+    def check_plan(self, scene: Scene, plan: Plan) -> list[str]:
+        """Segments go on from far motion that is packed into blocks of 64 pixels (the host's FramePackMotioner)."""
+        if all(segment.starts_afresh for segment in plan.segments):
+            return []
+        notes = []
+        for name, size, left_out in (("width", scene.width, "columns"), ("height", scene.height, "rows")):
+            lower = size // MOTION_BLOCK * MOTION_BLOCK
+            if not lower:
+                raise SoundToVideoError(
+                    f"the {name} {size} is too small for {self.name} to go on from segment to segment: "
+                    f"it must be {MOTION_BLOCK} or more."
+                )
+            if size > lower:
+                side = "right" if name == "width" else "lower"
+                notes.append(
+                    f"{name} {size} is no multiple of {MOTION_BLOCK}: of motion further back, the {size - lower} "
+                    f"{left_out} at the {side} edge are not seen. {lower} or {lower + MOTION_BLOCK} is better."
+                )
+        return notes
+
+    def take(self, scene: Scene, plan: Plan) -> Take:
+        return WanS2VTake(scene, plan)
+
+
+def scaled_audio(model: Any, scale: float) -> Any:
+    """A clone of the MODEL in which what the audio adds to the picture is multiplied; the MODEL itself for 1."""
+    return model if scale == 1 else with_wrapper(model, ScaledAudio(scale))
+
+
+@dataclass(frozen=True)
+class ScaledAudio:
+    """Around the network: what the audio adds to the picture, multiplied."""
+
+    scale: float
+
+    def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
+        def scaled(forward: Forward) -> Forward:
+            return partial(forward, scale=self.scale)
+
+        with forward_replaced([executor.class_obj.audio_injector], scaled):
+            return executor(*args, **kwargs)

@@ -1,0 +1,1 @@
+"""Pictures that come in: images, and frames read from a video."""

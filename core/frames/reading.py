@@ -1,0 +1,240 @@
+"""The frames of any VIDEO or IMAGE, a group at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+import torch
+from av.container import InputContainer
+from av.error import InvalidDataError
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
+from comfy_api.latest import Input, InputImpl
+from torch import Tensor
+
+from ..audio import Audio, audio_from, open_audio
+from ..audio.media import check_picture, name_of, open_media
+from ..errors import SoundToVideoError
+from ..timeline import Number, exact, rounded, sample_index
+
+GROUP_FRAMES = 8
+NEARLY = Fraction(1, 20)
+FASTEST_RATE = 120
+# What libswscale calls the matrix of a frame that says which it has (AVColorSpace -> SWS_CS_*).
+MATRICES = {
+    1: Colorspace.ITU709,
+    5: Colorspace.ITU601,
+    6: Colorspace.SMPTE170M,
+    7: Colorspace.SMPTE240M,
+}
+
+
+@dataclass(frozen=True)
+class FrameStream:
+    """Frames to be had once, in order, with the memory of a group."""
+
+    groups: Iterator[Tensor]  # [n, height, width, C] floating point in 0..1
+    frame_rate: Fraction
+    frame_count: int  # as the source has it; a file may turn out to hold some more or less
+    width: int
+    height: int
+    audio: Audio | None  # the VIDEO's own sound
+
+
+def frames_of(video: Any, frame_rate: Number) -> FrameStream:
+    """The frames of a VIDEO, or of an IMAGE shown at ``frame_rate`` (used for IMAGE only).
+
+    A VIDEO with ``stream_frames()`` (ours) decodes as it goes, and so does one of a file, within its trim; of any other
+    the components are taken, which are in memory then. Raises SoundToVideoError for anything else.
+    """
+    if isinstance(video, Tensor):
+        if video.ndim != 4 or 0 in video.shape:
+            raise SoundToVideoError(f"expected an IMAGE batch [frames, height, width, 3], got {list(video.shape)}.")
+        return _of_images(video, exact(frame_rate), None)
+    if not isinstance(video, Input.Video):
+        raise SoundToVideoError(f"expected a VIDEO or an IMAGE, got {type(video).__name__}.")
+    stream_frames = getattr(video, "stream_frames", None)
+    if stream_frames is not None:
+        width, height = video.get_dimensions()
+        audio = getattr(video, "audio", None)
+        return FrameStream(stream_frames(), video.get_frame_rate(), video.get_frame_count(), width, height, audio)
+    if isinstance(video, InputImpl.VideoFromFile):
+        return _of_file(video)
+    components = video.get_components()
+    return _of_images(components.images, Fraction(components.frame_rate), components.audio)
+
+
+def _of_images(images: Tensor, frame_rate: Fraction, audio: Any) -> FrameStream:
+    count, height, width, _ = images.shape
+    groups = iter(images.split(GROUP_FRAMES))
+    return FrameStream(groups, frame_rate, count, width, height, audio_from(audio) if audio else None)
+
+
+def _of_file(video: InputImpl.VideoFromFile) -> FrameStream:
+    start, duration = (exact(seconds) for seconds in video.get_active_trim_window())
+    stop = start + duration if duration else None
+    source = video.get_stream_source()
+    clock = _clock_of(source, start)
+    count = max(1, rounded(exact(video.get_duration()) * clock.rate))
+    audio = _sound_of_file(video, clock, stop)
+    # Last, as nobody else may read a source in memory then.
+    groups = _grouped(_file_frames(source, clock, stop))
+    first = next(groups, None)
+    if first is None:
+        raise SoundToVideoError("the VIDEO holds no frames.")
+    _, height, width, _ = first.shape
+    return FrameStream(chain([first], groups), clock.rate, count, width, height, audio)
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """The times of a file, in seconds.
+
+    Frame ``i`` that is given out is what a player shows ``i / rate`` after ``picture_start``: of a file with a constant
+    frame rate each frame once, of one that has none the last frame until then.
+    """
+
+    origin: Fraction  # of the container, where its earlier track begins; other times are counted from it
+    start: Fraction  # of what is asked for
+    first_frame: Fraction
+    rate: Fraction
+
+    @property
+    def sound_start(self) -> Fraction:
+        """What is heard with the first frame that is given out."""
+        return self.start or self.picture_start(self.first_frame)
+
+    def picture_start(self, frame_time: Fraction) -> Fraction:
+        """The time of the first frame given out, a whole number of them before the first of the file that is."""
+        if not self.start:
+            return frame_time - rounded(frame_time * self.rate) / self.rate
+        return frame_time - int((frame_time - self.start) * self.rate) / self.rate
+
+    @property
+    def tremble(self) -> Fraction:
+        """By how much a time stamp may be late: some containers round them to 1 ms, and cameras are not exact."""
+        return 1 / (8 * self.rate)
+
+
+def _clock_of(source: Any, start: Fraction) -> _Clock:
+    with _opened(source) as container:
+        stream = container.streams.video[0]
+        origin = Fraction(container.start_time or 0, 1_000_000)
+        first = origin
+        if stream.start_time is not None and stream.time_base:
+            first = stream.start_time * stream.time_base
+            origin = first if abs(first - origin) < stream.time_base else origin
+        rate = _constant_rate(stream)
+    return _Clock(origin, start, max(first - origin, Fraction(0)), rate)
+
+
+def _opened(source: Any) -> InputContainer:
+    if not isinstance(source, str):
+        source.seek(0)  # a file in memory has one reading position
+    return open_media(source)
+
+
+def _constant_rate(stream: VideoStream) -> Fraction:
+    """libav's ``r_frame_rate``, of which all times are multiples; the mean where that says something else.
+
+    The mean of a constant rate is off where the last frame lasts longer; that of a varying one lies between its rates.
+    """
+    mean = Fraction(stream.average_rate or 1)
+    base = Fraction(stream.base_rate or mean)
+    fields = rounded(base / mean)  # interlaced pictures have twice the rate
+    is_multiple = fields > 1 and abs(base / mean - fields) < NEARLY
+    return base if mean * (1 - NEARLY) < base <= FASTEST_RATE and not is_multiple else mean
+
+
+def _grouped(frames: Iterator[Tensor]) -> Iterator[Tensor]:
+    while group := list(islice(frames, GROUP_FRAMES)):
+        yield torch.stack(group)
+
+
+def _file_frames(source: Any, clock: _Clock, stop: Fraction | None) -> Iterator[Tensor]:
+    """Frames of a file from the clock's start to ``stop`` seconds, ``[H, W, 3]``.
+
+    Of a constant frame rate those that the host's ``get_components`` gives.
+    """
+    reformatter = VideoReformatter()
+    shown: Tensor | None = None
+    held: VideoFrame | None = None
+    grid: Fraction | None = None
+    given, end, tick = 0, Fraction(0), Fraction(1)
+    for frame, time, tick in _timed_frames(source, clock):
+        if int(time / tick) < int(clock.start / tick):
+            held = frame
+            continue
+        grid = clock.picture_start(time) if grid is None else grid
+        while grid + given / clock.rate + clock.tremble < time:
+            if _is_over(grid + given / clock.rate, stop, tick):
+                return
+            shown = _to_rgb(held or frame, reformatter) if shown is None else shown
+            yield shown
+            given += 1
+        shown, held, end = None, frame, time + (frame.duration * tick if frame.duration else 1 / clock.rate)
+    while grid is not None and grid + given / clock.rate + clock.tremble < end:
+        if held is None or _is_over(grid + given / clock.rate, stop, tick):
+            return
+        shown = _to_rgb(held, reformatter) if shown is None else shown
+        yield shown
+        given += 1
+
+
+def _is_over(time: Fraction, stop: Fraction | None, tick: Fraction) -> bool:
+    return stop is not None and rounded(time / tick) >= int(stop / tick)
+
+
+def _timed_frames(source: Any, clock: _Clock) -> Iterator[tuple[VideoFrame, Fraction, Fraction]]:
+    """Frames from before the clock's start on, their times, and the unit of these."""
+    with _opened(source) as container:
+        stream = container.streams.video[0]
+        check_picture(name_of(source), stream.width, stream.height)
+        stream.thread_type = "AUTO"
+        tick = stream.time_base or Fraction(1, 1000)
+        if clock.start:
+            container.seek(int((clock.origin + clock.start) / tick), stream=stream)
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except InvalidDataError as error:
+                raise SoundToVideoError("the VIDEO's file is damaged: a frame of it cannot be decoded.") from error
+            for frame in frames:
+                if frame.pts is not None:
+                    yield frame, frame.pts * tick - clock.origin, tick
+
+
+def _to_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> Tensor:
+    """[H, W, 3] float32, by the matrix that the frame is tagged with."""
+    deep = max(component.bits for component in frame.format.components) > 8
+    rgb = reformatter.reformat(
+        frame,
+        format="gbrp16le" if deep else "rgb24",  # PyAV 17 gets rgb48 wrong
+        src_colorspace=MATRICES.get(int(frame.colorspace)),
+        src_color_range=frame.color_range or None,
+        dst_color_range=ColorRange.JPEG,
+    ).to_ndarray()
+    if frame.rotation:
+        rgb = np.rot90(rgb, k=round(frame.rotation / 90), axes=(0, 1))
+    return torch.from_numpy(rgb.astype(np.float32) / (65535 if deep else 255))
+
+
+def _sound_of_file(video: InputImpl.VideoFromFile, clock: _Clock, stop: Fraction | None) -> Audio | None:
+    """The sound that is heard with the frames: what comes before them is left out, what is late stays late."""
+    source = video.get_stream_source()
+    if not isinstance(source, str):
+        audio = video.get_components().audio
+        return audio_from(audio) if audio else None
+    with _opened(source) as container:
+        if not container.streams.audio:
+            return None
+    whole = open_audio(source)  # on the clock of the container, too
+    length = None if stop is None else stop - clock.start
+    earlier = clock.sound_start
+    if earlier < 0:
+        return whole.delayed(sample_index(-earlier, whole.sample_rate)).between(0, length)
+    return whole.between(earlier, None if length is None else earlier + length)

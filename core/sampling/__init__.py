@@ -1,0 +1,1 @@
+"""The host's sampler, and what is kept of its runs."""

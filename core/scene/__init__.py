@@ -1,0 +1,1 @@
+"""What the user wired into a sampler, and its checks."""

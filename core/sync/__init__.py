@@ -1,0 +1,1 @@
+"""How well the motion of a clip follows its sound."""
