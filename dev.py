@@ -32,6 +32,8 @@ from dev_support.host import ROOT
 from dev_support.steps import exit_code_of
 
 FAST = ("tests/unit", "tests/nodes")  # the folders of which `test --fast` runs what is not marked slow
+PARTS = ("unit", "nodes", "server", "fuzz", "browser")  # folders of tests, what says most in the shortest time first
+MOST_FAILURES = 10  # of one part: what hangs test after test ends a run, and says so, instead of taking hours
 
 
 def main() -> int:
@@ -103,9 +105,17 @@ def test(environment: Environment, pytest_arguments: list[str]) -> int:
     print(
         f"Browser for the tests: {chromium or 'none found, so the browser tests will fail: ' + how_to_get_chromium()}"
     )
-    checked = 0 if pytest_arguments else check(environment)
-    tested = run(environment, "-m", "pytest", *pytest_arguments)
-    return tested or checked
+    if pytest_arguments:
+        return run(environment, "-m", "pytest", *pytest_arguments)
+    failed = [] if check(environment) == 0 else ["check"]
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    parts = [part for part in PARTS if part in folders] + sorted(folders.difference(PARTS))
+    for part in parts:  # a process each: memory, files and servers of one are gone before the next
+        print(f"== tests/{part}", flush=True)
+        if run(environment, "-m", "pytest", f"--maxfail={MOST_FAILURES}", f"tests/{part}") != 0:
+            failed.append(part)
+    print(f"FAILED: {', '.join(failed)}" if failed else "Everything passed.")
+    return 1 if failed else 0
 
 
 def test_fast(environment: Environment, pytest_arguments: list[str]) -> int:

@@ -41,15 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-minutes", type=float, default=0.0, help="how long each fuzzer goes on; 0: a small round")
 
 
-# What says most in the shortest time comes first; a folder that is not named here comes last.
-ORDER = ("unit", "nodes", "server", "fuzz", "browser")
-STARTS_A_PROGRAM = {"start_server", "chromium_path"}  # fixtures: whatever uses one is slow without being marked so
+# Fixtures: whatever uses one is slow without being marked so.
+STARTS_A_PROGRAM = {"start_server", "chromium_path"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     import torch
 
-    items.sort(key=_place)
     for item in items:
         if STARTS_A_PROGRAM.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
@@ -57,11 +55,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
-
-
-def _place(item: pytest.Item) -> int:
-    folder = item.path.relative_to(ROOT / "tests").parts[0]
-    return ORDER.index(folder) if folder in ORDER else len(ORDER)
 
 
 class Checkpoints:
