@@ -20,14 +20,20 @@ class AudioEncode(io.ComfyNode):
             ),
             search_aliases=["audio encoder", "wav2vec2", "whisper", "audio embeds", "audio vae"],
             inputs=[
-                io.Audio.Input("audio", tooltip="The sound that moves the picture."),
+                io.Audio.Input("audio", tooltip="The sound that moves the picture, and that the clip carries."),
                 io.AudioEncoder.Input("audio_encoder", optional=True, tooltip="For Wan2.2-S2V: wav2vec2 large."),
                 io.Vae.Input("audio_vae", optional=True, tooltip="For LTX-2 and LTX-2.3: the LTX audio VAE."),
+                io.Audio.Input(
+                    "driving_audio",
+                    optional=True,
+                    tooltip="Heard in place of audio, which the clip carries: the vocals of a song. As long as audio.",
+                ),
             ],
             outputs=[io.AudioEncoderOutput.Output(display_name="encoded_audio")],
         )
 
     @classmethod
     @named_errors("Audio Encode")
-    def execute(cls, audio, audio_encoder=None, audio_vae=None) -> io.NodeOutput:
-        return io.NodeOutput(listen(audio_from(audio), audio_encoder, audio_vae))
+    def execute(cls, audio, audio_encoder=None, audio_vae=None, driving_audio=None) -> io.NodeOutput:
+        driving = None if driving_audio is None else audio_from(driving_audio)
+        return io.NodeOutput(listen(audio_from(audio), audio_encoder, audio_vae, driving))

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..audio import Audio
 from ..errors import SoundToVideoError, article
+from ..features.driving import driving_sound
 from ..features.encoded import EncodedAudio
 from .base import Family, Scene, Take
 
@@ -77,12 +78,19 @@ def _not_yet(model: Any) -> str | None:
     return next((_NOT_YET[kind.__name__] for kind in kinds if kind.__name__ in _NOT_YET), None)
 
 
-def listen(audio: Audio, audio_encoder: Any = None, audio_vae: Any = None) -> EncodedAudio:
-    """What a model hears of the audio, by the one of the two that is connected; an error for none or both."""
+def listen(
+    audio: Audio, audio_encoder: Any = None, audio_vae: Any = None, driving_audio: Audio | None = None
+) -> EncodedAudio:
+    """What a model hears of the audio, by the one of the two that is connected; an error for none or both.
+
+    driving_audio: heard in its place, where there is one; the clip carries ``audio``.
+    """
     if audio_encoder is None and audio_vae is None:
         raise SoundToVideoError("connect either an audio encoder (Wan2.2-S2V) or an audio VAE (LTX-2), one of them.")
     if audio_encoder is not None and audio_vae is not None:
         raise SoundToVideoError("connect either an audio encoder (Wan2.2-S2V) or an audio VAE (LTX-2), not both.")
+    if driving_audio is not None:
+        return listen(driving_sound(driving_audio, audio), audio_encoder, audio_vae).carrying(audio)
     if audio_encoder is not None:
         from ..features.encoders import (  # needs parts of the host that only these have
             encode_with_encoder,

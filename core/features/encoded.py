@@ -8,14 +8,16 @@ ours on top. This is the one place where both are written down:
     audio_samples             number of 16 kHz samples that went in                     (host)
 
     .kind         "wav2vec2-large", "wav2vec2-base", "whisper-large-v3", "ltx-audio-vae"
-    .duration     of the audio, exact seconds
-    .audio        the Audio that was encoded, for the clip's sound; None when a core node encoded it
+    .duration     of the clip's sound, exact seconds
+    .audio        the Audio that the clip carries: the one that was encoded, or what ``carrying`` put in its place;
+                  None when a core node encoded it
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from copy import copy
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +63,12 @@ class EncodedAudio(Mapping):
         """Nothing: the host looks through the values of every output for models (PromptModelTracker in
         comfy/model_patcher.py), which would encode the whole audio anew. Index it, or use ``items()``."""
         return ()
+
+    def carrying(self, audio: Audio) -> EncodedAudio:
+        """What is heard stays as it is; the clip gets ``audio`` as its sound, and its length."""
+        twin = copy(self)
+        twin.audio, twin.duration = audio, audio.duration
+        return twin
 
     @abstractmethod
     def host_value(self, key: str) -> Any:

@@ -48,13 +48,14 @@ class EncoderFeatures(EncodedAudio):
 
     def __init__(self, audio: Audio, encoder: Any, kind: str, frame_rate: Fraction):
         self.audio, self.kind, self.duration = audio, kind, audio.duration
+        self._heard = audio
         self._encoder, self._frame_rate = encoder, frame_rate
         self._features = self._encoded(frame_rate)
 
     def host_value(self, key: str) -> Any:
         if key == "audio_samples":
-            return encoder_samples(self.audio)
-        layers = _one_pass(self.audio, self._encoder)
+            return encoder_samples(self._heard)
+        layers = _one_pass(self._heard, self._encoder)
         return layers[-1] if key == "encoded_audio" else layers
 
     def frame_features(self, frame_rate: Fraction, stop: int, start: int = 0) -> torch.Tensor:
@@ -63,13 +64,13 @@ class EncoderFeatures(EncodedAudio):
 
     def _encoded(self, frame_rate: Fraction) -> torch.Tensor:
         """``[layers, frames, width]`` at ``frame_rate``."""
-        if one_pass_fits(self.audio, self._encoder):
+        if one_pass_fits(self._heard, self._encoder):
             try:
-                return features_at(torch.cat(_one_pass(self.audio, self._encoder)), frame_rate).cpu()
+                return features_at(torch.cat(_one_pass(self._heard, self._encoder)), frame_rate).cpu()
             except Exception as error:
                 comfy.model_management.raise_non_oom(error)
                 logging.warning("Sound to Video: not enough memory to encode the audio at once, doing so in windows.")
-        return windowed_features(self.audio, self._encoder, frame_rate)
+        return windowed_features(self._heard, self._encoder, frame_rate)
 
 
 def encode_with_encoder(audio: Audio, encoder: Any, frame_rate: Fraction | None) -> EncodedAudio:
