@@ -43,12 +43,12 @@ def _wan_scene(width: int, height: int, seconds: float) -> Any:
     )
 
 
-def _run(take: Any, host: Any, folder: Path, say=lambda text: None, drift=None) -> Any:
+def _run(clip_sampler: Any, host: Any, folder: Path, say=lambda text: None, drift=None) -> Any:
     from sound_to_video.core.render import sample_segments
     from sound_to_video.core.sampling.spool import LatentSpool
 
     latents = LatentSpool(folder)
-    sample_segments(take, host, latents, say, drift)
+    sample_segments(clip_sampler, host, latents, say, drift)
     return latents
 
 
@@ -83,15 +83,15 @@ def overhead(width: int, height: int, runs: int) -> dict[str, Any]:
     with torch.inference_mode(), tempfile.TemporaryDirectory(dir=folder) as temporary:
         scene = _wan_scene(width, height, 3 * SEGMENT_SECONDS - 3 / 16)
         scene.model.set_model_unet_function_wrapper(_no_network)
-        family = recognise(scene.model)
+        family = recognise({"model": scene.model})
         plan = plan_scene(family, scene, settings.seed, 0)
-        take = family.take(scene, plan)
-        _run(take, Recorder(settings), Path(temporary))
+        clip_sampler = family.prepare(scene, plan)
+        _run(clip_sampler, Recorder(settings), Path(temporary))
 
         def ours(kept: bool) -> Measured:
             store = SegmentStore(Path(temporary) / "kept") if kept else None
             with Measured() as measured:
-                _run(take, HostSampler(settings, store), Path(temporary))
+                _run(clip_sampler, HostSampler(settings, store), Path(temporary))
             shutil.rmtree(Path(temporary) / "kept", ignore_errors=True)
             return measured
 
@@ -170,10 +170,10 @@ def resumed(size: int) -> dict[str, Any]:
     settings = SamplerSettings(seed=1, steps=10, cfg=3.0, sampler_name="euler", scheduler="simple")
     with torch.inference_mode(), tempfile.TemporaryDirectory(dir=folder) as temporary:
         scene = _wan_scene(size, size, 6 * SEGMENT_SECONDS - 3 / 16)
-        family = recognise(scene.model)
-        take = family.take(scene, plan_scene(family, scene, settings.seed, 0))
+        family = recognise({"model": scene.model})
+        clip_sampler = family.prepare(scene, plan_scene(family, scene, settings.seed, 0))
         with Measured() as whole:
-            undisturbed = _run(take, HostSampler(settings), Path(temporary)).tensor()
+            undisturbed = _run(clip_sampler, HostSampler(settings), Path(temporary)).tensor()
 
         def stop(text: str) -> None:
             if "segment 6" in text:
@@ -181,10 +181,10 @@ def resumed(size: int) -> dict[str, Any]:
 
         store = SegmentStore(Path(temporary) / "kept")
         with contextlib.suppress(Stop):
-            _run(take, HostSampler(settings, store), Path(temporary), stop)
+            _run(clip_sampler, HostSampler(settings, store), Path(temporary), stop)
         host = HostSampler(settings, store)
         with Measured() as again:
-            latents = _run(take, host, Path(temporary)).tensor()
+            latents = _run(clip_sampler, host, Path(temporary)).tensor()
         equal = torch.equal(latents, undisturbed)
     return {"whole": whole.seconds, "again": again.seconds, "found": host.resumed_runs, "equal": equal}
 
@@ -221,11 +221,11 @@ def drift(model: str, seconds: int, size: int, correction: float) -> dict[str, A
     settings = SamplerSettings(seed=1, steps=2, cfg=1.0, sampler_name="euler", scheduler="simple")
     with torch.inference_mode():
         scene = _wan_scene(size, size, seconds) if model == "wan" else _ltx_scene(size, seconds)
-        family = recognise(scene.model)
-        take = family.take(scene, plan_scene(family, scene, settings.seed, SEGMENT_SECONDS))
-        latents = _run(take, HostSampler(settings), folder / "temp", drift=DriftCorrection(correction))
+        family = recognise({"model": scene.model})
+        clip_sampler = family.prepare(scene, plan_scene(family, scene, settings.seed, SEGMENT_SECONDS))
+        latents = _run(clip_sampler, HostSampler(settings), folder / "temp", drift=DriftCorrection(correction))
         frames = torch.cat(
-            [_statistics(group) for group in SampledVideo(take.decoder(), latents, None).stream_frames()]
+            [_statistics(group) for group in SampledVideo(clip_sampler.decoder(), latents, None).stream_frames()]
         )
         picture = _statistics(scene.reference_image)[0]
     window = SEGMENT_SECONDS * round(scene.frame_rate)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import comfy.model_management
 
-from .families import Family, Scene, Take
+from .families import ClipSampler, Family, Scene
 from .families.memory import explained_out_of_memory
 from .plan import Plan, Segment
 from .sampling.drift import DriftCorrection
@@ -32,31 +32,33 @@ def segment_in_words(plan: Plan, segment: Segment) -> str:
 
 
 def sample_segments(
-    take: Take,
-    host: HostSampler,
+    clip_sampler: ClipSampler,
+    sampler: HostSampler,
     latents: LatentSpool,
     say: Callable[[str], None] = lambda text: None,
     drift: DriftCorrection | None = None,
 ) -> None:
-    """Sample every segment of a take, in order, into ``latents``.
+    """Sample every segment of a clip, in order, into ``latents``.
 
     say: shown on the node: the plan, and the segment under way.
     drift: applied to each segment's new latents, anchored anew where a segment starts afresh; a change of prompt alone
     goes on with the picture, and with the anchor. The store keeps latents as they are sampled.
     """
-    plan = take.plan
-    host.start(take.steps(host) * len(plan.segments))
+    plan = clip_sampler.plan
+    sampler.start(clip_sampler.steps(sampler) * len(plan.segments))
     history = latents.from_here()
+    with explained_out_of_memory(plan):
+        clip_sampler.begin(sampler)
     for segment in plan.segments:
         comfy.model_management.throw_exception_if_processing_interrupted()
         say(f"{plan.describe()} · {segment_in_words(plan, segment)}")
         if segment.starts_afresh:
             history = latents.from_here()
         with explained_out_of_memory(plan, segment):
-            new_latents = take.sample(segment, history, host)
+            new_latents = clip_sampler.sample(segment, history, sampler)
         if drift is not None and segment.starts_afresh:
             drift.anchor(new_latents)
         elif drift is not None:
             new_latents = drift.apply(new_latents)
         latents.append(new_latents)
-    say(" · ".join([plan.describe(), *([host.store.trouble] if host.store and host.store.trouble else [])]))
+    say(" · ".join([plan.describe(), *([sampler.store.trouble] if sampler.store and sampler.store.trouble else [])]))

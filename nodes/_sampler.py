@@ -215,7 +215,7 @@ SAMPLER_OPTIONS = (
 
 def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
     """Sample a clip from a sampler's inputs, by name; S2V Sampler adds ``reference_image`` and ``image_fit``."""
-    family = recognise(inputs["model"])
+    family = recognise(inputs)
     check_wired(inputs)
     options = {name: inputs.get(name) for name in SAMPLER_OPTIONS}
     if options["refining_sigmas"] is not None:
@@ -253,15 +253,15 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
     say = text_on_node(hidden.unique_id)
     say(plan.describe())
     with explained_out_of_memory(plan):
-        take = family.take(scene, plan)
+        clip_sampler = family.prepare(scene, plan)
     store = SegmentStore(segments_folder()) if inputs.get("keep_segments", True) else None
     host = HostSampler(settings, store, partial(upstream_graph, hidden.dynprompt, hidden.unique_id))
     latents = LatentSpool(folder_paths.get_temp_directory())
     # Before hours of sampling: its file may be touched, replaced or deleted until the clip is written.
     stop_if_interrupted = comfy.model_management.throw_exception_if_processing_interrupted
     audio = audio and audio.secured(folder_paths.get_temp_directory(), stop_if_interrupted)
-    sample_segments(take, host, latents, say, DriftCorrection(inputs.get("drift_correction", 0.0)))
-    video = SampledVideo(take.decoder(), latents, audio)
+    sample_segments(clip_sampler, host, latents, say, DriftCorrection(inputs.get("drift_correction", 0.0)))
+    video = SampledVideo(clip_sampler.decoder(), latents, audio)
     ui = {
         "sound_to_video_plan": [plan.describe()],
         "sound_to_video_resumed": [host.resumed_runs],

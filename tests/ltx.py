@@ -76,9 +76,9 @@ def our_latents(
     scene: Scene, settings: SamplerSettings = SETTINGS, segment_seconds: float = 0
 ) -> tuple[list[torch.Tensor], Plan]:
     """The new latents of every segment, and the plan."""
-    family = recognise(scene.model)
+    family = recognise({"model": scene.model})
     family.check(scene)
     plan = plan_scene(family, scene, settings.seed, segment_seconds)
     latents = LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(family.take(scene, plan), HostSampler(settings), latents)
+    sample_segments(family.prepare(scene, plan), HostSampler(settings), latents)
     return list(latents), plan

@@ -116,14 +116,14 @@ def make_clip(
         reference_image=pair.image if with_image else None,
         options={"image_strength": 1.0, "image_compression": 0, "anchor_first_frame": True},
     )
-    family = recognise(scene.model)
+    family = recognise({"model": scene.model})
     family.check(scene)
     plan = plan_scene(family, scene, settings.seed, segment_seconds)
-    take = family.take(scene, plan)
+    clip_sampler = family.prepare(scene, plan)
     latents = LatentSpool(folder_paths.get_temp_directory())
     with torch.inference_mode():
-        sample_segments(take, HostSampler(settings), latents)
-        return torch.cat(list(SampledVideo(take.decoder(), latents, audio).stream_frames()))
+        sample_segments(clip_sampler, HostSampler(settings), latents)
+        return torch.cat(list(SampledVideo(clip_sampler.decoder(), latents, audio).stream_frames()))
 
 
 def psnr(made: torch.Tensor, wanted: torch.Tensor) -> float:

@@ -75,22 +75,22 @@ class Ours:
 
         self.scene, self.folder = scene, folder
         self.settings = SamplerSettings(1, steps, cfg, sampler_name, "simple")
-        self.family = recognise(scene.model)
+        self.family = recognise({"model": scene.model})
         self.plan = plan_scene(self.family, scene, self.settings.seed, segment_seconds)
 
     def __call__(self, store: Any = None, sampler: Any = None, say: Callable[[str], None] = lambda text: None) -> Any:
         from sound_to_video.core.sampling.host_sampler import HostSampler
 
-        self.take = self.family.take(self.scene, self.plan)
+        self.clip_sampler = self.family.prepare(self.scene, self.plan)
         self.sampler = sampler or HostSampler(self.settings, store)
         (self.folder / "temp").mkdir(parents=True, exist_ok=True)
-        return _run(self.take, self.sampler, self.folder / "temp", say)
+        return _run(self.clip_sampler, self.sampler, self.folder / "temp", say)
 
     def video(self, latents: Any, audio: Any) -> Any:
         """The VIDEO of the last call's latents."""
         from sound_to_video.core.clip.video import SampledVideo
 
-        return SampledVideo(self.take.decoder(), latents, audio)
+        return SampledVideo(self.clip_sampler.decoder(), latents, audio)
 
     def kept(self) -> Iterator[Row]:
         """Seconds for the model's key and for keeping one segment."""

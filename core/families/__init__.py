@@ -4,6 +4,7 @@ Each is loaded by itself: where this ComfyUI lacks a part that one needs, that f
 """
 
 import logging
+from collections.abc import Mapping
 from fractions import Fraction
 from importlib import import_module
 from typing import Any
@@ -12,7 +13,7 @@ from ..audio import Audio
 from ..errors import SoundToVideoError, article
 from ..features.driving import driving_sound
 from ..features.encoded import EncodedAudio
-from .base import Family, Scene, Take
+from .base import ClipSampler, Family, Scene
 
 _REGISTRY = (  # module, class, name, what its clips are decoded by
     ("wan.s2v", "WanS2V", "Wan2.2-S2V", "wan_vae"),
@@ -40,17 +41,21 @@ def _load(module: str, class_name: str, name: str, decoder: str) -> list[Family]
 
 FAMILIES: tuple[Family, ...] = tuple(family for entry in _REGISTRY for family in _load(*entry))
 
-__all__ = ["FAMILIES", "MISSING", "Family", "Scene", "Take", "frame_rate_for_encoder", "listen", "recognise"]
+__all__ = ["FAMILIES", "MISSING", "ClipSampler", "Family", "Scene", "frame_rate_for_encoder", "listen", "recognise"]
 
 
-def recognise(model: Any) -> Family:
-    """The family of the host's MODEL; an error that names what was given and what would do."""
+def recognise(wired: Mapping[str, Any]) -> Family:
+    """The family that works with what is wired; an error that names what was given and what would do.
+
+    wired: what is wired into a sampler, by input name; ``model``, the host's MODEL, at least.
+    """
+    model: Any = wired.get("model")
     if not hasattr(model, "get_model_object") or not hasattr(model, "model"):
         raise SoundToVideoError(f"model is {article(type(model).__name__)}, not a MODEL: connect a model loader.")
     not_yet = _not_yet(model)
     if not_yet is None:
         for family in FAMILIES:
-            if family.recognises(model):
+            if family.recognises(wired):
                 newer = family.newer_version(model)
                 if newer is None:
                     return family

@@ -57,7 +57,7 @@ class Scene:
         return default if value is None else value
 
 
-class Take(ABC):
+class ClipSampler(ABC):
     """One clip in the making: a scene and its plan, with all that is computed once for all segments.
 
     ``latents`` handed around are ``[1, channels, latents, height, width]`` float32 on the CPU.
@@ -67,12 +67,15 @@ class Take(ABC):
         self.scene = scene
         self.plan = plan
 
+    def begin(self, sampler: HostSampler) -> None:  # noqa: B027 (most families have nothing to do here)
+        """A first pass over the whole clip, before any segment is sampled."""
+
     @abstractmethod
-    def steps(self, host: HostSampler) -> int:
+    def steps(self, sampler: HostSampler) -> int:
         """Sampler steps of one segment over all its passes: what the progress bar counts."""
 
     @abstractmethod
-    def sample(self, segment: Segment, history: LatentHistory, host: HostSampler) -> torch.Tensor:
+    def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
         """Sample one segment: its new latents only, without the overlap.
 
         history: the new latents of the segments before, in order, since the last one that started afresh.
@@ -108,8 +111,8 @@ class Family(ABC):
     schedules: Mapping[str, tuple[tuple[float, ...], ...]] = {}
 
     @abstractmethod
-    def recognises(self, model: Any) -> bool:
-        """Whether the host's MODEL is of this family."""
+    def recognises(self, wired: Mapping[str, Any]) -> bool:
+        """Whether what is wired into a sampler, by input name, is of this family; ``model`` is a MODEL of the host."""
 
     def newer_version(self, model: Any) -> str | None:
         """The name of a MODEL of this family that is newer than the pack; None for those that it knows."""
@@ -120,7 +123,7 @@ class Family(ABC):
         """Raise ``SoundToVideoError`` for what this family cannot work with; before any work is done."""
 
     @abstractmethod
-    def take(self, scene: Scene, plan: Plan) -> Take:
+    def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
         """Do what all segments share: encode the reference image, lay out the audio, patch a clone of the MODEL."""
 
     def rate(self, asked: Number) -> Fraction:

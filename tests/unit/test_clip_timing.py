@@ -70,7 +70,7 @@ def impulse(seconds: float, sample_rate: int, at: float) -> Audio:
 
 
 def sampled(loaded: Loaded, audio: Audio) -> tuple[SampledVideo, LatentSpool]:
-    family = recognise(loaded.model)
+    family = recognise({"model": loaded.model})
     width = torch.Generator().manual_seed(1)
     scene = Scene(
         model=loaded.model,
@@ -84,10 +84,10 @@ def sampled(loaded: Loaded, audio: Audio) -> tuple[SampledVideo, LatentSpool]:
         reference_image=torch.rand([1, SIZE, SIZE, 3], generator=width),
     )
     family.check(scene)
-    take = family.take(scene, plan_scene(family, scene, SETTINGS.seed, 0))
+    clip_sampler = family.prepare(scene, plan_scene(family, scene, SETTINGS.seed, 0))
     latents = LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(take, HostSampler(SETTINGS), latents)
-    return SampledVideo(take.decoder(), latents, audio), latents
+    sample_segments(clip_sampler, HostSampler(SETTINGS), latents)
+    return SampledVideo(clip_sampler.decoder(), latents, audio), latents
 
 
 def heard(path: str) -> tuple[Fraction, Fraction, float]:
@@ -122,7 +122,7 @@ def test_thirty_lengths(loaded, tmp_path, record_property):
         frame = 1 / video.get_frame_rate()
         pictures, sound, peak = heard(path)
         assert abs(pictures - audio.duration) <= frame / 2, seconds
-        grid = recognise(loaded.model).grid
+        grid = recognise({"model": loaded.model}).grid
         assert latents.tensor().shape[2] == grid.latent_count(video.get_frame_count()), "no latent too many"
         worst_length = max(worst_length, float(abs(pictures - sound) / frame))
         worst_impulse = max(worst_impulse, abs(peak - round(at * sample_rate) / sample_rate))

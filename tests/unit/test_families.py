@@ -57,13 +57,13 @@ class InfiniteTalkOuterSampleWrapper:
 )
 def test_a_model_of_no_family_is_named_and_so_is_what_does(model, said):
     with pytest.raises(SoundToVideoError, match=f"the connected model {said}.* Load one .*: Wan2.2-S2V, LTX-2.$"):
-        recognise(model)
+        recognise({"model": model})
 
 
 @pytest.mark.parametrize("given", [None, 3, "ltx.safetensors", [], torch.zeros(2)])
 def test_what_is_no_model_at_all(given):
     with pytest.raises(SoundToVideoError, match=r"model is an? \w+, not a MODEL: connect a model loader"):
-        recognise(given)
+        recognise({"model": given})
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_a_newer_ltx_is_said_to_be_newer(told, where):
         "use_prompt_adaln_single": True,
         "use_keyframes_abs_pos_embedding": False,
     }
-    assert isinstance(recognise(Model("LTXAV", network=SimpleNamespace(**known))), LTXAV)
-    assert isinstance(recognise(Model("LTXAV")), LTXAV)
+    assert isinstance(recognise({"model": Model("LTXAV", network=SimpleNamespace(**known))}), LTXAV)
+    assert isinstance(recognise({"model": Model("LTXAV")}), LTXAV)
     newer = Model("LTXAV", network=SimpleNamespace(**told)) if where == "network" else Model("LTXAV", header=told)
     with pytest.raises(SoundToVideoError, match=r"LTX-2.5, which is newer than this version .* \(LTX-2, LTX-2.3\)"):
-        recognise(newer)
+        recognise({"model": newer})
 
 
 NEWER_LTX = {"cross_attention_adaln": True, "apply_gated_attention": True, "ff_bias": False}
@@ -101,7 +101,7 @@ def test_a_newer_ltx_from_its_own_file(tmp_path, settings):
     model, *_ = comfy.sd.load_checkpoint_guess_config(str(path), output_vae=False, output_clip=False)
     assert isinstance(model.model, comfy.model_base.LTXAV)
     with pytest.raises(SoundToVideoError, match=r"LTX-2.5, which is newer than this version"):
-        recognise(model)
+        recognise({"model": model})
 
 
 def test_the_hosts_own_minimax_h3():
@@ -114,7 +114,7 @@ def test_the_hosts_own_minimax_h3():
     device = torch.device("meta")
     model = comfy.model_patcher.ModelPatcher(settings.get_model({}, device=device), device, device)
     with pytest.raises(SoundToVideoError, match="the connected model is MiniMax H3, which this version"):
-        recognise(model)
+        recognise({"model": model})
 
 
 def test_the_hosts_own_decoder_of_a_newer_ltx(ltx_models):
@@ -136,7 +136,7 @@ def test_the_decoder_of_a_newer_ltx(ltx_models):
 
 
 def test_the_small_models_are_recognised(ltx_models):
-    assert isinstance(recognise(ltx_models.model), LTXAV)
+    assert isinstance(recognise({"model": ltx_models.model}), LTXAV)
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_a_family_drops_out_alone(imported_again, monkeypatch, caplog, host_modu
     assert [family.name for family in families.FAMILIES] == [left] and list(families.MISSING) == [lost]
     assert [record.message for record in caplog.records if f"{lost} cannot be used" in record.message]
     with pytest.raises(ValueError, match=f"does: {left}. {lost} cannot be used with this ComfyUI .*: update the pack"):
-        families.recognise(Model("Flux"))
+        families.recognise({"model": Model("Flux")})
 
 
 def test_a_node_that_fails_takes_no_other(imported_again, monkeypatch, caplog):

@@ -190,7 +190,7 @@ def test_an_unexpected_error_leaves_as_it_is():
 def test_a_picture_too_small_to_be_decoded_is_refused_before_it_is_sampled(ltx_models, size):
     scene = scene_of(ltx_models, sound(16000), **size)
     with pytest.raises(SoundToVideoError, match="32 is too small to be decoded: set 64 or more"):
-        recognise(scene.model).check(scene)
+        recognise({"model": scene.model}).check(scene)
 
 
 @pytest.mark.parametrize(
@@ -238,4 +238,4 @@ def wan_scene(checkpoints, width: int, height: int, seconds: int):
         height=height,
         frame_rate=Fraction(16),
     )
-    return scene, recognise(model)
+    return scene, recognise({"model": model})

@@ -39,12 +39,12 @@ def sampled(
         if stop_at in text:
             raise Stop
 
-    family = recognise(scene.model)
+    family = recognise({"model": scene.model})
     family.check(scene)
     host = HostSampler(SETTINGS, store, graph)
     latents = LatentSpool(folder_paths.get_temp_directory())
-    take = family.take(scene, plan_scene(family, scene, SETTINGS.seed, SEGMENT_SECONDS))
-    sample_segments(take, host, latents, say)
+    clip_sampler = family.prepare(scene, plan_scene(family, scene, SETTINGS.seed, SEGMENT_SECONDS))
+    sample_segments(clip_sampler, host, latents, say)
     return latents.tensor().clone(), host.resumed_runs
 
 

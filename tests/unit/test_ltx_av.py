@@ -146,10 +146,10 @@ def test_refining_sigmas_belong_to_the_scheduler_unless_given(ltx_models):
     plan = plan_clip(1, 24, LTXAV.grid, LTXAV.window)
     host = HostSampler(replace(SETTINGS, scheduler="ltx-2 distilled"))
     scene = scene_of(ltx_models, sound(WHOLE), options={"latent_upscale_model": ltx_models.upscaler})
-    assert LTXAV().take(scene, plan)._refining_sigmas(host).tolist() == pytest.approx([0.909375, 0.725, 0.421875, 0])
+    assert LTXAV().prepare(scene, plan)._refining_sigmas(host).tolist() == pytest.approx([0.909375, 0.725, 0.421875, 0])
     given = torch.tensor([0.3, 0.0])
     scene = replace(scene, options={**scene.options, "refining_sigmas": given})
-    assert LTXAV().take(scene, plan)._refining_sigmas(host) is given
+    assert LTXAV().prepare(scene, plan)._refining_sigmas(host) is given
 
 
 def test_the_template_loses_sound_where_the_clip_is_off_the_grid(ltx_models):
@@ -163,7 +163,7 @@ def test_the_template_loses_sound_where_the_clip_is_off_the_grid(ltx_models):
     plan = plan_clip(seconds, 24, LTXAV.grid, LTXAV.window)
     assert plan.frame_count == 101 and LTXAV.grid.frame_count(plan.latent_count) >= 101
     scene = scene_of(ltx_models, sound(int(seconds * 44100)), reference_image=None)
-    heard = LTXAV().take(scene, plan).sound(plan.segments[0])
+    heard = LTXAV().prepare(scene, plan).sound(plan.segments[0])
     assert heard.shape[2] / 25 >= seconds
 
 
@@ -182,10 +182,12 @@ def test_thirty_random_lengths_last_as_long_as_their_sound(ltx_models, frame_rat
             < plan.frame_count
             <= family.grid.frame_count(plan.latent_count)
         )
-        take = family.take(scene_of(ltx_models, audio, reference_image=None, frame_rate=Fraction(frame_rate)), plan)
+        clip_sampler = family.prepare(
+            scene_of(ltx_models, audio, reference_image=None, frame_rate=Fraction(frame_rate)), plan
+        )
         for segment in plan.segments:
             end = (8 * (segment.latent_stop - segment.latent_start - 1) + 1) / Fraction(frame_rate)
-            assert abs(take.sound(segment).shape[2] / Fraction(25) - end) <= Fraction(1, 25)
+            assert abs(clip_sampler.sound(segment).shape[2] / Fraction(25) - end) <= Fraction(1, 25)
 
 
 def test_an_impulse_is_heard_where_it_is_seen(ltx_models):
@@ -195,14 +197,14 @@ def test_an_impulse_is_heard_where_it_is_seen(ltx_models):
     loud[..., int(at_seconds * rate)] = 1.0
     family = LTXAV()
     plan = plan_clip(seconds, 24, family.grid, family.window_for(Fraction(24), 3))
-    takes = [
-        family.take(scene_of(ltx_models, {"waveform": waveform, "sample_rate": rate}, reference_image=None), plan)
+    clip_samplers = [
+        family.prepare(scene_of(ltx_models, {"waveform": waveform, "sample_rate": rate}, reference_image=None), plan)
         for waveform in (quiet, loud)
     ]
     shown = [s for s in plan.segments if s.latent_start * 8 < at_seconds * 24 <= 8 * (s.latent_stop - 1)]
     assert len(shown) >= 1
     for segment in shown:
-        before, after = (take.sound(segment) for take in takes)
+        before, after = (clip_sampler.sound(segment) for clip_sampler in clip_samplers)
         changed = (before - after).abs().amax(dim=(0, 1, 3)).nonzero().flatten()
         in_segment = at_seconds - 8 * segment.latent_start / 24
         assert abs(changed[0].item() / 25 - in_segment) < 0.08  # the spectrogram reaches 32 ms ahead, a latent is 40 ms

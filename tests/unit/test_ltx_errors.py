@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 def refused(scene, message: str) -> None:
     with pytest.raises(SoundToVideoError, match=message):
-        recognise(scene.model).check(scene)
+        recognise({"model": scene.model}).check(scene)
 
 
 def test_audio_of_another_encoder(ltx_models):
@@ -84,16 +84,16 @@ def test_two_stages_with_a_tiny_autoencoder(ltx_models, checkpoints):
 def test_more_than_the_device_can_hold(ltx_models):
     """A picture so large that one step of 20 s cannot fit into any machine: how much, and what to lower."""
     scene = scene_of(ltx_models, sound(44100 * 30), width=16384, height=16384, reference_image=None)
-    family = recognise(scene.model)
+    family = recognise({"model": scene.model})
     plan = plan_scene(family, scene, 0, 0)
     message = r"segment of 20.0 s at 16384 x 16384 needs about \d+\.\d GB .* has \d+\.\d GB: lower width and height"
     with pytest.raises(SoundToVideoError, match=message):
-        family.take(scene, plan)
+        family.prepare(scene, plan)
 
 
 def test_a_shorter_segment_is_advised_where_it_helps(ltx_models, monkeypatch):
     scene = scene_of(ltx_models, sound(44100 * 30), width=3200, height=1792, reference_image=None)
-    family = recognise(scene.model)
+    family = recognise({"model": scene.model})
     monkeypatch.setattr(comfy.model_management, "get_total_memory", lambda device: 20e9)
     with pytest.raises(SoundToVideoError, match=r"set segment_seconds to \d+ or less") as error:
         check_memory(scene.model, plan_scene(family, scene, 0, 0), scene.width, scene.height, Fraction(1, 8))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.families.ltx.audio_latents import MIRRORED_LATENTS, AudioLatents
-from sound_to_video.core.families.ltx.av import LTXAV, OVERLAP_LATENTS, LTXAVTake
+from sound_to_video.core.families.ltx.av import LTXAV, OVERLAP_LATENTS, LTXAVClipSampler
 from sound_to_video.core.render import plan_scene, sample_segments
 from sound_to_video.core.sampling.drift import DriftCorrection
 from sound_to_video.core.sampling.host_sampler import HostSampler
@@ -41,7 +41,7 @@ def watched(scene, segment_seconds=SEGMENT_SECONDS):
     family = LTXAV()
     plan = plan_scene(family, scene, SETTINGS.seed, segment_seconds)
     host, latents = Watched(SETTINGS), LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(family.take(scene, plan), host, latents)
+    sample_segments(family.prepare(scene, plan), host, latents)
     return plan, host.runs, torch.cat(list(latents), dim=2)
 
 
@@ -85,14 +85,14 @@ def test_two_stages_go_on_from_what_was_refined(ltx_models):
     scene = scene_of(ltx_models, sound(44100 * SECONDS), options={"latent_upscale_model": ltx_models.upscaler})
     plan, runs, clip = watched(scene)
     assert len(runs) == 2 * len(plan.segments)
-    take = LTXAV().take(scene, plan)
+    clip_sampler = LTXAV().prepare(scene, plan)
     for segment, first, second in zip(plan.segments[1:], runs[2::2], runs[3::2], strict=True):
         overlap = clip[:, :, segment.latent_start : segment.latent_start + OVERLAP_LATENTS]
         assert torch.equal(second[0][0][:, :, :OVERLAP_LATENTS], overlap)
         spool = LatentSpool(folder_paths.get_temp_directory())
         history = spool.from_here()
         spool.append(clip[:, :, : segment.latent_start + OVERLAP_LATENTS])
-        half = take._halved(history, segment)
+        half = clip_sampler._halved(history, segment)
         torch.testing.assert_close(first[0][0][:, :, :OVERLAP_LATENTS], half)
         assert half.shape[3] * 2 == overlap.shape[3]
 
@@ -181,7 +181,7 @@ def test_no_seam_on_a_smooth_model(ltx_models, rate):
     at_joins, within = seam((clip[1:] - clip[:-1]).abs().mean(dim=(1, 2, 3)), joins)
     assert at_joins <= 1.01 * within  # all changes are equal but for what lies between two audio latents
 
-    frames = torch.cat(list(family.take(scene, plan).decoder().frames(latents)))
+    frames = torch.cat(list(family.prepare(scene, plan).decoder().frames(latents)))
     joins = [family.grid.first_frame(segment.latent_start + segment.overlap) - 1 for segment in plan.segments[1:]]
     at_joins, within = seam((frames[1:] - frames[:-1]).abs().mean(dim=(1, 2, 3)), joins)
     assert at_joins <= within
@@ -189,13 +189,13 @@ def test_no_seam_on_a_smooth_model(ltx_models, rate):
 
 def test_segments_that_hear_the_sound_early_have_a_seam(ltx_models, monkeypatch):
     """The measure above sees it where segments hear another stretch of the sound, here half a second too early."""
-    right = LTXAVTake.sound
+    right = LTXAVClipSampler.sound
 
     def early(self, segment):
         sound = right(self, segment)
         return sound if segment.starts_afresh else sound.roll(-12, dims=2)
 
-    monkeypatch.setattr(LTXAVTake, "sound", early)
+    monkeypatch.setattr(LTXAVClipSampler, "sound", early)
     _, latents, plan = smooth_clip(ltx_models, 24)
     clip = torch.cat(latents, dim=2)[0].transpose(0, 1)
     joins = [segment.latent_start + segment.overlap - 1 for segment in plan.segments[1:]]
@@ -209,11 +209,11 @@ def test_a_cut_begins_afresh_from_the_image(ltx_models):
     scene = scene_of(ltx_models, sound(44100 * SECONDS), positive=cut, negative=negative)
     plan, runs, clip = watched(scene, 0)
     assert [segment.starts_afresh for segment in plan.segments] == [True, True]
-    reference = LTXAV().take(scene, plan).references[0]
+    reference = LTXAV().prepare(scene, plan).references[0]
     for (picture, _), (mask, _), _, _ in runs:
         assert torch.equal(picture[:, :, :1], reference)
         assert mask[0, 0, 0].item() == pytest.approx(0.3)
-    frames = torch.cat(list(LTXAV().take(scene, plan).decoder().frames([clip[:, :, :10], clip[:, :, 10:]])))
+    frames = torch.cat(list(LTXAV().prepare(scene, plan).decoder().frames([clip[:, :, :10], clip[:, :, 10:]])))
     assert plan.segments[1].latent_start == 10  # its first frame is 73: 3.04 s
     assert frames.shape[0] >= plan.frame_count == 144
 
@@ -239,8 +239,8 @@ def test_every_prompt_is_sampled_from_its_time_on_and_joined(ltx_models, passes)
     )
     plan = plan_scene(LTXAV(), scene, SETTINGS.seed, 0)
     host, latents = Listening(SETTINGS), LatentSpool(folder_paths.get_temp_directory())
-    take = LTXAV().take(scene, plan)
-    sample_segments(take, host, latents)
+    clip_sampler = LTXAV().prepare(scene, plan)
+    sample_segments(clip_sampler, host, latents)
     clip = torch.cat(list(latents), dim=2)
     assert [(segment.latent_start, segment.overlap) for segment in plan.segments] == [(0, 0), (0, 1), (0, 2), (6, 4)]
     for number, (entries, segment) in enumerate(zip(host.heard[::passes], plan.segments, strict=True)):
@@ -249,7 +249,7 @@ def test_every_prompt_is_sampled_from_its_time_on_and_joined(ltx_models, passes)
         assert not [key for key in entry[1] if key.startswith("sound_to_video")]
         known = host.runs[passes * number + passes - 1][0][0][:, :, : segment.overlap]
         assert torch.equal(known, clip[:, :, segment.latent_start : segment.latent_start + segment.overlap])
-    assert sum(len(frames) for frames in take.decoder().frames(latents)) >= plan.frame_count
+    assert sum(len(frames) for frames in clip_sampler.decoder().frames(latents)) >= plan.frame_count
 
 
 @pytest.mark.parametrize("rate", [24, 25, 30])
@@ -274,7 +274,7 @@ def test_another_text_at_a_time_leaves_the_segments_before_it_as_they_are(ltx_mo
         scene = scene_of(ltx_models, sound(44100 * SECONDS), positive=prompts, negative=negative)
         plan = plan_scene(LTXAV(), scene, SETTINGS.seed, 1)
         host, latents = HostSampler(SETTINGS, SegmentStore(tmp_path)), LatentSpool(folder_paths.get_temp_directory())
-        sample_segments(LTXAV().take(scene, plan), host, latents)
+        sample_segments(LTXAV().prepare(scene, plan), host, latents)
         return plan, host.resumed_runs
 
     plan, _ = run(1)
@@ -292,7 +292,7 @@ def test_a_stopped_run_is_corrected_for_drift_to_the_same_bits(ltx_models, tmp_p
         scene = scene_of(ltx_models, sound(44100 * 4), positive=cut, negative=negative)
         plan = plan_scene(LTXAV(), scene, SETTINGS.seed, 1)
         host, latents = HostSampler(SETTINGS, SegmentStore(tmp_path)), LatentSpool(folder_paths.get_temp_directory())
-        sample_segments(LTXAV().take(scene, plan), host, latents, drift=DriftCorrection(1.0))
+        sample_segments(LTXAV().prepare(scene, plan), host, latents, drift=DriftCorrection(1.0))
         return plan, host.resumed_runs, list(latents)
 
     plan, resumed, latents = run()
@@ -316,7 +316,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(ltx_models, tmp_path):
         scene = scene_of(ltx_models, sound(44100 * 3), options=options)
         plan = plan_scene(LTXAV(), scene, SETTINGS.seed, SEGMENT_SECONDS)
         host, latents = HostSampler(SETTINGS, SegmentStore(tmp_path)), LatentSpool(folder_paths.get_temp_directory())
-        sample_segments(LTXAV().take(scene, plan), host, latents)
+        sample_segments(LTXAV().prepare(scene, plan), host, latents)
         return torch.cat(list(latents), dim=2), host.resumed_runs, 2 * len(plan.segments)
 
     clip, resumed, runs = run()

@@ -195,9 +195,9 @@ def test_guidance_that_the_model_carries_is_not_applied_twice(ltx_models, node, 
     name, off = next((name, {"audio_guidance": 1, "structure_guidance": 0}[name]) for name in ours)
     scene = scene_of(ltx_models, sound(SAMPLES), model=model, options=ours)
     with pytest.raises(SoundToVideoError, match=f"{name} would be applied twice: .* or set {name} to {off}"):
-        recognise(model).check(scene)
-    recognise(model).check(replace(scene, options=other))
-    recognise(model).check(replace(scene, options={}))
+        recognise({"model": model}).check(scene)
+    recognise({"model": model}).check(replace(scene, options=other))
+    recognise({"model": model}).check(replace(scene, options={}))
 
 
 # --- copies of the network: one for each device, one without dynamic memory ---

@@ -19,16 +19,19 @@ LTX = plan_clip(10, 24, LTXAV.grid, LTXAV.window)
 OF_THE_DEVICE = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
 
-class Take:
+class FailingSampler:
     """A clip of which the first segment fails."""
 
     def __init__(self, plan, error):
         self.plan, self._error = plan, error
 
-    def steps(self, host):
+    def begin(self, sampler):
+        pass
+
+    def steps(self, sampler):
         return 1
 
-    def sample(self, segment, history, host):
+    def sample(self, segment, history, sampler):
         raise self._error
 
 
@@ -44,7 +47,7 @@ def too_large() -> Exception:
 def test_every_family_says_what_to_lower(plan, error, tmp_path):
     @named_errors("S2V Sampler")
     def execute():
-        sample_segments(Take(plan, error), HostSampler(SETTINGS), LatentSpool(tmp_path))
+        sample_segments(FailingSampler(plan, error), HostSampler(SETTINGS), LatentSpool(tmp_path))
 
     message = r"S2V Sampler: out of memory in a segment of \d+\.\d s: set segment_seconds to \d or less, or lower width"
     with pytest.raises(SoundToVideoError, match=message) as caught:

@@ -76,11 +76,11 @@ def scene_of(models, conditioning, seconds: float, **changes) -> Scene:
 
 
 def our_latents(scene: Scene, settings: SamplerSettings = SETTINGS) -> list[torch.Tensor]:
-    family = recognise(scene.model)
+    family = recognise({"model": scene.model})
     family.check(scene)
     plan = plan_clip(scene.encoded_audio.duration, scene.frame_rate, family.grid, family.window, settings.seed)
     latents = LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(family.take(scene, plan), HostSampler(settings), latents)
+    sample_segments(family.prepare(scene, plan), HostSampler(settings), latents)
     return list(latents)
 
 
@@ -178,8 +178,8 @@ def test_control_video_moves_on_with_the_segments(models, conditioning):
     scene = scene_of(models, conditioning, seconds, control_video=control)
     family = WanS2V()
     plan = plan_clip(scene.encoded_audio.duration, 16, family.grid, family.window)
-    take = family.take(scene, plan)
-    ours = [take._control_latents(segment) for segment in plan.segments]
+    clip_sampler = family.prepare(scene, plan)
+    ours = [clip_sampler._control_latents(segment) for segment in plan.segments]
     _, vae = models
     host = [
         wan_sound_to_video(*conditioning, vae, SIZE, SIZE, 77, 1, frame_offset=80 * i, control_video=control)[0][0][1]
@@ -195,11 +195,11 @@ def test_control_video_moves_on_with_the_segments(models, conditioning):
 def test_a_control_video_that_ends_early_leaves_the_rest_free(models, conditioning):
     scene = scene_of(models, conditioning, 237 / 16, control_video=pictures(90, SIZE, SIZE))
     family = WanS2V()
-    take = family.take(scene, plan_clip(scene.encoded_audio.duration, 16, family.grid, family.window))
+    clip_sampler = family.prepare(scene, plan_clip(scene.encoded_audio.duration, 16, family.grid, family.window))
     import comfy.latent_formats
 
     free = comfy.latent_formats.Wan21().process_out(torch.zeros([1, 16, 1, SIZE // 8, SIZE // 8]))
-    stretches = [take._control_latents(segment) for segment in take.plan.segments]
+    stretches = [clip_sampler._control_latents(segment) for segment in clip_sampler.plan.segments]
     is_free = [torch.equal(piece[:, :, n : n + 1], free) for piece in stretches for n in range(piece.shape[2])]
     assert is_free == [False] * 24 + [True] * 36  # the frames 0 ... 89 fall into the latents 0 ... 23
 
@@ -259,12 +259,12 @@ def test_decoding_group_by_group_is_one_decode_to_the_bit(models, conditioning, 
     family = WanS2V()
     count = sum(lengths)
     frames = family.grid.frame_count(count)
-    take = family.take(scene, plan_clip(sample_time(frames, 16), 16, family.grid, family.window))
+    clip_sampler = family.prepare(scene, plan_clip(sample_time(frames, 16), 16, family.grid, family.window))
     generator = torch.Generator().manual_seed(4)
     latents = [torch.randn([1, 16, n, SIZE // 8, SIZE // 8], generator=generator) for n in lengths]
     with torch.inference_mode():
-        ours = torch.cat(list(take.decoder().frames(latents)))
-        whole = models[1].decode(torch.cat([take.reference_latent, *latents], dim=2))[0]
+        ours = torch.cat(list(clip_sampler.decoder().frames(latents)))
+        whole = models[1].decode(torch.cat([clip_sampler.reference_latent, *latents], dim=2))[0]
     assert ours.shape == (frames, SIZE, SIZE, 3)
     assert torch.equal(ours, whole[4:])
 
@@ -360,17 +360,17 @@ def test_a_video_keeps_only_what_decoding_needs(models, conditioning, checkpoint
     model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
     control = pictures(16)
     scene = scene_of((model, models[1]), conditioning, 0.5, control_video=control, audio_scale=2.0)
-    take = WanS2V().take(scene, plan_scene(WanS2V(), scene, SETTINGS.seed, 0))
+    clip_sampler = WanS2V().prepare(scene, plan_scene(WanS2V(), scene, SETTINGS.seed, 0))
     latents = LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(take, HostSampler(SETTINGS), latents)
-    video = SampledVideo(take.decoder(), latents, None)
+    sample_segments(clip_sampler, HostSampler(SETTINGS), latents)
+    video = SampledVideo(clip_sampler.decoder(), latents, None)
     others = {
         "the model": weakref.ref(model.model),
         "the MODEL": weakref.ref(model),
         "the encoded audio": weakref.ref(scene.encoded_audio),
         "the control video": weakref.ref(control),
     }
-    del model, control, scene, take
+    del model, control, scene, clip_sampler
     comfy.model_management.cleanup_models_gc()
     gc.collect()
     assert [name for name, reference in others.items() if reference() is not None] == []
@@ -417,14 +417,14 @@ def test_a_cut_starts_afresh_and_keeps_the_length(models, conditioning):
     positive = placed(conditioning[0], 0, cut=False) + placed(conditioning[1], 2, cut=True)
     scene = scene_of(models, conditioning, 4.0, positive=positive)
     family = WanS2V()
-    take = family.take(scene, plan_scene(family, scene, SETTINGS.seed, 0))
-    assert [segment.starts_afresh for segment in take.plan.segments] == [True, True]
+    clip_sampler = family.prepare(scene, plan_scene(family, scene, SETTINGS.seed, 0))
+    assert [segment.starts_afresh for segment in clip_sampler.plan.segments] == [True, True]
     latents = LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(take, HostSampler(SETTINGS), latents)
-    frames = torch.cat(list(SampledVideo(take.decoder(), latents, None).stream_frames()))
+    sample_segments(clip_sampler, HostSampler(SETTINGS), latents)
+    frames = torch.cat(list(SampledVideo(clip_sampler.decoder(), latents, None).stream_frames()))
     assert frames.shape[0] == 64
-    second = models[1].decode(torch.cat([take.reference_latent, latents[1]], dim=2))[0]
-    cut = family.grid.first_frame(take.plan.segments[1].latent_start)
+    second = models[1].decode(torch.cat([clip_sampler.reference_latent, latents[1]], dim=2))[0]
+    cut = family.grid.first_frame(clip_sampler.plan.segments[1].latent_start)
     assert abs(cut / 16 - 2) <= 2 / 16, "a cut falls on the nearest latent"
     assert torch.equal(frames[cut:], second[1 : 1 + 64 - cut])
 
@@ -444,7 +444,7 @@ def test_prompts_change_between_segments_that_go_on(models, conditioning):
             return super().sample(model, positive, negative, latent, seed, **how)
 
     latents = LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(family.take(scene, plan), Listening(SETTINGS), latents)
+    sample_segments(family.prepare(scene, plan), Listening(SETTINGS), latents)
     assert [segment.latent_start for segment in plan.segments] == [0, 5, 6]
     assert [torch.equal(entry[0], text) for (entry,), text in zip(seen, (first, second, first), strict=True)] == [
         True
@@ -459,7 +459,7 @@ def test_a_model_that_takes_no_audio(checkpoints):
     import comfy.sd
 
     with pytest.raises(SoundToVideoError, match=r"\(WAN21\) takes no audio .* Load one that does: Wan2.2-S2V"):
-        recognise(comfy.sd.load_diffusion_model(str(checkpoints.path("wan_t2v"))))
+        recognise({"model": comfy.sd.load_diffusion_model(str(checkpoints.path("wan_t2v")))})
 
 
 def test_another_frame_rate_is_refused():

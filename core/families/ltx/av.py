@@ -15,6 +15,7 @@ With ``anchor_first_frame`` the clip's first latent, which is one frame by its n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ from ...plan import Plan, Segment, Window
 from ...sampling.spool import LatentHistory
 from ...scene.prompts import prompt_at
 from ...timeline import FrameGrid, Number, clip_frame_count, exact, rounded
-from ..base import Family, Scene, Take
+from ..base import ClipSampler, Family, Scene
 from ..memory import check_memory
 from .audio_latents import LTX_AUDIO_VAE, AudioLatents
 from .guidance import Guidance, check_guidance, guided, scaled_audio
@@ -63,7 +64,7 @@ SCHEDULES = {
 DEFAULT_REFINING = SCHEDULES["ltx-2.3 distilled"][1]
 
 
-class LTXAVTake(Take):
+class LTXAVClipSampler(ClipSampler):
     def __init__(self, scene: Scene, plan: Plan):
         super().__init__(scene, plan)
         self.upscaler = scene.option("latent_upscale_model")
@@ -89,17 +90,17 @@ class LTXAVTake(Take):
         image = compressed(longer_edge_resized(image, REFERENCE_EDGE), scene.option("image_compression", 18))
         return [scene.vae.encode(resized_cropped(image, width, height)) for width, height in self.sizes]
 
-    def steps(self, host: HostSampler) -> int:
-        steps = len(host.sigmas(self.model)) - 1
-        return steps if self.upscaler is None else steps + len(self._refining_sigmas(host)) - 1
+    def steps(self, sampler: HostSampler) -> int:
+        steps = len(sampler.sigmas(self.model)) - 1
+        return steps if self.upscaler is None else steps + len(self._refining_sigmas(sampler)) - 1
 
-    def _refining_sigmas(self, host: HostSampler) -> torch.Tensor:
+    def _refining_sigmas(self, sampler: HostSampler) -> torch.Tensor:
         sigmas = self.scene.option("refining_sigmas")
         if sigmas is not None:
             return sigmas
-        return torch.tensor(SCHEDULES.get(host.settings.scheduler, (None, DEFAULT_REFINING))[1])
+        return torch.tensor(SCHEDULES.get(sampler.settings.scheduler, (None, DEFAULT_REFINING))[1])
 
-    def sample(self, segment: Segment, history: LatentHistory, host: HostSampler) -> torch.Tensor:
+    def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
         scene = self.scene
         time = segment.prompt_seconds
         positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)
@@ -111,19 +112,19 @@ class LTXAVTake(Take):
         first_overlap = overlap if self.upscaler is None or overlap is None else self._halved(history, segment)
         strength = scene.option("image_strength", 0.7)
         latent, mask = self._joint(empty, sound, self.references[0], strength, segment, first_overlap)
-        result = host.sample(self.model, positive, negative, latent, segment.seed, noise_mask=mask)
+        result = sampler.sample(self.model, positive, negative, latent, segment.seed, noise_mask=mask)
         if self.upscaler is not None:
             picture, sound = result.unbind()
             picture = LTXVLatentUpsampler.execute({"samples": picture}, self.upscaler, scene.vae)[0]["samples"]
             latent, mask = self._joint(picture, sound, self.references[1], 1.0, segment, overlap)
-            result = host.sample(
+            result = sampler.sample(
                 self.refining_model,
                 positive,
                 negative,
                 latent,
                 segment.seed,
                 noise_mask=mask,
-                sigmas=self._refining_sigmas(host),
+                sigmas=self._refining_sigmas(sampler),
                 cfg=1.0,
             )
         return result.unbind()[0][:, :, segment.overlap :]
@@ -210,8 +211,8 @@ class LTXAV(Family):
     size_multiple = SPATIAL_RATIO
     schedules = SCHEDULES
 
-    def recognises(self, model: Any) -> bool:
-        return isinstance(model.model, self.model_class)
+    def recognises(self, wired: Mapping[str, Any]) -> bool:
+        return isinstance(wired["model"].model, self.model_class)
 
     def newer_version(self, model: Any) -> str | None:
         """LTX-2.5, of the same class. Host 0.33 has its marks in the network, older ones keep what the header says."""
@@ -272,8 +273,8 @@ class LTXAV(Family):
                     f"the {name} {size} is too small to be decoded: set {2 * SPATIAL_RATIO} or more."
                 )
 
-    def take(self, scene: Scene, plan: Plan) -> Take:
-        return LTXAVTake(scene, plan)
+    def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
+        return LTXAVClipSampler(scene, plan)
 
 
 def guidance_of(scene: Scene) -> Guidance:

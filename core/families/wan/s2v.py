@@ -11,6 +11,7 @@ the host's ``wan_sound_to_video`` (comfy_extras/nodes_wan.py):
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -30,7 +31,7 @@ from ...plan import Plan, Segment, Window
 from ...sampling.spool import LatentHistory
 from ...scene.prompts import prompt_at
 from ...timeline import FrameGrid
-from ..base import Family, Scene, Take
+from ..base import ClipSampler, Family, Scene
 from ..memory import check_memory
 from ..network_patches import Forward, forward_replaced, with_wrapper
 
@@ -43,7 +44,7 @@ MOTION_LATENTS = 19  # 73 frames
 MOTION_BLOCK = 64  # pixels
 
 
-class WanS2VTake(Take):
+class WanS2VClipSampler(ClipSampler):
     def __init__(self, scene: Scene, plan: Plan):
         super().__init__(scene, plan)
         check_memory(scene.model, plan, scene.width, scene.height, Fraction(1, SPATIAL_RATIO**2))
@@ -59,10 +60,10 @@ class WanS2VTake(Take):
         self.positive = node_helpers.conditioning_set_values(self.positive, values, append=append)
         self.negative = node_helpers.conditioning_set_values(self.negative, values, append=append)
 
-    def steps(self, host: HostSampler) -> int:
-        return len(host.sigmas(self.model)) - 1
+    def steps(self, sampler: HostSampler) -> int:
+        return len(sampler.sigmas(self.model)) - 1
 
-    def sample(self, segment: Segment, history: LatentHistory, host: HostSampler) -> torch.Tensor:
+    def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
         scene = self.scene
         audio = self._audio_embedding(segment)
         values: dict[str, Any] = {"control_video": self._control_latents(segment)}
@@ -76,7 +77,7 @@ class WanS2VTake(Take):
             [1, LATENT_CHANNELS, segment.latent_count, scene.height // SPATIAL_RATIO, scene.width // SPATIAL_RATIO],
             device=comfy.model_management.intermediate_device(),
         )
-        return host.sample(self.model, positive, negative, latent, segment.seed)
+        return sampler.sample(self.model, positive, negative, latent, segment.seed)
 
     def _audio_embedding(self, segment: Segment) -> torch.Tensor:
         """What the segment hears: ``[1, layers, width, frames]``."""
@@ -131,8 +132,8 @@ class WanS2V(Family):
     window = Window(latent_count=20, overlap=0, minimum=5)
     size_multiple = 16
 
-    def recognises(self, model: Any) -> bool:
-        return isinstance(model.model, self.model_class)
+    def recognises(self, wired: Mapping[str, Any]) -> bool:
+        return isinstance(wired["model"].model, self.model_class)
 
     def check(self, scene: Scene) -> None:
         self.check_size(scene.width, scene.height)
@@ -180,8 +181,8 @@ class WanS2V(Family):
                 )
         return notes
 
-    def take(self, scene: Scene, plan: Plan) -> Take:
-        return WanS2VTake(scene, plan)
+    def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
+        return WanS2VClipSampler(scene, plan)
 
 
 def scaled_audio(model: Any, scale: float) -> Any:
