@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..errors import SoundToVideoError
+from ..tensors import no_tensor
 from ..timeline import exact, sample_time
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def encoded_audio_from(encoded: Any) -> EncodedAudio:
     if not (
         isinstance(layers, list | tuple)
         and layers
-        and all(isinstance(layer, torch.Tensor) and layer.ndim == 3 and layer.shape[:2] != (1, 0) for layer in layers)
+        and all(no_tensor(layer) is None and layer.ndim == 3 and layer.shape[:2] != (1, 0) for layer in layers)
         and isinstance(samples, int)
         and samples > 0
     ):

@@ -17,9 +17,10 @@ from comfy_api.latest import Input, InputImpl
 from torch import Tensor
 
 from ..audio import Audio, audio_from, open_audio
-from ..audio.media import check_picture, name_of, open_media
+from ..audio.media import check_picture, demuxed, name_of, open_media
 from ..errors import SoundToVideoError
 from ..timeline import Number, exact, rounded, sample_index
+from .images import check_frames
 
 GROUP_FRAMES = 8
 NEARLY = Fraction(1, 20)
@@ -52,8 +53,6 @@ def frames_of(video: Any, frame_rate: Number) -> FrameStream:
     the components are taken, which are in memory then. Raises SoundToVideoError for anything else.
     """
     if isinstance(video, Tensor):
-        if video.ndim != 4 or 0 in video.shape:
-            raise SoundToVideoError(f"expected an IMAGE batch [frames, height, width, 3], got {list(video.shape)}.")
         return _of_images(video, exact(frame_rate), None)
     if not isinstance(video, Input.Video):
         raise SoundToVideoError(f"expected a VIDEO or an IMAGE, got {type(video).__name__}.")
@@ -69,6 +68,7 @@ def frames_of(video: Any, frame_rate: Number) -> FrameStream:
 
 
 def _of_images(images: Tensor, frame_rate: Fraction, audio: Any) -> FrameStream:
+    check_frames(images, "video")
     count, height, width, _ = images.shape
     groups = iter(images.split(GROUP_FRAMES))
     return FrameStream(groups, frame_rate, count, width, height, audio_from(audio) if audio else None)
@@ -198,7 +198,7 @@ def _timed_frames(source: Any, clock: _Clock) -> Iterator[tuple[VideoFrame, Frac
         tick = stream.time_base or Fraction(1, 1000)
         if clock.start:
             container.seek(int((clock.origin + clock.start) / tick), stream=stream)
-        for packet in container.demux(stream):
+        for packet in demuxed(container, stream):
             try:
                 frames = packet.decode()
             except InvalidDataError as error:
