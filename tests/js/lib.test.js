@@ -20,6 +20,7 @@ import {
   xAt,
   zoomedView,
 } from "../../web/lib/view.js";
+import { Change, withNode } from "../../web/lib/undo.js";
 import { interleaved, wavParts } from "../../web/lib/wav.js";
 
 const rounding = JSON.parse(readFileSync(new URL("../data/rounding.json", import.meta.url), "utf-8"));
@@ -450,4 +451,35 @@ test("colours are mixed until they can be read", () => {
     assert.ok(contrast(legible([49, 185, 244], black, [background]), background) >= 4.5);
   }
   assert.deepEqual(legible([200, 0, 0], black, [[255, 255, 255]]), [200, 0, 0], "what can be read stays as it is");
+});
+
+test("a change is one step of undo, though the tracker looks at it while it goes on", () => {
+  const [before, during] = [{ at: 1 }, { at: 2 }];
+  const tracker = { activeState: before, undoQueue: [{ at: 0 }] };
+  const change = new Change(tracker);
+  tracker.activeState = during; // 50 ms after the step before
+  change.end(tracker);
+  assert.equal(tracker.activeState, before);
+  const next = new Change(tracker);
+  tracker.undoQueue.push(before); // somebody else made a step of it
+  tracker.activeState = during;
+  next.end(tracker);
+  assert.equal(tracker.activeState, during);
+  new Change(tracker).end({ activeState: before });
+  new Change(undefined).end(undefined);
+});
+
+test("a node is changed in a state, and the state it was made of stays as it is", () => {
+  const state = {
+    nodes: [{ id: 1 }, { id: "2", size: [1, 1] }],
+    definitions: { subgraphs: [{ id: "inner", nodes: [{ id: 2 }, { id: 3 }] }] },
+  };
+  const kept = structuredClone(state);
+  const named = (/** @type {any} */ node) => ({ ...node, name: "x" });
+  assert.deepEqual(withNode(state, "root", 2, named).nodes, [{ id: 1 }, { id: "2", size: [1, 1], name: "x" }]);
+  const inner = withNode(state, "inner", 2, named);
+  assert.deepEqual(inner.definitions.subgraphs[0].nodes, [{ id: 2, name: "x" }, { id: 3 }]);
+  assert.deepEqual(inner.nodes, state.nodes);
+  assert.equal(withNode(state, "root", 9, named), state);
+  assert.deepEqual(state, kept);
 });
