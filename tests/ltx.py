@@ -7,8 +7,9 @@ from fractions import Fraction
 import folder_paths
 import torch
 from sound_to_video.core.audio import audio_from
-from sound_to_video.core.families import Scene, recognise
+from sound_to_video.core.families import ClipSampler, Family, Scene, recognise
 from sound_to_video.core.families.ltx.audio_latents import AudioLatents, encode_with_vae
+from sound_to_video.core.features.encoded import EncodedAudio
 from sound_to_video.core.plan import Plan
 from sound_to_video.core.render import plan_scene, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
@@ -55,14 +56,14 @@ def encoded(models: Models, audio: dict) -> AudioLatents:
     return encode_with_vae(audio_from(audio), models.audio_vae)
 
 
-def scene_of(models: Models, audio: dict | AudioLatents, **changes) -> Scene:
+def scene_of(models: Models, audio: dict | EncodedAudio, **changes) -> Scene:
     positive, negative = conditioning()
     values = {
         "model": models.model,
         "vae": models.vae,
         "positive": positive,
         "negative": negative,
-        "encoded_audio": audio if isinstance(audio, AudioLatents) else encoded(models, audio),
+        "encoded_audio": audio if isinstance(audio, EncodedAudio) else encoded(models, audio),
         "width": SIZE,
         "height": SIZE,
         "frame_rate": Fraction(24),
@@ -76,9 +77,17 @@ def our_latents(
     scene: Scene, settings: SamplerSettings = SETTINGS, segment_seconds: float = 0
 ) -> tuple[list[torch.Tensor], Plan]:
     """The new latents of every segment, and the plan."""
-    family = recognise({"model": scene.model})
+    family = family_of(scene)
     family.check(scene)
     plan = plan_scene(family, scene, settings.seed, segment_seconds)
     latents = LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(family.prepare(scene, plan), HostSampler(settings), latents)
+    sample_segments(clip_sampler(scene, plan), HostSampler(settings), latents)
     return list(latents), plan
+
+
+def clip_sampler(scene: Scene, plan: Plan) -> ClipSampler:
+    return family_of(scene).prepare(scene, plan)
+
+
+def family_of(scene: Scene) -> Family:
+    return recognise({"model": scene.model})

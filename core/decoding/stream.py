@@ -27,15 +27,16 @@ class Decoder:
     """Decodes the latents of a plan: what a VIDEO keeps of the take that it comes from.
 
     vae: the host's VAE.  width, height: of the frames, in pixels.
-    lead: the latent ``[1, C, 1, H, W]`` that is decoded in front of a shot's segments, its frame left out; None for
-    the shot's own first.  skipped_frames: left out at the clip's start together with a lead; None: no lead there.
+    leads: for each of the plan's shots the latent ``[1, C, 1, H, W]`` that is decoded in front of its segments, its
+    frame left out; without any, it is the shot's own first.  skipped_frames: left out at the clip's start together with
+    a lead; None: no lead there.
     """
 
     vae: Any
     plan: Plan
     width: int
     height: int
-    lead: torch.Tensor | None = None
+    leads: Sequence[torch.Tensor] = ()
     skipped_frames: int | None = None
 
     def frames(self, latents: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
@@ -44,9 +45,9 @@ class Decoder:
         latents: the new latents of every segment, in order, ``[1, C, n, H, W]``.
         Yields ``[frames, height, width, 3]`` float32 in 0..1 on the CPU; the first frame is the clip's first.
         """
-        for segments in self.plan.shots():
+        for number, segments in enumerate(self.plan.shots()):
             skip = 1 if segments[0].index else self.skipped_frames
-            shot = _Shot(latents, segments, skip is not None, self.lead)
+            shot = _Shot(latents, segments, skip is not None, self.leads[number] if self.leads else None)
             frames = decode_stream(self.vae, shot, shot.latent_count)
             yield from skip_frames(frames, skip or 0, self.plan.frame_count)
 

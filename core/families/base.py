@@ -16,8 +16,10 @@ import torch
 
 from ..decoding.stream import Decoder
 from ..errors import SoundToVideoError
+from ..frames.images import check_images
 from ..plan import Plan, Segment, Window, plan_clip
 from ..sampling.spool import LatentHistory
+from ..scene.pictures import ShotPictures, shot_pictures
 from ..scene.prompts import cut_times, prompt_times, unexpected_prompts
 from ..timeline import FrameGrid, Number, exact, frame_rate_in_words, rounded
 
@@ -34,7 +36,8 @@ class Scene:
     """What the user wired into a sampler; images are ``[frames, height, width, 3]`` in 0..1, sizes in pixels.
 
     model, vae: the host's MODEL and VAE.  positive, negative: the host's CONDITIONING.
-    reference_image: None for audio to video.  frame_rate: frames per second, the family's own where 0 was asked.
+    reference_image: a picture for each shot; None for audio to video.
+    frame_rate: frames per second, the family's own where 0 was asked.
     options: what only some families know (``latent_upscale_model`` ...), by input name.
     """
 
@@ -169,6 +172,18 @@ class Family(ABC):
         )
         plan = replace(plan, notes=tuple(unexpected_prompts(plan, window, *conditionings)))
         return plan.opening(preview_seconds) if preview_seconds else plan
+
+    def pictures(self, scene: Scene) -> ShotPictures:
+        """Which picture of the reference image each segment is shown: another one comes in with a cut."""
+        return shot_pictures(scene.reference_image, scene.positive, scene.negative)
+
+    def check_reference(self, scene: Scene) -> None:
+        """Raise for a reference image of which a shot's picture is none."""
+        if scene.reference_image is not None:
+            shots = max(1, len(self.pictures(scene).times))
+            check_images(
+                scene.reference_image, "reference image", scene.width, scene.height, scene.image_fit, count=shots
+            )
 
     def check_plan(self, scene: Scene, plan: Plan) -> list[str]:
         """Raise for a plan that cannot be carried out with the scene; before any work is done.

@@ -264,7 +264,7 @@ def test_decoding_group_by_group_is_one_decode_to_the_bit(models, conditioning, 
     latents = [torch.randn([1, 16, n, SIZE // 8, SIZE // 8], generator=generator) for n in lengths]
     with torch.inference_mode():
         ours = torch.cat(list(clip_sampler.decoder().frames(latents)))
-        whole = models[1].decode(torch.cat([clip_sampler.reference_latent, *latents], dim=2))[0]
+        whole = models[1].decode(torch.cat([clip_sampler.reference_latents[0], *latents], dim=2))[0]
     assert ours.shape == (frames, SIZE, SIZE, 3)
     assert torch.equal(ours, whole[4:])
 
@@ -423,7 +423,7 @@ def test_a_cut_starts_afresh_and_keeps_the_length(models, conditioning):
     sample_segments(clip_sampler, HostSampler(SETTINGS), latents)
     frames = torch.cat(list(SampledVideo(clip_sampler.decoder(), latents, None).stream_frames()))
     assert frames.shape[0] == 64
-    second = models[1].decode(torch.cat([clip_sampler.reference_latent, latents[1]], dim=2))[0]
+    second = models[1].decode(torch.cat([clip_sampler.reference_latents[0], latents[1]], dim=2))[0]
     cut = family.grid.first_frame(clip_sampler.plan.segments[1].latent_start)
     assert abs(cut / 16 - 2) <= 2 / 16, "a cut falls on the nearest latent"
     assert torch.equal(frames[cut:], second[1 : 1 + 64 - cut])

@@ -31,9 +31,10 @@ from comfy_extras.nodes_lt_upsampler import LTXVLatentUpsampler
 from ...decoding.stream import Decoder
 from ...errors import SoundToVideoError
 from ...features.encoded import KIND_NAMES
-from ...frames.images import check_images, fitted_reference, longer_edge_resized, resized_cropped
+from ...frames.images import fitted_reference, longer_edge_resized, resized_cropped
 from ...plan import Plan, Segment, Window
 from ...sampling.spool import LatentHistory
+from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
 from ...timeline import FrameGrid, Number, clip_frame_count, exact, rounded
 from ..base import ClipSampler, Family, Scene
@@ -65,8 +66,9 @@ DEFAULT_REFINING = SCHEDULES["ltx-2.3 distilled"][1]
 
 
 class LTXAVClipSampler(ClipSampler):
-    def __init__(self, scene: Scene, plan: Plan):
+    def __init__(self, scene: Scene, plan: Plan, pictures: ShotPictures):
         super().__init__(scene, plan)
+        self.pictures = pictures
         self.upscaler = scene.option("latent_upscale_model")
         self.refining_model = scaled_audio(scene.model, scene.audio_scale)
         self.model = guided(self.refining_model, guidance_of(scene))
@@ -79,14 +81,15 @@ class LTXAVClipSampler(ClipSampler):
         if self.upscaler is not None:
             self.sizes.insert(0, (scene.width // UPSCALE, scene.height // UPSCALE))
         check_memory(scene.model, plan, scene.width, scene.height, Fraction(LATENT_CHANNELS, SPATIAL_RATIO**2))
-        self.references = self._references()
+        self.references = {number: self._references(number) for number in pictures.shown(plan)}
 
-    def _references(self) -> list[torch.Tensor | None]:
-        """The reference image's latent ``[1, 128, 1, H, W]`` at the size of every pass."""
+    def _references(self, number: int) -> list[torch.Tensor | None]:
+        """A picture's latent ``[1, 128, 1, H, W]`` at the size of every pass."""
         scene = self.scene
         if scene.reference_image is None:
             return [None] * len(self.sizes)
-        image = fitted_reference(scene.reference_image, scene.width, scene.height, scene.image_fit, "lanczos")
+        image = scene.reference_image[number : number + 1]
+        image = fitted_reference(image, scene.width, scene.height, scene.image_fit, "lanczos")
         image = compressed(longer_edge_resized(image, REFERENCE_EDGE), scene.option("image_compression", 18))
         return [scene.vae.encode(resized_cropped(image, width, height)) for width, height in self.sizes]
 
@@ -105,18 +108,19 @@ class LTXAVClipSampler(ClipSampler):
         time = segment.prompt_seconds
         positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)
         sound = self.sound(segment)
+        references = self.references[self.pictures.number(segment)]
         overlap = self._overlap(history, segment)
         width, height = self.sizes[0]
         shape = [1, LATENT_CHANNELS, segment.latent_count, height // SPATIAL_RATIO, width // SPATIAL_RATIO]
         empty = torch.zeros(shape, device=comfy.model_management.intermediate_device())
         first_overlap = overlap if self.upscaler is None or overlap is None else self._halved(history, segment)
         strength = scene.option("image_strength", 0.7)
-        latent, mask = self._joint(empty, sound, self.references[0], strength, segment, first_overlap)
+        latent, mask = self._joint(empty, sound, references[0], strength, segment, first_overlap)
         result = sampler.sample(self.model, positive, negative, latent, segment.seed, noise_mask=mask)
         if self.upscaler is not None:
             picture, sound = result.unbind()
             picture = LTXVLatentUpsampler.execute({"samples": picture}, self.upscaler, scene.vae)[0]["samples"]
-            latent, mask = self._joint(picture, sound, self.references[1], 1.0, segment, overlap)
+            latent, mask = self._joint(picture, sound, references[1], 1.0, segment, overlap)
             result = sampler.sample(
                 self.refining_model,
                 positive,
@@ -251,8 +255,7 @@ class LTXAV(Family):
             raise SoundToVideoError("the connected VAE is LTX-2.5's: take the VAE of the model's own checkpoint.")
         if getattr(scene.vae, "latent_channels", None) != LATENT_CHANNELS or scene.vae.latent_dim != 3:
             raise SoundToVideoError(f"the connected VAE does not fit {self.name}: take the VAE of its checkpoint.")
-        if scene.reference_image is not None:
-            check_images(scene.reference_image, "reference image", scene.width, scene.height, scene.image_fit, 1)
+        self.check_reference(scene)
         self._check_decodable(scene)
         if scene.control_video is not None:
             raise SoundToVideoError(f"{self.name} takes no control_video: disconnect it.")
@@ -274,7 +277,7 @@ class LTXAV(Family):
                 )
 
     def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
-        return LTXAVClipSampler(scene, plan)
+        return LTXAVClipSampler(scene, plan, self.pictures(scene))
 
 
 def guidance_of(scene: Scene) -> Guidance:

@@ -29,7 +29,8 @@ from ...features.encoded import KIND_NAMES
 from ...frames.images import check_images, fitted_reference, resized_cropped
 from ...plan import Plan, Segment, Window
 from ...sampling.spool import LatentHistory
-from ...scene.prompts import prompt_at
+from ...scene.pictures import ShotPictures, shot_pictures
+from ...scene.prompts import cut_times, prompt_at, start_times
 from ...timeline import FrameGrid
 from ..base import ClipSampler, Family, Scene
 from ..memory import check_memory
@@ -45,20 +46,18 @@ MOTION_BLOCK = 64  # pixels
 
 
 class WanS2VClipSampler(ClipSampler):
-    def __init__(self, scene: Scene, plan: Plan):
+    def __init__(self, scene: Scene, plan: Plan, pictures: ShotPictures):
         super().__init__(scene, plan)
+        self.pictures = pictures
         check_memory(scene.model, plan, scene.width, scene.height, Fraction(1, SPATIAL_RATIO**2))
         self.model = scaled_audio(scene.model, scene.audio_scale)
         self.positive, self.negative = scene.positive, scene.negative
-        self.reference_latent: torch.Tensor | None = None
+        self.reference_latents: dict[int, torch.Tensor] = {}
         if scene.reference_image is not None:
-            reference = fitted_reference(scene.reference_image, scene.width, scene.height, scene.image_fit)
-            self.reference_latent = scene.vae.encode(reference)
-            self._condition({"reference_latents": [self.reference_latent]}, append=True)
-
-    def _condition(self, values: dict[str, Any], append: bool = False) -> None:
-        self.positive = node_helpers.conditioning_set_values(self.positive, values, append=append)
-        self.negative = node_helpers.conditioning_set_values(self.negative, values, append=append)
+            for number in pictures.shown(plan):
+                image = scene.reference_image[number : number + 1]
+                reference = fitted_reference(image, scene.width, scene.height, scene.image_fit)
+                self.reference_latents[number] = scene.vae.encode(reference)
 
     def steps(self, sampler: HostSampler) -> int:
         return len(sampler.sigmas(self.model)) - 1
@@ -71,6 +70,10 @@ class WanS2VClipSampler(ClipSampler):
             values["reference_motion"] = history.last(MOTION_LATENTS)
         time = segment.prompt_seconds
         positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)
+        if self.reference_latents:
+            reference = {"reference_latents": [self.reference_latents[self.pictures.number(segment)]]}
+            positive = node_helpers.conditioning_set_values(positive, reference, append=True)
+            negative = node_helpers.conditioning_set_values(negative, reference, append=True)
         positive = node_helpers.conditioning_set_values(positive, {**values, "audio_embed": audio})
         negative = node_helpers.conditioning_set_values(negative, {**values, "audio_embed": audio * 0.0})
         latent = torch.zeros(
@@ -107,6 +110,11 @@ class WanS2VClipSampler(ClipSampler):
         control[:, :, : encoded.shape[2]] = encoded
         return control
 
+    def _leads(self) -> list[torch.Tensor]:
+        """The latent of its picture for each shot."""
+        firsts = [shot[0] for shot in self.plan.shots()] if self.reference_latents else []
+        return [self.reference_latents[self.pictures.number(segment)] for segment in firsts]
+
     def decoder(self) -> Decoder:
         # One frame of the lead, and three of the first latent's four (module's docstring).
         return Decoder(
@@ -114,7 +122,7 @@ class WanS2VClipSampler(ClipSampler):
             self.plan,
             self.scene.width,
             self.scene.height,
-            lead=self.reference_latent,
+            leads=self._leads(),
             skipped_frames=self.plan.grid.stride,
         )
 
@@ -142,8 +150,7 @@ class WanS2V(Family):
         self._check_encoder(scene)
         if getattr(scene.vae, "latent_channels", None) != LATENT_CHANNELS or scene.vae.latent_dim != 3:
             raise SoundToVideoError(f"the connected VAE does not fit {self.name}: load wan_2.1_vae.safetensors.")
-        if scene.reference_image is not None:
-            check_images(scene.reference_image, "reference image", scene.width, scene.height, scene.image_fit, 1)
+        self.check_reference(scene)
         if scene.control_video is not None:
             check_images(scene.control_video, "control video", scene.width, scene.height)
 
@@ -182,7 +189,12 @@ class WanS2V(Family):
         return notes
 
     def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
-        return WanS2VClipSampler(scene, plan)
+        return WanS2VClipSampler(scene, plan, self.pictures(scene))
+
+    def pictures(self, scene: Scene) -> ShotPictures:
+        """Every segment sees the reference image: without cuts it changes with the prompt."""
+        times = None if cut_times(scene.positive, scene.negative) else start_times(scene.positive)
+        return shot_pictures(scene.reference_image, scene.positive, scene.negative, times)
 
 
 def scaled_audio(model: Any, scale: float) -> Any:
