@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import comfyui_version
 import folder_paths
+import pytest
 import torch
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.families import ClipSampler, Family, Scene, recognise
@@ -33,6 +35,36 @@ class Models:
         self.model, _, self.vae, _ = comfy.sd.load_checkpoint_guess_config(path, output_clip=False)
         self.audio_vae = LTXVAudioVAELoader.execute(checkpoints.name("ltx_av"))[0]
         self.upscaler = LatentUpscaleModelLoader.execute(checkpoints.name("ltx_upscaler"))[0]
+
+
+def load_ltx_2_5_vae(checkpoints):
+    """The small LTX-2.5's video VAE; skips the test on a host that does not know it."""
+    import comfy.sd
+    import comfy.utils
+
+    try:
+        import comfy.ldm.lightricks.vae.na_diffusion_decoder
+    except ImportError:
+        pytest.skip(f"ComfyUI {comfyui_version.__version__} does not know LTX-2.5; 0.32 is the first that does")
+    weights, metadata = comfy.utils.load_torch_file(str(checkpoints.path("ltx_2_5_vae")), return_metadata=True)
+    return comfy.sd.VAE(sd=weights, metadata=metadata)
+
+
+def one_decode(vae, latents: torch.Tensor) -> torch.Tensor:
+    """All frames ``[n, height, width, 3]`` in one pass of the host's network.
+
+    Where it draws them from noise it gets the pack's own, which does not depend on the length of the clip.
+    """
+    network = vae.first_stage_model
+    if not hasattr(network.decoder, "forward_diff_step"):
+        return vae.decode(latents)[0]
+    from sound_to_video.core.decoding.ltx_diffusion_vae import noise_of_frame
+
+    context = network.decoder.forward_pre_diffusion(network.per_channel_statistics.un_normalize(latents))
+    height, width = (32 * side for side in latents.shape[3:])
+    noise = torch.cat([noise_of_frame(number, height, width) for number in range(context.shape[1])], dim=2)
+    frames = network.decoder.forward_diff_step(context, noise, torch.ones(1))
+    return ((frames + 1) / 2).clamp(0, 1)[0].movedim(0, -1)
 
 
 def conditioning() -> tuple[list, list]:

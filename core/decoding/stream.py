@@ -102,7 +102,7 @@ def decode_stream(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) 
 
 def _ways(vae: Any) -> Sequence[Way]:
     """How a VAE can be decoded, each with less memory than the one before."""
-    for module in ("wan_vae", "ltx_vae"):
+    for module in ("wan_vae", "ltx_vae", "ltx_diffusion_vae"):
         decoder = _decoder(module)
         if decoder and decoder.decodes(vae):
             return decoder.WAYS
