@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import torch
-
 from ..plan import Plan, Segment
+from ..tensors import no_tensor
 from ..timeline import Number
 from .prompts import cut_times, first_time
 
@@ -54,5 +53,5 @@ def shot_pictures(images: Any, positive: list, negative: list, times: list[Fract
     """
     if times is None:
         times = sorted({first_time(positive, negative), *cut_times(positive, negative)})
-    count = len(images) if isinstance(images, torch.Tensor) and images.ndim else 0
+    count = len(images) if no_tensor(images) is None and images.ndim else 0
     return ShotPictures(count, tuple(times))
