@@ -43,6 +43,17 @@ export function openWorkflow() {
   return workflow?.changeTracker?.constructor?.isLoadingGraph ? null : (workflow ?? null);
 }
 
+/** Call `tell` for each run that is queued from this page, with the workflow that it is queued from. @param {(prompt: string, workflow: any) => void} tell */
+export function onQueued(tell) {
+  const { queuePrompt } = api;
+  api.queuePrompt = async function () {
+    const workflow = openWorkflow();
+    const answer = await queuePrompt.apply(this, /** @type {any} */ (arguments));
+    if (answer?.prompt_id && workflow) tell(String(answer.prompt_id), workflow);
+    return answer;
+  };
+}
+
 function tracker() {
   return /** @type {any} */ (app.extensionManager)?.workflow?.activeWorkflow?.changeTracker;
 }
