@@ -5,7 +5,8 @@ official ``a2vid_two_stage.py`` (Lightricks/LTX-2):
 
 - 8n+1 frames at any rate, 24 by default; the sound as 25 latents a second, never noised (noise mask 0);
 - the reference image, slightly compressed as training videos were, is the first latent, partly noised at first;
-- with a latent upscale model: half size first, the latents upscaled, then a short refining pass without guidance.
+- with a latent upscale model: half size first, the latents upscaled, then a short refining pass without guidance;
+  officially the distilled LoRA is in that pass only: a ``refining_model``.
 
 Beyond about 20 s, the length of the model's time axis, segments overlap as in Lightricks' own looping sampler
 (Lightricks/ComfyUI-LTXVideo): the last 4 latents of a segment (25 frames) are the clean start of the next. Its first
@@ -29,7 +30,7 @@ from comfy_extras.nodes_lt import preprocess
 from comfy_extras.nodes_lt_upsampler import LTXVLatentUpsampler
 
 from ...decoding.stream import Decoder
-from ...errors import SoundToVideoError
+from ...errors import SoundToVideoError, article
 from ...features.encoded import KIND_NAMES
 from ...frames.images import fitted_reference, longer_edge_resized, resized_cropped
 from ...plan import Plan, Segment, Window
@@ -70,8 +71,11 @@ class LTXAVClipSampler(ClipSampler):
         super().__init__(scene, plan)
         self.pictures = pictures
         self.upscaler = scene.option("latent_upscale_model")
-        self.refining_model = scaled_audio(scene.model, scene.audio_scale)
-        self.model = guided(self.refining_model, guidance_of(scene))
+        unguided = scaled_audio(scene.model, scene.audio_scale)
+        self.model = guided(unguided, guidance_of(scene))
+        refining_model = scene.option("refining_model")
+        self.refining_input = "model" if refining_model is None else "refining_model"
+        self.refining_model = unguided if refining_model is None else scaled_audio(refining_model, scene.audio_scale)
         if self.upscaler is None:  # else the refining pass has the picture whole, whatever the first one leaves of it
             self.model = clean_by_token(self.model)
         rate = {"frame_rate": float(plan.frame_rate)}
@@ -130,6 +134,7 @@ class LTXAVClipSampler(ClipSampler):
                 noise_mask=mask,
                 sigmas=self._refining_sigmas(sampler),
                 cfg=1.0,
+                model_input=self.refining_input,
             )
         return result.unbind()[0][:, :, segment.overlap :]
 
@@ -260,12 +265,33 @@ class LTXAV(Family):
         if scene.control_video is not None:
             raise SoundToVideoError(f"{self.name} takes no control_video: disconnect it.")
         check_guidance(scene.model, guidance_of(scene))
+        self._check_refining_model(scene)
         if upscaler is not None:
             check_upscaler(upscaler)
             if not hasattr(scene.vae.first_stage_model, "per_channel_statistics"):
                 raise SoundToVideoError(
                     "the latent upscale model needs the whole VAE of the checkpoint, not a tiny one."
                 )
+
+    def _check_refining_model(self, scene: Scene) -> None:
+        """The second stage has to take the first one's latents, prompts and sound."""
+        model = scene.option("refining_model")
+        if model is None:
+            return
+        is_model = hasattr(model, "get_model_object") and hasattr(model, "model")
+        if not is_model or not self.recognises({"model": model}):
+            kind = type(model.model if is_model else model).__name__
+            raise SoundToVideoError(f"refining_model is {article(kind)}, not {self.name}: connect what model has, too.")
+        if what_it_takes(model) != what_it_takes(scene.model):
+            raise SoundToVideoError(
+                f"refining_model is another version of {self.name} than model: load the same for both, "
+                f"and put the LoRA of the second stage on refining_model."
+            )
+
+    def check_plan(self, scene: Scene, plan: Plan) -> list[str]:
+        if scene.option("refining_model") is None or scene.option("latent_upscale_model") is not None:
+            return []
+        return ["refining_model is not used: it is for the second stage, which latent_upscale_model switches on."]
 
     def _check_decodable(self, scene: Scene) -> None:
         """Convolutions of some decoders mirror a latent at the edge, so that there must be two."""
@@ -286,6 +312,13 @@ def guidance_of(scene: Scene) -> Guidance:
         scene.option("structure_guidance", 0.0),
         scene.option("guidance_rescale", 0.7),
     )
+
+
+def what_it_takes(model: Any) -> list[Any]:
+    """Widths of the prompts and of the sound that an LTX-2 is made for."""
+    network = model.get_model_object("diffusion_model")
+    sound = (network.num_audio_channels, network.audio_frequency_bins)
+    return [network.cross_attention_dim, network.audio_cross_attention_dim, network.caption_channels, *sound]
 
 
 def _decoder(vae: Any) -> torch.nn.Module:
