@@ -25,6 +25,7 @@ from ..timeline import FrameGrid, Number, exact, frame_rate_in_words, rounded
 
 if TYPE_CHECKING:
     from ..features.encoded import EncodedAudio
+    from ..features.layout import FeatureLayout
     from ..sampling.host_sampler import HostSampler
 
 
@@ -95,6 +96,7 @@ class Family(ABC):
     id, name: ``wan_s2v``, ``Wan2.2-S2V``.  versions: those that are known, in words.
     audio_input: the input of Audio Encode that this family needs, ``audio_encoder`` or ``audio_vae``.
     encoder_kind: the ``EncodedAudio.kind`` it takes.
+    feature_layout: what it hears of an audio encoder; None for a family that takes an audio VAE.
     model_class: the host's class of its model.
     frame_rate: the rate it was trained at.  frame_rate_is_free: whether others may be asked.
     size_multiple: width and height must be multiples of it.
@@ -106,6 +108,7 @@ class Family(ABC):
     model_class: type
     audio_input: str
     encoder_kind: str
+    feature_layout: FeatureLayout | None = None
     frame_rate: Fraction
     frame_rate_is_free: bool
     grid: FrameGrid

@@ -40,8 +40,8 @@ class Later(EncodedAudio):
     def host_value(self, key):
         raise AssertionError
 
-    def frame_features(self, frame_rate, stop, start=0):
-        return self.encoded.frame_features(frame_rate, stop + self.first_frame, start + self.first_frame)
+    def features(self, layout):
+        return self.encoded.features(layout)[:, self.first_frame :]
 
 
 def wan_encoding(seconds: float) -> HostEncodedAudio:

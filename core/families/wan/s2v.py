@@ -26,6 +26,7 @@ import torch
 from ...decoding.stream import Decoder
 from ...errors import SoundToVideoError
 from ...features.encoded import KIND_NAMES
+from ...features.layout import frames_between
 from ...frames.images import check_images, fitted_reference, resized_cropped
 from ...plan import Plan, Segment, Window
 from ...sampling.spool import LatentHistory
@@ -35,6 +36,7 @@ from ...timeline import FrameGrid
 from ..base import ClipSampler, Family, Scene
 from ..memory import check_memory
 from ..network_patches import Forward, forward_replaced, with_wrapper
+from .features import WanS2VLayout
 
 if TYPE_CHECKING:
     from ...sampling.host_sampler import HostSampler
@@ -43,6 +45,7 @@ LATENT_CHANNELS = 16
 SPATIAL_RATIO = 8
 MOTION_LATENTS = 19  # 73 frames
 MOTION_BLOCK = 64  # pixels
+LAYOUT = WanS2VLayout()
 
 
 class WanS2VClipSampler(ClipSampler):
@@ -85,9 +88,8 @@ class WanS2VClipSampler(ClipSampler):
     def _audio_embedding(self, segment: Segment) -> torch.Tensor:
         """What the segment hears: ``[1, layers, width, frames]``."""
         stride = self.plan.grid.stride
-        features = self.scene.encoded_audio.frame_features(
-            self.plan.frame_rate, stride * segment.latent_stop, stride * segment.latent_start
-        )
+        features = self.scene.encoded_audio.features(LAYOUT)
+        features = frames_between(features, stride * segment.latent_start, stride * segment.latent_stop)
         return features.permute(0, 2, 1).unsqueeze(0)
 
     def _control_latents(self, segment: Segment) -> torch.Tensor:
@@ -134,7 +136,8 @@ class WanS2V(Family):
     versions = "Wan2.2-S2V-14B"
     audio_input = "audio_encoder"
     encoder_kind = "wav2vec2-large"
-    frame_rate = Fraction(16)
+    feature_layout = LAYOUT
+    frame_rate = LAYOUT.rate
     frame_rate_is_free = False
     grid = FrameGrid(stride=4)
     window = Window(latent_count=20, overlap=0, minimum=5)
