@@ -22,8 +22,7 @@ def plan_scene(family: Family, scene: Scene, seed: int, segment_seconds: Number,
     plan = family.plan(
         scene.encoded_audio.duration, scene.frame_rate, segment_seconds, seed, preview_seconds, conditionings
     )
-    pictures = family.pictures(scene).notes(scene.encoded_audio.duration)
-    return replace(plan, notes=(*plan.notes, *pictures, *family.check_plan(scene, plan)))
+    return replace(plan, notes=(*plan.notes, *family.check_plan(scene, plan)))
 
 
 def segment_in_words(plan: Plan, segment: Segment) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -27,17 +28,24 @@ class Decoder:
     """Decodes the latents of a plan: what a VIDEO keeps of the take that it comes from.
 
     vae: the host's VAE.  width, height: of the frames, in pixels.
-    leads: for each of the plan's shots the latent ``[1, C, 1, H, W]`` that is decoded in front of its segments, its
-    frame left out; without any, it is the shot's own first.  skipped_frames: left out at the clip's start together with
-    a lead; None: no lead there.
+    lead: the latent ``[1, C, 1, H, W]`` that is decoded in front of a shot's segments, its frame left out; None for
+    the shot's own first.  skipped_frames: left out at the clip's start together with a lead; None: no lead there.
     """
 
     vae: Any
     plan: Plan
     width: int
     height: int
-    leads: Sequence[torch.Tensor] = ()
+    lead: torch.Tensor | None = None
     skipped_frames: int | None = None
+
+    @property
+    def frame_rate(self) -> Fraction:
+        return self.plan.frame_rate
+
+    @property
+    def frame_count(self) -> int:
+        return self.plan.frame_count
 
     def frames(self, latents: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
         """Decode the clip group by group in constant memory.
@@ -45,9 +53,9 @@ class Decoder:
         latents: the new latents of every segment, in order, ``[1, C, n, H, W]``.
         Yields ``[frames, height, width, 3]`` float32 in 0..1 on the CPU; the first frame is the clip's first.
         """
-        for number, segments in enumerate(self.plan.shots()):
+        for segments in self.plan.shots():
             skip = 1 if segments[0].index else self.skipped_frames
-            shot = _Shot(latents, segments, skip is not None, self.leads[number] if self.leads else None)
+            shot = _Shot(latents, segments, skip is not None, self.lead)
             frames = decode_stream(self.vae, shot, shot.latent_count)
             yield from skip_frames(frames, skip or 0, self.plan.frame_count)
 
@@ -102,7 +110,7 @@ def decode_stream(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) 
 
 def _ways(vae: Any) -> Sequence[Way]:
     """How a VAE can be decoded, each with less memory than the one before."""
-    for module in ("wan_vae", "ltx_vae", "ltx_diffusion_vae"):
+    for module in ("wan_vae", "ltx_vae"):
         decoder = _decoder(module)
         if decoder and decoder.decodes(vae):
             return decoder.WAYS

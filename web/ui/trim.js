@@ -2,7 +2,7 @@
 import { captureUndo, setWidgetValue, widgetOf } from "../host.js";
 import { isConnected } from "../lib/graph.js";
 import { Scope } from "../lib/scope.js";
-import { fieldsOf, selectionOf, wholeOf, withEnd, withFades, withStart } from "../lib/selection.js";
+import { fieldsOf, selectionOf, wholeOf, withEnd, withStart } from "../lib/selection.js";
 import { formatTime } from "../lib/time.js";
 import { viewAround } from "../lib/view.js";
 import { make, setPressed } from "./dom.js";
@@ -42,7 +42,6 @@ export class TrimWidget {
     this.area = new TrimArea(this.scope, {
       height: WAVE_PIXELS,
       targets: () => this.#targets(),
-      whole: () => this.#whole(),
       onSelect: (selection) => this.#write(selection),
       onCommit: captureUndo,
       onSeek: (time) => this.#seek(time),
@@ -78,7 +77,7 @@ export class TrimWidget {
       "aria-label": "Use the whole sound",
       title: "Start at the beginning, end at the end",
       hidden: true,
-      onclick: () => this.#choose(this.#whole()),
+      onclick: () => this.#choose(wholeOf(this.waveform.duration)),
     });
     addPanel(node, this.scope, "Trim", PANEL_PIXELS, [
       this.toolbar.element,
@@ -94,7 +93,6 @@ export class TrimWidget {
 
   /** @type {string | null} */
   #shown = null;
-  #from = "";
   /** @type {number[] | null} */
   #beats = null;
   /** What the last line has to say, the most pressing last. */
@@ -106,21 +104,18 @@ export class TrimWidget {
 
   /** Look at the graph and the fields again. */
   refresh() {
-    const { file, words, from } = upstreamSound(this.node, 0);
+    const { file, words } = upstreamSound(this.node, 0);
     const key = file ? soundKey(file) : words;
-    const isMadeAgain = this.waveform.sound?.isGone && from === "run" && this.#from === "kept";
-    this.#from = from;
-    if (key !== this.#shown || isMadeAgain) {
+    if (key !== this.#shown) {
       this.#shown = key;
       this.#beats = null;
       this.#noticed = "";
       const sound = file ? soundIn(file) : null;
       this.player.load(sound);
-      const onChange = () => {
+      this.waveform.show(sound, words, () => {
         this.#read();
         this.minimap.redraw();
-      };
-      this.waveform.show(sound, words, onChange, from !== "file");
+      });
       this.#recall();
       if (this.toolbar.snapsTo("beats")) this.#onBeats(true);
     }
@@ -128,22 +123,12 @@ export class TrimWidget {
     this.#remember();
   }
 
-  /** @returns {import("../lib/selection.js").Fields} */
-  #fields() {
-    const values = FIELDS.map((name) => [name, Number(fieldValue(this.node, name)) || 0]);
-    return /** @type {import("../lib/selection.js").Fields} */ (Object.fromEntries(values));
-  }
-
-  /** All of the sound, with the fades that are set. */
-  #whole() {
-    const { fade_in_seconds, fade_out_seconds } = this.#fields();
-    return withFades({ ...wholeOf(this.waveform.duration), fadeIn: fade_in_seconds, fadeOut: fade_out_seconds });
-  }
-
   /** Take the selection from the fields. */
   #read() {
     const { duration, sound } = this.waveform;
-    const fields = this.#fields();
+    const fields = /** @type {import("../lib/selection.js").Fields} */ (
+      Object.fromEntries(FIELDS.map((name) => [name, Number(fieldValue(this.node, name)) || 0]))
+    );
     this.#unknown = FIELDS.filter((name) => fieldValue(this.node, name) === undefined);
     const selection = duration ? selectionOf(fields, duration) : null;
     const isNew = JSON.stringify(selection) !== JSON.stringify(this.area.selection);
@@ -289,7 +274,7 @@ export class TrimWidget {
   /** @param {"start" | "end" | "length"} name @param {number} time */
   #typed(name, time) {
     const { duration } = this.waveform;
-    const selection = this.area.selection ?? this.#whole();
+    const selection = this.area.selection ?? wholeOf(duration);
     this.#choose(
       name === "start"
         ? withStart(selection, time)

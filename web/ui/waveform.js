@@ -59,7 +59,6 @@ export class Waveform {
   #columns;
   #width = 0;
   #drawnSharpness = 0;
-  #instead = "";
   /** @type {AbortController | null} */
   #follow = null;
 
@@ -75,12 +74,10 @@ export class Waveform {
   /**
    * Show another sound, or none with a sentence in its place.
    * @param {Sound | null} sound @param {string} [words] @param {() => void} [onChange] more of this sound is known, while it is shown
-   * @param {boolean} [mayBeGone] a sound that is not there is none: the sentence is said, and no error
    */
-  show(sound, words = "", onChange = () => {}, mayBeGone = false) {
+  show(sound, words = "", onChange = () => {}) {
     this.#follow?.abort();
     this.sound = sound;
-    this.#instead = mayBeGone ? words : "";
     this.playhead = null;
     this.view = wholeView(this.duration);
     this.words.textContent = sound ? "" : words;
@@ -104,10 +101,9 @@ export class Waveform {
   }
 
   #say() {
-    const { sound } = this;
-    const gone = sound?.isGone ? this.#instead : "";
-    this.words.textContent = gone || (sound?.error ?? (sound && !sound.duration ? "Reading the sound …" : ""));
-    this.words.classList.toggle("stv-error", Boolean(sound?.error) && !gone);
+    const sound = this.sound;
+    this.words.textContent = sound?.error ?? (sound && !sound.duration ? "Reading the sound …" : "");
+    this.words.classList.toggle("stv-error", Boolean(sound?.error));
   }
 
   /** @param {{start: number, end: number}} view */
