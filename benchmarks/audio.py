@@ -100,9 +100,10 @@ def encode(who: str, seconds: float) -> dict[str, Any]:
                 encoded = AudioEncoderEncode.execute(encoder, audio)[0]
             kept = sum(layer.nbytes for layer in encoded["encoded_audio_all_layers"])
         else:
+            from sound_to_video.core.families.wan.features import WanS2VLayout
             from sound_to_video.nodes.audio_encode import AudioEncode
 
             with Measured() as measured:
                 encoded = AudioEncode.execute(audio_from(audio), encoder).args[0]
-            kept = encoded.frame_features(Fraction(16), round(seconds * 16)).nbytes
+            kept = encoded.features(WanS2VLayout()).nbytes
     return {"seconds": measured.seconds, "bytes": measured.peak_bytes, "kept_bytes": kept}

@@ -22,7 +22,8 @@ def plan_scene(family: Family, scene: Scene, seed: int, segment_seconds: Number,
     plan = family.plan(
         scene.encoded_audio.duration, scene.frame_rate, segment_seconds, seed, preview_seconds, conditionings
     )
-    return replace(plan, notes=(*plan.notes, *family.check_plan(scene, plan)))
+    pictures = family.pictures(scene).notes(scene.encoded_audio.duration)
+    return replace(plan, notes=(*plan.notes, *pictures, *family.check_plan(scene, plan)))
 
 
 def segment_in_words(plan: Plan, segment: Segment) -> str:

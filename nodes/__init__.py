@@ -17,7 +17,6 @@ _REGISTRY = (  # module, class
     ("load_diffusers_ltx", "LoadDiffusersLTX"),
     ("scene_without_text", "SceneWithoutText"),
     ("measure_sync", "MeasureSync"),
-    ("lip_sync_sampler", "LipSyncSampler"),
 )
 
 

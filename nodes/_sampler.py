@@ -193,6 +193,14 @@ def sampler_inputs(
                 "over many of them. Off: a segment knows the end of the one before it, and nothing else."
             ),
         ),
+        io.Model.Input(
+            "refining_model",
+            optional=True,
+            tooltip=(
+                "LTX-2: the model of the second stage, say with the distilled LoRA that the first one goes without. "
+                "Left open: model."
+            ),
+        ),
     ]
 
 
@@ -210,6 +218,7 @@ SAMPLER_OPTIONS = (
     "image_strength",
     "image_compression",
     "anchor_first_frame",
+    "refining_model",
 )
 
 

@@ -23,7 +23,9 @@ class S2VSampler(io.ComfyNode):
             inputs=sampler_inputs(
                 [
                     io.Image.Input(
-                        "reference_image", optional=True, tooltip="The look of the clip: its first picture counts."
+                        "reference_image",
+                        optional=True,
+                        tooltip="The look of the clip. Several pictures: one for each shot of a Prompt Timeline.",
                     )
                 ],
                 [io.Combo.Input("image_fit", options=list(IMAGE_FITS), default="crop", tooltip=IMAGE_FIT_TOOLTIP)],

@@ -29,6 +29,7 @@ def _about(family: Family) -> dict[str, object]:
         "id": family.id,
         "display_name": family.name,
         "audio_input": family.audio_input,
+        "encoder": family.encoder_kind,
         "frame_rate": float(family.frame_rate),
         "frame_rate_is_free": family.frame_rate_is_free,
     }

@@ -65,6 +65,40 @@ LTX_VIDEO_VAE = {
     "causal_decoder": False,
     "timestep_conditioning": False,
 }
+LTX_DIFFUSION_VAE = {  # LTX-2.5's: the stages, kernels and upsamplings are the real ones
+    "_class_name": "CausalDiffusionVAE",
+    "dims": 3,
+    "model_output_type": "x0",
+    "encoder": {
+        "dims": 3,
+        "in_channels": 3,
+        "out_channels": 128,
+        "blocks": [
+            ["compress_space_res", {"multiplier": 2}],
+            ["compress_time_res", {"multiplier": 2}],
+            *[["compress_all_res", {"multiplier": 2}]] * 2,
+        ],
+        "patch_size": 4,
+        "latent_log_var": "constant",
+        "norm_layer": "pixel_norm",
+        "base_channels": 8,
+        "spatial_padding_mode": "zeros",
+    },
+    "decoder": {
+        "in_channels": 128,
+        "out_channels": 3,
+        "patch_size": 4,
+        "head_dim": 16,
+        "stage_channels": [128, 64, 32, 32, 16],
+        "stage_depths": [1, 2, 1, 1, 2],
+        "stage_kernels": [[3, 7, 7], [3, 7, 7], [3, 5, 5], [3, 5, 5], [11, 11, 11]],
+        "upsamples": [[[1, 2, 2], 2], [[2, 1, 1], 2], [[2, 2, 2], 1], [[2, 2, 2], 2]],
+        "stage5_kernel": [11, 11, 11],
+        "t_emb_dim": 32,
+        "timestep_scale_multiplier": 1000.0,
+        "default_num_inference_steps": 1,
+    },
+}
 LTX_AUDIO_VAE = {
     "model": {
         "params": {
@@ -305,6 +339,15 @@ def make_ltx_av(path: Path, seed: int = SEED, **transformer_overrides) -> Path:
     return _save_safetensors(path, weights, config)
 
 
+def make_ltx_2_5_vae(path: Path, seed: int = SEED) -> Path:
+    """LTX-2.5's video VAE with the diffusion decoder, for VAELoader of a host from 0.32 on."""
+    from comfy.ldm.lightricks.vae.na_diffusion_decoder import CausalDiffusionVAE
+
+    weights = fill(CausalDiffusionVAE(config=LTX_DIFFUSION_VAE).state_dict(), seed)
+    weights["decoder.conv_out.weight"] *= 0.2  # pictures that are not cut off at black and white
+    return _save_safetensors(path, weights, {"vae": LTX_DIFFUSION_VAE})
+
+
 def make_ltx_upscaler(path: Path, seed: int = SEED, **overrides) -> Path:
     """LTX x2 latent upscaler for LatentUpscaleModelLoader; overrides of `LTX_UPSCALER`."""
     import comfy.ops
@@ -327,6 +370,7 @@ CHECKPOINTS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "wav2vec2_base": ("audio_encoders/wav2vec2_base_random.pt", lambda path: make_wav2vec2(path, width=768)),
     "whisper": ("audio_encoders/whisper_large_v3_random.pt", make_whisper),
     "ltx_av": ("checkpoints/ltx_av_tiny.safetensors", make_ltx_av),
+    "ltx_2_5_vae": ("vae/ltx_2_5_vae_tiny.safetensors", make_ltx_2_5_vae),
     "ltx_upscaler": ("latent_upscale_models/ltx_upscaler_tiny.safetensors", make_ltx_upscaler),
 }
 

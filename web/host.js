@@ -1,6 +1,7 @@
 /** The one door to ComfyUI's front end: every other module takes what it needs of the host from here. */
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { Change, withNode } from "./lib/undo.js";
 
 export { api, app };
 
@@ -36,11 +37,61 @@ export function toast(severity, summary, detail) {
   app.extensionManager.toast.add({ severity, summary, detail, life: severity === "error" ? 10000 : 4000 });
 }
 
+/** The workflow that is open; null while another one is being loaded. @returns {any} */
+export function openWorkflow() {
+  const workflow = /** @type {any} */ (app.extensionManager)?.workflow?.activeWorkflow;
+  return workflow?.changeTracker?.constructor?.isLoadingGraph ? null : (workflow ?? null);
+}
+
+/** Call `tell` for each run that is queued from this page, with the workflow that it is queued from. @param {(prompt: string, workflow: any) => void} tell */
+export function onQueued(tell) {
+  const { queuePrompt } = api;
+  api.queuePrompt = async function () {
+    const workflow = openWorkflow();
+    const answer = await queuePrompt.apply(this, /** @type {any} */ (arguments));
+    if (answer?.prompt_id && workflow) tell(String(answer.prompt_id), workflow);
+    return answer;
+  };
+}
+
+function tracker() {
+  return /** @type {any} */ (app.extensionManager)?.workflow?.activeWorkflow?.changeTracker;
+}
+
+/** What has been changed since the last step of undo was made. @type {Change | null} */
+let change = null;
+
 /** Make what has just changed one step of undo; to be called at the end of a drag or of typing. */
 export function captureUndo() {
-  const tracker = /** @type {any} */ (app.extensionManager).workflow?.activeWorkflow?.changeTracker;
-  const capture = tracker?.captureCanvasState ?? tracker?.checkState;
-  capture?.call(tracker);
+  const now = tracker();
+  change?.end(now);
+  change = null;
+  (now?.captureCanvasState ?? now?.checkState)?.call(now);
+}
+
+/**
+ * Change a node's property, which is saved, without making it a step of undo; the node's size may change with it.
+ * @param {any} node @param {string} name @param {unknown} value
+ */
+export function setPropertyQuietly(node, name, value) {
+  node.properties ??= {};
+  node.properties[name] = value;
+  node.setDirtyCanvas?.(true, true);
+  const now = tracker();
+  const look = () => {
+    if (!now?.activeState || tracker() !== now || !node.graph) return;
+    const { properties, size } = node.serialize();
+    const state = withNode(now.activeState, node.graph.id, node.id, (was) => ({
+      ...was,
+      properties: { ...was.properties, [name]: properties[name] },
+      size,
+    }));
+    if (change && change.state === now.activeState) change.state = state;
+    now.activeState = state;
+  };
+  look();
+  now?.updateModified?.(); // keeps it for a reload
+  requestAnimationFrame(() => requestAnimationFrame(look)); // Nodes 2.0 measures the node a frame later
 }
 
 /**
@@ -49,6 +100,7 @@ export function captureUndo() {
  */
 export function setWidgetValue(node, widget, value) {
   if (widget.value === value) return;
+  change ??= new Change(tracker());
   widget.value = value;
   widget.callback?.(value, app.canvas, node);
   node.setDirtyCanvas?.(true, true);

@@ -1,9 +1,9 @@
 /** Sound to Video in the browser: gives the pack's nodes their waveforms. Without it their plain fields do all the work. */
 import { api, app } from "./host.js";
-import { keepRun } from "./ui/follow.js";
 import { LoadWidget } from "./ui/load.js";
 import { widen } from "./ui/panel.js";
 import { RecordWidget } from "./ui/record.js";
+import { followRuns } from "./ui/runs.js";
 import { SaidWidget } from "./ui/said.js";
 import { lookForChanges } from "./ui/sounds.js";
 import { TrimWidget } from "./ui/trim.js";
@@ -20,6 +20,8 @@ const PANELS = {
   SoundToVideo_TrimAudio: { panel: (node) => new TrimWidget(node), width: 520 },
 };
 
+followRuns();
+
 // A file may have been made anew under its name: while this page was not looked at, or by a run.
 window.addEventListener("focus", lookForChanges);
 for (const event of /** @type {const} */ (["execution_start", "execution_success"]))
@@ -34,10 +36,5 @@ app.registerExtension({
     if (!kind) return;
     kind.panel(node);
     widen(node, kind.width);
-    const before = node.onExecuted;
-    node.onExecuted = function (/** @type {any} */ output) {
-      keepRun(this, output);
-      return before?.apply(this, arguments);
-    };
   },
 });

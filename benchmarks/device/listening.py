@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from fractions import Fraction
 
 from sound_to_video.benchmarks.device.networks import WAN_14B, random_model
 from sound_to_video.benchmarks.device.rows import GIGABYTE, Row, checked, figure
@@ -24,6 +23,7 @@ def crowded(tiny: bool) -> Iterator[Row]:
     import torch
     from sound_to_video.core.audio import audio_from
     from sound_to_video.core.families import listen
+    from sound_to_video.core.families.wan.features import WanS2VLayout
     from sound_to_video.tests.checkpoints import cache_folder, make
 
     path = next(make(cache_folder(), ["wav2vec2"]))
@@ -47,7 +47,7 @@ def crowded(tiny: bool) -> Iterator[Row]:
         started = time.perf_counter()
         try:
             encoded = listen(audio, encoder)
-            features = encoded.frame_features(Fraction(16), 16)
+            features = encoded.features(WanS2VLayout())
             text = f"{time.perf_counter() - started:.1f} s, finite"
             yield checked(what, bool(features.isfinite().all()), text)
         except Exception as error:  # whatever it is, it belongs into the table

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SoundToVideoError
+from ..tensors import no_tensor
 from .lazy import Audio, TensorSource, check_finite
 
 HIGHEST_SAMPLE_RATE = 1 << 24  # 16.8 MHz; DSD, the highest in use, is read at 2.8 MHz at most
@@ -75,11 +76,9 @@ def _checked_rate(sample_rate: Any) -> int:
 
 def _checked_samples(waveform: Any) -> Tensor:
     """[C, T] float32 on the CPU."""
-    if not isinstance(waveform, Tensor):
-        raise _not_a_waveform(type(waveform).__name__)
-    if waveform.is_nested or waveform.layout != torch.strided or waveform.is_meta:
-        kind = "nested" if waveform.is_nested else "empty (meta)" if waveform.is_meta else "sparse"
-        raise _not_a_waveform(f"a {kind} tensor")
+    what = no_tensor(waveform)
+    if what:
+        raise _not_a_waveform(what)
     if not waveform.is_floating_point() or waveform.ndim != 3:
         raise _not_a_waveform(f"{waveform.dtype} {list(waveform.shape)}")
     batch, channels, samples = waveform.shape

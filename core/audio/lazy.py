@@ -335,7 +335,7 @@ class TensorSource:
         return None  # no file can move under it
 
 
-class Changed:
+class _Changed:
     """What is computed from an ``Audio``, sample by sample."""
 
     def __init__(self, audio: Audio):
@@ -351,7 +351,7 @@ class Changed:
         return self.audio._secure(start, stop, folder, on_piece)
 
 
-class _Faded(Changed):
+class _Faded(_Changed):
     """An ``Audio`` with raised-cosine gains at its ends."""
 
     def __init__(self, audio: Audio, fade_in_samples: int, fade_out_samples: int):
@@ -371,7 +371,7 @@ class _Faded(Changed):
             start += piece.shape[1]
 
 
-class _Stereo(Changed):
+class _Stereo(_Changed):
     """An ``Audio`` of more channels, mixed down."""
 
     def __init__(self, audio: Audio):
@@ -387,7 +387,7 @@ class _Stereo(Changed):
             yield to_stereo(piece)
 
 
-class _Delayed(Changed):
+class _Delayed(_Changed):
     """An ``Audio`` after silence."""
 
     def __init__(self, audio: Audio, silence: int):

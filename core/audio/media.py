@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,7 +12,8 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import ArgumentError
-from av.stream import Disposition
+from av.packet import Packet
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from ..errors import SoundToVideoError
@@ -75,6 +78,20 @@ def open_media(source: str | Path | IO[bytes] | Any, container: str | None = Non
         opened.close()
         raise _not_media(source)
     return opened
+
+
+def demuxed(container: InputContainer, *streams: Stream) -> Iterator[Packet]:
+    """The packets of ``streams`` as they lie in the file, then an empty one of each, which flushes its decoder.
+
+    A stream that comes up only after opening, as in a transport stream, is passed over, as by the ffmpeg command line.
+    PyAV (to 18.1) looks for it at the end among those it has, and raises an IndexError after the last packet of
+    ``streams``.
+
+    Raises:
+        FFmpegError: A place cannot be read.
+    """
+    with suppress(IndexError):
+        yield from container.demux(*streams)
 
 
 class SharedFile:

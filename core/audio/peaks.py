@@ -16,7 +16,7 @@ import av.container
 import numpy as np
 
 from ..errors import SoundToVideoError
-from .media import open_media, streams_by_preference
+from .media import demuxed, open_media, streams_by_preference
 from .probe import samples_of
 
 FINEST_BINS_PER_SECOND = 1000
@@ -176,7 +176,7 @@ def _peak_here(container: av.container.InputContainer, stream: av.audio.AudioStr
     """The peak [2] of the few frames that come next; the first after a seek may be silent (bit reservoir)."""
     lowest = highest = 0.0
     decoded = 0
-    for packet in container.demux(stream):
+    for packet in demuxed(container, stream):
         try:
             frames = packet.decode()
         except av.FFmpegError:  # the middle of a frame, or the end of the file

@@ -19,7 +19,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from ..errors import SoundToVideoError
-from .media import SharedFile, check_sound, open_media, picture_stream, streams_by_preference
+from .media import SharedFile, check_sound, demuxed, open_media, picture_stream, streams_by_preference
 
 PIECE_SAMPLES = 65536
 MOST_FIRST_LENGTHS = 4096
@@ -100,7 +100,7 @@ class Reading:
 
     def packets(self) -> Iterator[Packet]:
         """What can be read, up to the end or the first place that cannot be read."""
-        packets = self.container.demux(self.stream)
+        packets = demuxed(self.container, self.stream)
         while True:
             try:
                 packet = next(packets, None)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -28,24 +27,17 @@ class Decoder:
     """Decodes the latents of a plan: what a VIDEO keeps of the take that it comes from.
 
     vae: the host's VAE.  width, height: of the frames, in pixels.
-    lead: the latent ``[1, C, 1, H, W]`` that is decoded in front of a shot's segments, its frame left out; None for
-    the shot's own first.  skipped_frames: left out at the clip's start together with a lead; None: no lead there.
+    leads: for each of the plan's shots the latent ``[1, C, 1, H, W]`` that is decoded in front of its segments, its
+    frame left out; without any, it is the shot's own first.  skipped_frames: left out at the clip's start together with
+    a lead; None: no lead there.
     """
 
     vae: Any
     plan: Plan
     width: int
     height: int
-    lead: torch.Tensor | None = None
+    leads: Sequence[torch.Tensor] = ()
     skipped_frames: int | None = None
-
-    @property
-    def frame_rate(self) -> Fraction:
-        return self.plan.frame_rate
-
-    @property
-    def frame_count(self) -> int:
-        return self.plan.frame_count
 
     def frames(self, latents: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
         """Decode the clip group by group in constant memory.
@@ -53,9 +45,9 @@ class Decoder:
         latents: the new latents of every segment, in order, ``[1, C, n, H, W]``.
         Yields ``[frames, height, width, 3]`` float32 in 0..1 on the CPU; the first frame is the clip's first.
         """
-        for segments in self.plan.shots():
+        for number, segments in enumerate(self.plan.shots()):
             skip = 1 if segments[0].index else self.skipped_frames
-            shot = _Shot(latents, segments, skip is not None, self.lead)
+            shot = _Shot(latents, segments, skip is not None, self.leads[number] if self.leads else None)
             frames = decode_stream(self.vae, shot, shot.latent_count)
             yield from skip_frames(frames, skip or 0, self.plan.frame_count)
 
@@ -110,7 +102,7 @@ def decode_stream(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) 
 
 def _ways(vae: Any) -> Sequence[Way]:
     """How a VAE can be decoded, each with less memory than the one before."""
-    for module in ("wan_vae", "ltx_vae"):
+    for module in ("wan_vae", "ltx_vae", "ltx_diffusion_vae"):
         decoder = _decoder(module)
         if decoder and decoder.decodes(vae):
             return decoder.WAYS

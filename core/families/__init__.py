@@ -5,7 +5,6 @@ Each is loaded by itself: where this ComfyUI lacks a part that one needs, that f
 
 import logging
 from collections.abc import Mapping
-from fractions import Fraction
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +12,7 @@ from ..audio import Audio
 from ..errors import SoundToVideoError, article
 from ..features.driving import driving_sound
 from ..features.encoded import EncodedAudio
+from ..features.layout import FeatureLayout
 from .base import ClipSampler, Family, Scene
 
 _REGISTRY = (  # module, class, name, what its clips are decoded by
@@ -41,7 +41,7 @@ def _load(module: str, class_name: str, name: str, decoder: str) -> list[Family]
 
 FAMILIES: tuple[Family, ...] = tuple(family for entry in _REGISTRY for family in _load(*entry))
 
-__all__ = ["FAMILIES", "MISSING", "ClipSampler", "Family", "Scene", "frame_rate_for_encoder", "listen", "recognise"]
+__all__ = ["FAMILIES", "MISSING", "ClipSampler", "Family", "Scene", "listen", "recognise"]
 
 
 def recognise(wired: Mapping[str, Any]) -> Family:
@@ -97,12 +97,9 @@ def listen(
     if driving_audio is not None:
         return listen(driving_sound(driving_audio, audio), audio_encoder, audio_vae).carrying(audio)
     if audio_encoder is not None:
-        from ..features.encoders import (  # needs parts of the host that only these have
-            encode_with_encoder,
-            encoder_kind,
-        )
+        from ..features.encoders import EncoderFeatures, encoder_kind  # needs parts of the host that only these have
 
-        return encode_with_encoder(audio, audio_encoder, frame_rate_for_encoder(encoder_kind(audio_encoder)))
+        return EncoderFeatures(audio, audio_encoder, _layouts(encoder_kind(audio_encoder)))
     try:
         from .ltx.audio_latents import encode_with_vae  # needs parts of the host that only LTX has
     except ImportError as error:
@@ -110,6 +107,7 @@ def listen(
     return encode_with_vae(audio, audio_vae)
 
 
-def frame_rate_for_encoder(kind: str) -> Fraction | None:
-    """Frames a second of the family that listens to an encoder of this kind; None when no family here does."""
-    return next((family.frame_rate for family in FAMILIES if family.encoder_kind == kind), None)
+def _layouts(encoder_kind: str) -> list[FeatureLayout]:
+    """What the families that take this kind of encoder hear of it."""
+    families = [family for family in FAMILIES if family.encoder_kind == encoder_kind]
+    return [family.feature_layout for family in families if family.feature_layout is not None]

@@ -16,14 +16,16 @@ import torch
 
 from ..decoding.stream import Decoder
 from ..errors import SoundToVideoError
+from ..frames.images import check_images
 from ..plan import Plan, Segment, Window, plan_clip
 from ..sampling.spool import LatentHistory
+from ..scene.pictures import ShotPictures, shot_pictures
 from ..scene.prompts import cut_times, prompt_times, unexpected_prompts
 from ..timeline import FrameGrid, Number, exact, frame_rate_in_words, rounded
 
 if TYPE_CHECKING:
     from ..features.encoded import EncodedAudio
-    from ..frames.crops import Crops
+    from ..features.layout import FeatureLayout
     from ..sampling.host_sampler import HostSampler
 
 
@@ -35,7 +37,8 @@ class Scene:
     """What the user wired into a sampler; images are ``[frames, height, width, 3]`` in 0..1, sizes in pixels.
 
     model, vae: the host's MODEL and VAE.  positive, negative: the host's CONDITIONING.
-    reference_image: None for audio to video.  frame_rate: frames per second, the family's own where 0 was asked.
+    reference_image: a picture for each shot; None for audio to video.
+    frame_rate: frames per second, the family's own where 0 was asked.
     options: what only some families know (``latent_upscale_model`` ...), by input name.
     """
 
@@ -93,10 +96,10 @@ class Family(ABC):
     id, name: ``wan_s2v``, ``Wan2.2-S2V``.  versions: those that are known, in words.
     audio_input: the input of Audio Encode that this family needs, ``audio_encoder`` or ``audio_vae``.
     encoder_kind: the ``EncodedAudio.kind`` it takes.
+    feature_layout: what it hears of an audio encoder; None for a family that takes an audio VAE.
     model_class: the host's class of its model.
     frame_rate: the rate it was trained at.  frame_rate_is_free: whether others may be asked.
     size_multiple: width and height must be multiples of it.
-    lip_syncs: whether it can make a mouth in footage anew (``prepare_lip_sync``).
     """
 
     id: str
@@ -105,13 +108,13 @@ class Family(ABC):
     model_class: type
     audio_input: str
     encoder_kind: str
+    feature_layout: FeatureLayout | None = None
     frame_rate: Fraction
     frame_rate_is_free: bool
     grid: FrameGrid
     window: Window
     size_multiple: int
     schedules: Mapping[str, tuple[tuple[float, ...], ...]] = {}
-    lip_syncs: bool = False
 
     @abstractmethod
     def recognises(self, wired: Mapping[str, Any]) -> bool:
@@ -128,13 +131,6 @@ class Family(ABC):
     @abstractmethod
     def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
         """Do what all segments share: encode the reference image, lay out the audio, patch a clone of the MODEL."""
-
-    def prepare_lip_sync(self, scene: Scene, plan: Plan, crops: Crops, strength: float) -> ClipSampler:
-        """As ``prepare``, for footage: what is masked in its crops is made anew to the sound, the rest stays.
-
-        strength: 1 forgets what the mouth did, less keeps some of it.
-        """
-        raise SoundToVideoError(f"{self.name} cannot make a mouth in footage anew: load a model that can.")
 
     def rate(self, asked: Number) -> Fraction:
         """The frame rate to use for what the user asked, 0 being the family's own."""
@@ -167,26 +163,30 @@ class Family(ABC):
         seed: int = 0,
         preview_seconds: Number = 0,
         conditionings: Sequence[list] = (),
-        cuts: Sequence[Number] = (),
     ) -> Plan:
         """The plan of a clip: the one that is sampled, and the one that is shown.
 
         duration: of the audio, in seconds.  segment_seconds, preview_seconds: as the samplers' inputs of these names.
         conditionings: the host's CONDITIONING of the samplers' inputs; prompts at times and cuts are borders.
-        cuts: further times in seconds at which a segment starts afresh, such as those of footage.
         """
         window = self.window_for(frame_rate, segment_seconds)
         plan = plan_clip(
-            duration,
-            frame_rate,
-            self.grid,
-            window,
-            seed,
-            (*cut_times(*conditionings), *cuts),
-            prompt_times(*conditionings),
+            duration, frame_rate, self.grid, window, seed, cut_times(*conditionings), prompt_times(*conditionings)
         )
         plan = replace(plan, notes=tuple(unexpected_prompts(plan, window, *conditionings)))
         return plan.opening(preview_seconds) if preview_seconds else plan
+
+    def pictures(self, scene: Scene) -> ShotPictures:
+        """Which picture of the reference image each segment is shown: another one comes in with a cut."""
+        return shot_pictures(scene.reference_image, scene.positive, scene.negative)
+
+    def check_reference(self, scene: Scene) -> None:
+        """Raise for a reference image of which a shot's picture is none."""
+        if scene.reference_image is not None:
+            shots = max(1, len(self.pictures(scene).times))
+            check_images(
+                scene.reference_image, "reference image", scene.width, scene.height, scene.image_fit, count=shots
+            )
 
     def check_plan(self, scene: Scene, plan: Plan) -> list[str]:
         """Raise for a plan that cannot be carried out with the scene; before any work is done.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from fractions import Fraction
 from typing import Any
 
@@ -18,18 +19,9 @@ from ..audio.resampling import resampled
 from ..disk import mapped_tensor
 from ..errors import SoundToVideoError
 from ..timeline import rounded
-from .encoded import (
-    ENCODER_SAMPLE_RATE,
-    KINDS,
-    LAYER_RATE,
-    EncodedAudio,
-    FrameFeatures,
-    HostEncodedAudio,
-    features_at,
-    frames_between,
-)
+from .encoded import ENCODER_SAMPLE_RATE, KINDS, LAYER_RATE, EncodedAudio, of_the_sound
+from .layout import FeatureLayout
 
-WHISPER = "whisper-large-v3"
 WHISPER_SECONDS = 30  # the host's Whisper pads or cuts to this
 WINDOW_SECONDS = 60  # of wav2vec2, where one pass does not fit
 MARGIN_SECONDS = 5  # of context on both sides of what is kept from a window
@@ -39,56 +31,51 @@ ONE_PASS_VALUES = 400  # held by one wav2vec2 pass for every 16 kHz sample: 512 
 
 
 class EncoderFeatures(EncodedAudio):
-    """Audio encoded by an AUDIO_ENCODER, kept at the video's frame rate.
+    """Audio encoded by an AUDIO_ENCODER, kept as families hear it.
 
+    layouts: those that are wanted; all are made in one go.
     Every layer at 50 a second would be 5 MB a second; core nodes that ask for it get it computed anew.
     """
 
     audio: Audio
 
-    def __init__(self, audio: Audio, encoder: Any, kind: str, frame_rate: Fraction):
-        self.audio, self.kind, self.duration = audio, kind, audio.duration
+    def __init__(self, audio: Audio, encoder: Any, layouts: Sequence[FeatureLayout] = ()):
+        self.audio, self.kind, self.duration = audio, encoder_kind(encoder), audio.duration
         self._heard = audio
-        self._encoder, self._frame_rate = encoder, frame_rate
-        self._features = self._encoded(frame_rate)
+        self._encoder = encoder
+        self._features = laid_out(audio, encoder, layouts)
 
     def host_value(self, key: str) -> Any:
         if key == "audio_samples":
             return encoder_samples(self._heard)
-        layers = _one_pass(self._heard, self._encoder)
+        layers = all_layers(self._heard, self._encoder)
         return layers[-1] if key == "encoded_audio" else layers
 
-    def frame_features(self, frame_rate: Fraction, stop: int, start: int = 0) -> torch.Tensor:
-        features = self._features if frame_rate == self._frame_rate else self._encoded(frame_rate)
-        return frames_between(features, start, stop)
-
-    def _encoded(self, frame_rate: Fraction) -> torch.Tensor:
-        """``[layers, frames, width]`` at ``frame_rate``."""
-        if one_pass_fits(self._heard, self._encoder):
-            try:
-                return features_at(torch.cat(_one_pass(self._heard, self._encoder)), frame_rate).cpu()
-            except Exception as error:
-                comfy.model_management.raise_non_oom(error)
-                logging.warning("Sound to Video: not enough memory to encode the audio at once, doing so in windows.")
-        return windowed_features(self._heard, self._encoder, frame_rate)
+    def features(self, layout: FeatureLayout) -> torch.Tensor:
+        if layout not in self._features:
+            self._features |= laid_out(self._heard, self._encoder, [layout])
+        return self._features[layout]
 
 
-def encode_with_encoder(audio: Audio, encoder: Any, frame_rate: Fraction | None) -> EncodedAudio:
-    """Encode audio of any length, rate and channel count with the host's AUDIO_ENCODER.
-
-    frame_rate: of the video that the features are kept for; None where no family here listens to this encoder.
-    Raises ``SoundToVideoError`` for an encoder that is not known.
-    """
-    kind = encoder_kind(encoder)
-    if frame_rate is not None:
-        return EncoderFeatures(audio, encoder, kind, frame_rate)
-    layers = whisper_layers(audio, encoder) if kind == WHISPER else _one_pass(audio, encoder)
-    host_value = {
-        "encoded_audio": layers[-1],
-        "encoded_audio_all_layers": layers,
-        "audio_samples": encoder_samples(audio),
-    }
-    return HostEncodedAudio(host_value, audio)
+def laid_out(audio: Audio, encoder: Any, layouts: Sequence[FeatureLayout]) -> dict[FeatureLayout, torch.Tensor]:
+    """Audio of any length, rate and channel count, encoded once by the host's AUDIO_ENCODER for all of the layouts."""
+    features: dict[FeatureLayout, torch.Tensor] = {}
+    of_layers = []
+    for layout in layouts:
+        own = layout.from_encoder(audio, encoder)
+        if own is None:
+            of_layers.append(layout)
+        else:
+            features[layout] = own
+    if of_layers and one_pass_fits(audio, encoder):
+        try:
+            samples = encoder_samples(audio)
+            layers = of_the_sound(torch.cat(all_layers(audio, encoder)), encoder_kind(encoder), samples)
+            return features | {layout: layout.features(layers, samples).cpu() for layout in of_layers}
+        except Exception as error:
+            comfy.model_management.raise_non_oom(error)
+            logging.warning("Sound to Video: not enough memory to encode the audio at once, doing so in windows.")
+    return features | windowed_features(audio, encoder, of_layers)
 
 
 def encoder_kind(encoder: Any) -> str:
@@ -129,14 +116,19 @@ def _layers(waveform: torch.Tensor, encoder: Any) -> tuple[torch.Tensor, ...]:
     return encoder.encode_audio(waveform, ENCODER_SAMPLE_RATE)["encoded_audio_all_layers"]
 
 
-def whisper_layers(audio: Audio, encoder: Any) -> tuple[torch.Tensor, ...]:
-    """As ``_one_pass``, for any length: the host's Whisper drops what comes after 30 s without a word."""
-    if audio.duration <= WHISPER_SECONDS:
+def all_layers(audio: Audio, encoder: Any) -> tuple[torch.Tensor, ...]:
+    """Every layer at 50 features a second, each ``[1, T, width]``: the host's values for audio of any length.
+
+    The host's Whisper drops what comes after 30 s without a word.
+    """
+    if not is_whisper(encoder) or audio.duration <= WHISPER_SECONDS:
         return _one_pass(audio, encoder)
-    pieces = []
-    for window, keep in windows(audio, WHISPER_SECONDS, rounded(audio.duration * LAYER_RATE)):
-        pieces.append([layer[:, keep].cpu() for layer in _one_pass(window, encoder)])
-    return tuple(torch.cat(layer, dim=1) for layer in zip(*pieces, strict=True))
+    layers = torch.cat([piece.cpu() for piece in _whisper_pieces(audio, encoder)], dim=1)
+    return tuple(layers.split(1))
+
+
+def is_whisper(encoder: Any) -> bool:
+    return isinstance(encoder.model, WhisperLargeV3)
 
 
 def windows(audio: Audio, seconds: int, feature_count: int) -> Iterator[tuple[Audio, slice]]:
@@ -156,10 +148,12 @@ def windows(audio: Audio, seconds: int, feature_count: int) -> Iterator[tuple[Au
 
 
 def one_pass_fits(audio: Audio, encoder: Any) -> bool:
-    """Whether the device has the memory for wav2vec2 over the whole audio at once.
+    """Whether the encoder can take the whole audio at once: Whisper has a limit, wav2vec2 the device's memory.
 
     By all of its memory, not by what is free now: the host makes room, and the same audio always goes the same way.
     """
+    if is_whisper(encoder):
+        return audio.duration <= WHISPER_SECONDS
     needed = activation_bytes(encoder_samples(audio), encoder)
     total: Any = comfy.model_management.get_total_memory(encoder.load_device)
     return needed < ONE_PASS_SHARE * total
@@ -167,7 +161,7 @@ def one_pass_fits(audio: Audio, encoder: Any) -> bool:
 
 def activation_bytes(samples: int, encoder: Any) -> int:
     """What one pass of the encoder over so many 16 kHz samples holds in memory beside its weights."""
-    if not isinstance(encoder.model, WhisperLargeV3):
+    if not is_whisper(encoder):
         return samples * ONE_PASS_VALUES * torch.float32.itemsize  # what the host computes in
     # Whisper always sees 30 s: every layer is kept, and a layer on its way holds 16 times its width.
     transformer = encoder.model.encoder
@@ -175,30 +169,55 @@ def activation_bytes(samples: int, encoder: Any) -> int:
     return WHISPER_SECONDS * LAYER_RATE * width * (len(transformer.layers) + 1 + 16) * torch.float32.itemsize
 
 
-def windowed_features(audio: Audio, encoder: Any, frame_rate: Fraction) -> torch.Tensor:
-    """wav2vec2 in overlapping windows: ``[layers, frames, width]`` at ``frame_rate``, on disk.
+def windowed_features(
+    audio: Audio, encoder: Any, layouts: Sequence[FeatureLayout]
+) -> dict[FeatureLayout, torch.Tensor]:
+    """The audio in overlapping windows, for all layouts: ``[bands, frames, width]`` of each, on disk."""
+    features: dict[FeatureLayout, torch.Tensor] = {}
+    if not layouts:
+        return features
+    count, samples = _layer_count(audio, encoder), encoder_samples(audio)
+    under_way = {layout: layout.in_pieces(count, samples) for layout in layouts}
+    pieces = _whisper_pieces(audio, encoder) if is_whisper(encoder) else _wav2vec2_pieces(audio, encoder)
+    with closing(pieces):
+        for layers in pieces:
+            for layout, frames in under_way.items():
+                place, values = frames.add(layers)
+                if layout not in features:
+                    shape = (values.shape[0], frames.frame_count, values.shape[2])
+                    features[layout] = mapped_tensor(folder_paths.get_temp_directory(), shape, values.dtype)
+                features[layout][:, place] = values.cpu()
+    return features
+
+
+def _layer_count(audio: Audio, encoder: Any) -> int:
+    """Features of each layer, at 50 a second, for all of the audio."""
+    if is_whisper(encoder):
+        return max(1, rounded(audio.duration * LAYER_RATE))
+    return (encoder_samples(audio) - 400) // 320 + 1  # kernel and stride of wav2vec2's convolutions
+
+
+def _whisper_pieces(audio: Audio, encoder: Any) -> Generator[torch.Tensor, None, None]:
+    """``[layers, n, width]``, piece after piece."""
+    for window, keep in windows(audio, WHISPER_SECONDS, _layer_count(audio, encoder)):
+        yield torch.cat(_one_pass(window, encoder))[:, keep]
+
+
+def _wav2vec2_pieces(audio: Audio, encoder: Any) -> Generator[torch.Tensor, None, None]:
+    """``[layers, n, width]``, piece after piece.
 
     Loudness is normalised over the whole audio, as in one pass, not window by window.
     """
-    feature_count = (encoder_samples(audio) - 400) // 320 + 1  # kernel and stride of the encoder's convolutions
     mean, deviation = _loudness(audio)
     normalises, encoder.model.do_normalize = encoder.model.do_normalize, False
     try:
-        frames, features = FrameFeatures(feature_count, frame_rate), None
-        for window, keep in windows(audio, WINDOW_SECONDS, feature_count):
+        for window, keep in windows(audio, WINDOW_SECONDS, _layer_count(audio, encoder)):
             waveform = _mono_at_encoder_rate(window["waveform"], audio.sample_rate)
             if normalises:
                 waveform = (waveform - mean) / deviation
-            layers = torch.cat(_layers(waveform, encoder))
-            if features is None:
-                shape = (layers.shape[0], frames.frame_count, layers.shape[2])
-                features = mapped_tensor(folder_paths.get_temp_directory(), shape, layers.dtype)
-            place, values = frames.add(layers[:, keep])
-            features[:, place] = values.cpu()
+            yield torch.cat(_layers(waveform, encoder))[:, keep]
     finally:
         encoder.model.do_normalize = normalises
-    assert features is not None
-    return features
 
 
 def _at_encoder_rate(waveform: torch.Tensor, sample_rate: int) -> torch.Tensor:

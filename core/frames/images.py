@@ -7,10 +7,23 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..errors import SoundToVideoError, article
+from ..errors import SoundToVideoError
+from ..tensors import no_tensor
 
 IMAGE_FITS = ("crop", "pad")
 CHECKED_AT_ONCE = 64  # frames
+IMAGE_TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
+
+def check_frames(images: Any, name: str) -> None:
+    """Raise for what is no IMAGE: ``[frames, height, width, channels]``, floating point, none of them 0."""
+    what = no_tensor(images)
+    if what:
+        raise SoundToVideoError(f"the {name} is {what}, not an IMAGE: connect an image.")
+    if images.dtype not in IMAGE_TYPES:
+        raise SoundToVideoError(f"the {name} is not an image: its tensor holds {images.dtype}.")
+    if images.ndim != 4 or 0 in images.shape:
+        raise SoundToVideoError(f"the {name} is not an image: its shape is {tuple(images.shape)}.")
 
 
 def check_images(images: Any, name: str, width: int, height: int, fit: str = "crop", count: int | None = None) -> None:
@@ -19,19 +32,8 @@ def check_images(images: Any, name: str, width: int, height: int, fit: str = "cr
     count: how many of its pictures matter; None for all.
     An alpha channel is not dropped in silence as core's encoders do, and what is not a number does not become a clip.
     """
-    if not isinstance(images, torch.Tensor):
-        raise SoundToVideoError(f"the {name} is {article(type(images).__name__)}, not an IMAGE: connect an image.")
-    for is_so, what in (
-        (images.is_meta, "has no data"),
-        (images.is_nested, "is nested"),
-        (images.layout != torch.strided, "is sparse"),
-        (not images.is_floating_point(), f"holds {images.dtype}"),
-    ):
-        if is_so:
-            raise SoundToVideoError(f"the {name} is not an image: its tensor {what}.")
+    check_frames(images, name)
     images = images[:count]
-    if images.ndim != 4 or 0 in images.shape[:3]:
-        raise SoundToVideoError(f"the {name} is not an image: its shape is {tuple(images.shape)}.")
     if images.shape[-1] == 4:
         raise SoundToVideoError(
             f"the {name} has an alpha channel. Flatten it onto a background first, for instance with core's "
@@ -71,7 +73,7 @@ def resized_cropped(images: torch.Tensor, width: int, height: int, method: str =
 
 def longer_edge_resized(image: torch.Tensor, longer_edge: int) -> torch.Tensor:
     """The first picture, its longer edge at ``longer_edge`` pixels, as core's Resize Images by Longer Edge has it."""
-    picture = Image.fromarray((image[0].cpu().numpy() * 255).clip(0, 255).astype(np.uint8))
+    picture = Image.fromarray((image[0].detach().cpu().numpy() * 255).clip(0, 255).astype(np.uint8))
     scale = longer_edge / max(picture.size)
     width, height = (longer_edge if side == max(picture.size) else int(side * scale) for side in picture.size)
     pixels = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS)).astype(np.float32) / 255

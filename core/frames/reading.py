@@ -1,6 +1,6 @@
 """The frames of any VIDEO or IMAGE, a group at a time."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
@@ -17,9 +17,10 @@ from comfy_api.latest import Input, InputImpl
 from torch import Tensor
 
 from ..audio import Audio, audio_from, open_audio
-from ..audio.media import check_picture, name_of, open_media
+from ..audio.media import check_picture, demuxed, name_of, open_media
 from ..errors import SoundToVideoError
 from ..timeline import Number, exact, rounded, sample_index
+from .images import check_frames
 
 GROUP_FRAMES = 8
 NEARLY = Fraction(1, 20)
@@ -52,8 +53,6 @@ def frames_of(video: Any, frame_rate: Number) -> FrameStream:
     the components are taken, which are in memory then. Raises SoundToVideoError for anything else.
     """
     if isinstance(video, Tensor):
-        if video.ndim != 4 or 0 in video.shape:
-            raise SoundToVideoError(f"expected an IMAGE batch [frames, height, width, 3], got {list(video.shape)}.")
         return _of_images(video, exact(frame_rate), None)
     if not isinstance(video, Input.Video):
         raise SoundToVideoError(f"expected a VIDEO or an IMAGE, got {type(video).__name__}.")
@@ -68,36 +67,8 @@ def frames_of(video: Any, frame_rate: Number) -> FrameStream:
     return _of_images(components.images, Fraction(components.frame_rate), components.audio)
 
 
-class FileFrames:
-    """The frames of a VIDEO of a file, from any one on: within its trim, turned as it says, at a constant rate.
-
-    source: the file's path, or itself where it is in memory.  estimated_count: as the file says.
-    Raises SoundToVideoError: the file has no moving pictures.
-    """
-
-    def __init__(self, video: InputImpl.VideoFromFile):
-        self.source: Any = video.get_stream_source()
-        with _opened(self.source) as container:
-            if not any(stream.codec_context is not None for stream in container.streams.video):
-                raise SoundToVideoError("the VIDEO has no pictures: choose a file that has.")
-        start, duration = (exact(seconds) for seconds in video.get_active_trim_window())
-        self._stop = start + duration if duration else None
-        self._clock = _clock_of(self.source, start)
-        self.rate = self._clock.rate
-        first = _first_time(self.source, self._clock)
-        if first is None:
-            raise SoundToVideoError("the VIDEO holds no frames: choose another, or another stretch of it.")
-        self._grid = self._clock.picture_start(first)
-        self.height, self.width = next(self.frames(0)).shape[:2]
-        self.estimated_count = max(1, rounded(exact(video.get_duration()) * self.rate))
-        self.audio = _sound_of_file(video, self._clock, self._stop)
-
-    def frames(self, first: int) -> Iterator[Tensor]:
-        """Frames ``[height, width, 3]`` from number ``first`` on."""
-        return _file_frames(self.source, self._clock, self._stop, first, self._grid if first else None)
-
-
 def _of_images(images: Tensor, frame_rate: Fraction, audio: Any) -> FrameStream:
+    check_frames(images, "video")
     count, height, width, _ = images.shape
     groups = iter(images.split(GROUP_FRAMES))
     return FrameStream(groups, frame_rate, count, width, height, audio_from(audio) if audio else None)
@@ -149,14 +120,6 @@ class _Clock:
         return 1 / (8 * self.rate)
 
 
-def _first_time(source: Any, clock: _Clock) -> Fraction | None:
-    """The time of the first frame from the clock's start on; None where there is none."""
-    for _, time, tick in _timed_frames(source, clock, clock.start):
-        if int(time / tick) >= int(clock.start / tick):
-            return time
-    return None
-
-
 def _clock_of(source: Any, start: Fraction) -> _Clock:
     with _opened(source) as container:
         stream = container.streams.video[0]
@@ -192,19 +155,17 @@ def _grouped(frames: Iterator[Tensor]) -> Iterator[Tensor]:
         yield torch.stack(group)
 
 
-def _file_frames(
-    source: Any, clock: _Clock, stop: Fraction | None, first: int = 0, grid: Fraction | None = None
-) -> Iterator[Tensor]:
+def _file_frames(source: Any, clock: _Clock, stop: Fraction | None) -> Iterator[Tensor]:
     """Frames of a file from the clock's start to ``stop`` seconds, ``[H, W, 3]``.
 
     Of a constant frame rate those that the host's ``get_components`` gives.
-    first: how many of them are left out; the file is opened near there where ``grid``, the time of frame 0, is given.
     """
     reformatter = VideoReformatter()
     shown: Tensor | None = None
     held: VideoFrame | None = None
-    given, end, tick = first, Fraction(0), Fraction(1)
-    for frame, time, tick in _timed_frames(source, clock, clock.start if grid is None else grid + first / clock.rate):
+    grid: Fraction | None = None
+    given, end, tick = 0, Fraction(0), Fraction(1)
+    for frame, time, tick in _timed_frames(source, clock):
         if int(time / tick) < int(clock.start / tick):
             held = frame
             continue
@@ -228,30 +189,16 @@ def _is_over(time: Fraction, stop: Fraction | None, tick: Fraction) -> bool:
     return stop is not None and rounded(time / tick) >= int(stop / tick)
 
 
-def _timed_frames(source: Any, clock: _Clock, start: Fraction) -> Iterator[tuple[VideoFrame, Fraction, Fraction]]:
-    """Frames from before ``start`` on, their times, and the unit of these."""
-    frames = _frames_near(source, clock, start)
-    first = next(frames, None)
-    if start > 0 and (first is None or first[1] > start + clock.tremble):  # the file's index leads too far
-        frames.close()
-        frames = _frames_near(source, clock, Fraction(0))
-        first = next(frames, None)
-    if first is not None:
-        yield first
-        yield from frames
-
-
-def _frames_near(
-    source: Any, clock: _Clock, start: Fraction
-) -> Generator[tuple[VideoFrame, Fraction, Fraction], None, None]:
+def _timed_frames(source: Any, clock: _Clock) -> Iterator[tuple[VideoFrame, Fraction, Fraction]]:
+    """Frames from before the clock's start on, their times, and the unit of these."""
     with _opened(source) as container:
         stream = container.streams.video[0]
         check_picture(name_of(source), stream.width, stream.height)
         stream.thread_type = "AUTO"
         tick = stream.time_base or Fraction(1, 1000)
-        if start > 0:
-            container.seek(int((clock.origin + start) / tick), stream=stream)
-        for packet in container.demux(stream):
+        if clock.start:
+            container.seek(int((clock.origin + clock.start) / tick), stream=stream)
+        for packet in demuxed(container, stream):
             try:
                 frames = packet.decode()
             except InvalidDataError as error:

@@ -84,17 +84,18 @@ class HostSampler:
         noise_mask: torch.Tensor | NestedTensor | None = None,
         sigmas: torch.Tensor | None = None,
         cfg: float | None = None,
+        model_input: str = "model",
     ) -> Any:
         """One run of the host's sampler loop; the same numbers as core's KSampler with the same inputs.
 
         latent: ``[1, C, T, H, W]`` or the host's NestedTensor of several modalities.
-        cfg: in place of the settings' own.
+        cfg: in place of the settings' own.  model_input: the input that the MODEL came over.
         A run that the store has is not sampled again.
         """
         sigmas = self.sigmas(model) if sigmas is None else sigmas
         cfg = self.settings.cfg if cfg is None else cfg
         how = [seed, sigmas, self.settings.sampler_name, cfg]
-        key = self._key(model, positive, negative, latent, noise_mask, how)
+        key = self._key(model, model_input, positive, negative, latent, noise_mask, how)
         dtype = comfy.model_management.intermediate_dtype()
         like = [torch.empty(part.shape, dtype=dtype, device="meta") for part in _parts(latent)]
         kept = self.store.load(key, like) if self.store is not None and key is not None else None
@@ -123,13 +124,13 @@ class HostSampler:
             self.store.save(key, _parts(samples))
         return samples
 
-    def _key(self, model, positive: list, negative: list, *values: Any) -> str | None:
+    def _key(self, model, model_input: str, positive: list, negative: list, *values: Any) -> str | None:
         """The key of a run; None where it is not kept, or where something of it has no name."""
         if self.store is None:
             return None
         try:
             return content_key(
-                self._model_key(model),
+                self._model_key(model, model_input),
                 ByGraph(positive, partial(self._graph, "positive")),
                 ByGraph(negative, partial(self._graph, "negative")),
                 *values,
@@ -141,9 +142,9 @@ class HostSampler:
             self.store.cannot_keep(f"something in the model or the conditioning cannot be read ({error})")
         return None
 
-    def _model_key(self, model) -> str:
+    def _model_key(self, model, model_input: str) -> str:
         if id(model) not in self._model_keys:
-            self._model_keys[id(model)] = model, model_key(model, self._graph("model"))
+            self._model_keys[id(model)] = model, model_key(model, self._graph(model_input))
         return self._model_keys[id(model)][1]
 
     def _step(self, steps: int) -> None:

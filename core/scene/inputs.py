@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ..errors import SoundToVideoError, article
+from ..tensors import no_tensor
 from .prompts import START_KEY
 
 LONGEST_NUMBER = 40  # characters of a value that a message repeats
@@ -38,8 +39,9 @@ def _is_within(value: Any, kind: type, lowest: float, highest: float) -> bool:
 
 def checked_sigmas(sigmas: Any, name: str) -> torch.Tensor:
     """SIGMAS as ``[steps + 1]`` float32; raises for what no sampler could go down along."""
-    if not isinstance(sigmas, torch.Tensor) or sigmas.is_meta or sigmas.layout != torch.strided or sigmas.is_nested:
-        raise SoundToVideoError(f"{name} is {_in_words(sigmas)}, not SIGMAS: connect a scheduler, or nothing.")
+    what = no_tensor(sigmas)
+    if what:
+        raise SoundToVideoError(f"{name} is {what}, not SIGMAS: connect a scheduler, or nothing.")
     if sigmas.ndim != 1 or len(sigmas) < 2:
         count = f"{sigmas.numel()} of them" if sigmas.ndim == 1 else f"a shape of {tuple(sigmas.shape)}"
         raise SoundToVideoError(f"{name} must be two noise levels or more in a row, not {count}.")
@@ -58,7 +60,7 @@ def check_conditioning(conditioning: Any, name: str) -> None:
         if not (
             isinstance(entry, list | tuple)
             and len(entry) >= 2
-            and isinstance(entry[0], torch.Tensor)
+            and no_tensor(entry[0]) is None
             and isinstance(entry[1], dict)
             and isinstance(entry[1].get(START_KEY, 0), Real)
         ):

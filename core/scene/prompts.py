@@ -112,7 +112,7 @@ def prompt_at(conditioning: list, seconds: Number) -> list:
     An entry without a time always holds. Of the others, those with the last time that has come; before the first of
     them, those with the first.
     """
-    starts = _starts(conditioning)
+    starts = start_times(conditioning)
     current = _current(starts, seconds) if starts else None
     return [
         [tensor, {key: value for key, value in values.items() if key not in (START_KEY, CUT_KEY)}]
@@ -126,9 +126,14 @@ def cut_times(*conditionings: list) -> list[Fraction]:
     return sorted({entry[1][START_KEY] for entries in conditionings for entry in entries if entry[1].get(CUT_KEY)})
 
 
+def first_time(*conditionings: list) -> Fraction:
+    """The earliest time of an entry, 0 where none has one."""
+    return min((start for conditioning in conditionings for start in start_times(conditioning)), default=Fraction(0))
+
+
 def prompt_times(*conditionings: list) -> list[Fraction]:
     """Times in seconds at which other entries come into force: not the first, which hold from the clip's start."""
-    return sorted({start for conditioning in conditionings for start in _starts(conditioning)[1:]})
+    return sorted({start for conditioning in conditionings for start in start_times(conditioning)[1:]})
 
 
 def unexpected_prompts(plan: Plan, window: Window, *conditionings: list) -> list[str]:
@@ -142,7 +147,7 @@ def unexpected_prompts(plan: Plan, window: Window, *conditionings: list) -> list
 
 
 def _notes(plan: Plan, shortest: Fraction, conditioning: list) -> Iterator[str]:
-    starts = _starts(conditioning)
+    starts = start_times(conditioning)
     shown = dict.fromkeys(starts, Fraction(0))
     for segment in plan.segments if starts else ():
         shown[_current(starts, segment.prompt_seconds)] += plan.seconds(segment)
@@ -160,7 +165,8 @@ def _notes(plan: Plan, shortest: Fraction, conditioning: list) -> Iterator[str]:
             )
 
 
-def _starts(conditioning: list) -> list[Fraction]:
+def start_times(conditioning: list) -> list[Fraction]:
+    """The times of its entries, in order."""
     return sorted({entry[1][START_KEY] for entry in conditioning if START_KEY in entry[1]})
 
 

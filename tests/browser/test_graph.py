@@ -91,7 +91,7 @@ def test_the_plan_knows_the_samplers_preview_and_the_times_of_its_prompts(comfy)
 
 def test_a_range_beyond_a_shorter_sound_can_be_drawn_typed_or_given_up(comfy):
     """The dead end of a trim at 20 s when a sound of 8 s was chosen."""
-    past = [load_audio(1, "speech.wav"), trim_audio(TRIM, (20, 28, 0, 0))]
+    past = [load_audio(1, "speech.wav"), trim_audio(TRIM, (20, 28, 0.5, 0.25))]
     area = comfy.page.locator(".stv-trim-area")
     start = comfy.page.get_by_label("Start", exact=True)
 
@@ -106,14 +106,14 @@ def test_a_range_beyond_a_shorter_sound_can_be_drawn_typed_or_given_up(comfy):
     comfy.page.mouse.down()
     comfy.page.mouse.move(box["x"] + 6 * unit, box["y"] + 70, steps=6)
     comfy.page.mouse.up()
-    assert fields(comfy)[:2] == pytest.approx([2, 6], abs=0.03)
+    assert fields(comfy) == pytest.approx([2, 6, 0.5, 0.25], abs=0.03)
     open_empty()
     start.fill("3")
     start.press("Enter")
-    assert fields(comfy) == [3, 0, 0, 0]
+    assert fields(comfy) == [3, 0, 0.5, 0.25]
     open_empty()
     comfy.page.get_by_role("button", name="Use the whole sound").click()
-    assert fields(comfy) == [0, 0, 0, 0]
+    assert fields(comfy) == [0, 0, 0.5, 0.25]
     comfy.until(lambda: handle(comfy, "start").is_visible(), "the handles are back")
     assert not comfy.page.get_by_role("button", name="Use the whole sound").is_visible()
 
@@ -422,3 +422,47 @@ def test_what_a_sampler_made_is_there_after_a_reload_and_after_a_cached_run(comf
             exception_message: "", exception_type: "", traceback: [], node_type: "" })"""
     )
     comfy.until(lambda: said(comfy) == "The last run ended with an error.", "an error")
+
+
+def test_a_runs_words_go_to_its_workflow_and_are_no_step_of_undo(comfy):
+    """The run ends while another workflow is open in which a sampler has the same number."""
+    nodes, links = sampler_graph(10)
+    nodes[2]["widgets_values"] = None
+    links += [*TO_TRIM, [TRIM, 0, 10, 0, "AUDIO"]]
+    nodes = json.loads(json.dumps([load_audio(1, "speech.wav"), trim_audio(TRIM), *nodes]))
+    comfy.load(json.loads(json.dumps(nodes)), links)
+    ready(comfy)
+    comfy.page.evaluate(
+        """() => { const { widgets } = window.app.graph.getNodeById(12);
+            widgets.find((one) => one.name === "control_after_generate").value = "fixed" }"""
+    )
+    comfy.drag(handle(comfy, "start"), pixels_per_second(comfy))
+    cut = fields(comfy)
+    answer = json.dumps({"prompt_id": "run-of-the-first", "number": 1, "node_errors": {}})
+    comfy.page.route("**/prompt", lambda route: route.fulfill(body=answer, content_type="application/json"))
+    comfy.page.mouse.click(700, 930)
+    with comfy.page.expect_response("**/prompt"):
+        comfy.page.keyboard.press("Control+Enter")
+    comfy.page.unroute("**/prompt")
+    comfy.load(nodes, links)
+    ready(comfy)
+    plan = "7.00 s → 112 frames at 16 fps, 2 segments"
+    comfy.page.evaluate(
+        """(plan) => window.app.api.dispatchCustomEvent("executed", { node: "12", display_node: "12",
+            prompt_id: "run-of-the-first", output: { sound_to_video_plan: [plan], sound_to_video_resumed: [0] } })""",
+        plan,
+    )
+    comfy.page.wait_for_timeout(700)  # the panels look at it every 300 ms
+    assert said(comfy) == "", "it is not of this workflow"
+    comfy.page.evaluate("() => window.app.extensionManager.command.execute('Workspace.PreviousOpenedWorkflow')")
+    comfy.until(lambda: fields(comfy) == cut and said(comfy) == plan, "kept until its workflow is opened")
+    saved = next(one for one in comfy.saved()["nodes"] if int(one["id"]) == 12)
+    assert saved["properties"]["sound_to_video_run"]["words"] == plan
+    comfy.look()
+    comfy.page.mouse.click(700, 930)
+    comfy.settle()
+    comfy.page.keyboard.press("Control+z")
+    comfy.until(lambda: fields(comfy) == [0, 0, 0, 0], "one undo undoes what was done before the run")
+    comfy.until(lambda: said(comfy) == plan, "and the words stay")
+    comfy.page.keyboard.press("Control+y")
+    comfy.until(lambda: fields(comfy) == cut and said(comfy) == plan, "as after a redo")

@@ -12,11 +12,14 @@ import av
 import numpy as np
 import pytest
 from sound_to_video.core.audio import open_audio
+from sound_to_video.core.audio.media import HIGHEST_RATE, MOST_CHANNELS
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.tests.sound_files import chirp, write_sound
 
 MOST = 90
 SECONDS = 2.0
+BOUNDS = (f"up to {HIGHEST_RATE} can be read", f"up to {MOST_CHANNELS} can be read")
+"""What a damaged header may ask for and not get, whatever libav makes of it."""
 FORMATS = {
     "wav": ("pcm_s16le", {}),
     "aiff": ("pcm_s16be", {}),
@@ -132,7 +135,7 @@ def test_damaged_files(fuzz_round, seeds, tmp_path, caplog):
             duration, count = sound.duration, sum(heard(path))
         except SoundToVideoError as error:
             refused += 1
-            if plain:
+            if plain and not any(bound in str(error) for bound in BOUNDS):
                 wrong.append(f"{case}: refused where libav plays {plain} samples: {str(error)[:160]}")
             continue
         except Exception as error:

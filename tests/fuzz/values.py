@@ -21,6 +21,16 @@ def pictures(count: int = 1, height: int = 64, width: int = 64, channels: int = 
     return torch.rand([count, height, width, channels], generator=torch.Generator().manual_seed(1))
 
 
+ODD_TENSORS: dict[str, Callable[[list[int]], torch.Tensor]] = {
+    "meta": lambda shape: torch.zeros(shape, device="meta"),
+    "sparse": lambda shape: torch.zeros(shape).to_sparse(),
+    "nested": lambda shape: torch.nested.nested_tensor([torch.zeros(shape[1:]) for _ in range(shape[0])]),
+    "complex": lambda shape: torch.zeros(shape, dtype=torch.complex64),
+    "quantised": lambda shape: torch.quantize_per_tensor(torch.zeros(shape), 0.1, 0, torch.quint8),
+}
+"""By shape: tensors that look like others until they are computed with."""
+
+
 class Good:
     """A good value for each input of a node, on the small checkpoints. ``family``: ``wan`` or ``ltx``."""
 
@@ -225,9 +235,10 @@ def _audios(good: Any) -> Iterator[tuple[str, Any]]:
     yield "complex", changed(waveform=torch.zeros([1, 1, 9000], dtype=torch.complex64))
     yield "NaN samples", changed(waveform=torch.full([1, 1, 9000], float("nan")))
     yield "infinite samples", changed(waveform=torch.full([1, 1, 9000], float("inf")))
-    yield "meta", changed(waveform=torch.zeros([1, 1, 9000], device="meta"))
-    yield "sparse", changed(waveform=torch.zeros([1, 1, 90]).to_sparse())
-    yield "nested", changed(waveform=torch.nested.nested_tensor([torch.zeros([1, 90]), torch.zeros([1, 80])]))
+    for kind, made in ODD_TENSORS.items():
+        yield kind, changed(waveform=made([1, 1, 9000]))
+    yield "with a gradient", changed(waveform=tone()["waveform"].requires_grad_())
+    yield "repeated by its stride", changed(waveform=torch.zeros([1, 1, 1]).expand(1, 2, 9000))
     yield "an array", changed(waveform=tone()["waveform"].numpy())
     yield "silence", changed(waveform=torch.zeros([1, 2, 9000]))
     yield "one sample", changed(waveform=torch.zeros([1, 1, 1]))
@@ -249,7 +260,11 @@ def _images(good: Any) -> Iterator[tuple[str, Any]]:
     yield "NaN", torch.full([1, 64, 64, 3], float("nan"))
     yield "infinite", torch.full([1, 64, 64, 3], float("inf"))
     yield "odd", pictures(2, 63, 65)
-    yield "meta", torch.zeros([1, 64, 64, 3], device="meta")
+    for kind, made in ODD_TENSORS.items():
+        yield kind, made([1, 64, 64, 3])
+    yield "float8", pictures().to(torch.float8_e4m3fn)
+    yield "with a gradient", pictures().requires_grad_()
+    yield "repeated by its stride", torch.zeros([1, 1, 1, 1]).expand(24, 64, 64, 3)
     yield "many", pictures(9)
 
 
@@ -258,6 +273,8 @@ def _conditionings(good: Any) -> Iterator[tuple[str, Any]]:
     yield "an entry without values", [[torch.zeros([1, 2, 1024])]]
     yield "another width", [[torch.zeros([1, 2, 7]), {}]]
     yield "NaN", [[torch.full([1, 2, 1024], float("nan")), {}]]
+    for kind, made in ODD_TENSORS.items():
+        yield kind, [[made([1, 2, 1024]), {}]]
     yield "an odd start", [[torch.zeros([1, 2, 1024]), {"sound_to_video_start_seconds": "x"}]]
 
 
@@ -268,6 +285,9 @@ def _sigmas(good: Any) -> Iterator[tuple[str, Any]]:
     yield "NaN", torch.tensor([1.0, float("nan"), 0.0])
     yield "two dimensions", torch.ones([2, 2])
     yield "integers", torch.tensor([1, 0])
+    yield "with a gradient", torch.tensor([1.0, 0.0]).requires_grad_()
+    for kind, made in ODD_TENSORS.items():
+        yield kind, made([3])
 
 
 def _encoded(good: Any) -> Iterator[tuple[str, Any]]:
@@ -275,6 +295,9 @@ def _encoded(good: Any) -> Iterator[tuple[str, Any]]:
     layers = tuple(torch.zeros([1, 3, 1024]) for _ in range(25))
     yield "no samples", {"encoded_audio": layers[-1], "encoded_audio_all_layers": layers, "audio_samples": 0}
     yield "negative samples", {"encoded_audio": layers[-1], "encoded_audio_all_layers": layers, "audio_samples": -5}
+    for kind, made in ODD_TENSORS.items():
+        odd_layers = tuple(made([1, 3, 1024]) for _ in range(25))
+        yield kind, {"encoded_audio_all_layers": odd_layers, "audio_samples": 9600}
     yield (
         "NaN",
         {

@@ -3,8 +3,10 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { contrast, legible } from "../../web/lib/colour.js";
-import { isConnected, originOf, targetsOf, valueInto } from "../../web/lib/graph.js";
+import { familiesFor } from "../../web/lib/families.js";
+import { isConnected, nodeAt, originOf, targetsOf, valueInto } from "../../web/lib/graph.js";
 import { Peaks, messages } from "../../web/lib/peaks.js";
+import { Runs } from "../../web/lib/runs.js";
 import { Scope } from "../../web/lib/scope.js";
 import { between, fieldsOf, movedTo, selectionOf, withEnd, withFades, withStart } from "../../web/lib/selection.js";
 import { lowerBound, nearest, snapped } from "../../web/lib/snap.js";
@@ -20,6 +22,7 @@ import {
   xAt,
   zoomedView,
 } from "../../web/lib/view.js";
+import { Change, withNode } from "../../web/lib/undo.js";
 import { interleaved, wavParts } from "../../web/lib/wav.js";
 
 const rounding = JSON.parse(readFileSync(new URL("../data/rounding.json", import.meta.url), "utf-8"));
@@ -450,4 +453,86 @@ test("colours are mixed until they can be read", () => {
     assert.ok(contrast(legible([49, 185, 244], black, [background]), background) >= 4.5);
   }
   assert.deepEqual(legible([200, 0, 0], black, [[255, 255, 255]]), [200, 0, 0], "what can be read stays as it is");
+});
+
+test("a change is one step of undo, though the tracker looks at it while it goes on", () => {
+  const [before, during] = [{ at: 1 }, { at: 2 }];
+  const tracker = { activeState: before, undoQueue: [{ at: 0 }] };
+  const change = new Change(tracker);
+  tracker.activeState = during; // 50 ms after the step before
+  change.end(tracker);
+  assert.equal(tracker.activeState, before);
+  const next = new Change(tracker);
+  tracker.undoQueue.push(before); // somebody else made a step of it
+  tracker.activeState = during;
+  next.end(tracker);
+  assert.equal(tracker.activeState, during);
+  new Change(tracker).end({ activeState: before });
+  new Change(undefined).end(undefined);
+});
+
+test("a node is changed in a state, and the state it was made of stays as it is", () => {
+  const state = {
+    nodes: [{ id: 1 }, { id: "2", size: [1, 1] }],
+    definitions: { subgraphs: [{ id: "inner", nodes: [{ id: 2 }, { id: 3 }] }] },
+  };
+  const kept = structuredClone(state);
+  const named = (/** @type {any} */ node) => ({ ...node, name: "x" });
+  assert.deepEqual(withNode(state, "root", 2, named).nodes, [{ id: 1 }, { id: "2", size: [1, 1], name: "x" }]);
+  const inner = withNode(state, "inner", 2, named);
+  assert.deepEqual(inner.definitions.subgraphs[0].nodes, [{ id: 2, name: "x" }, { id: 3 }]);
+  assert.deepEqual(inner.nodes, state.nodes);
+  assert.equal(withNode(state, "root", 9, named), state);
+  assert.deepEqual(state, kept);
+});
+
+test("what a run says belongs to the workflow that it was queued from", () => {
+  const runs = new Runs();
+  const [verse, chorus] = [{}, {}];
+  const at = (/** @type {any} */ workflow, id = "9") => runs.latest(workflow, (node) => node === id)?.output ?? null;
+  runs.queued("1", verse);
+  runs.say("1", "9", { output: "of the verse" }, chorus);
+  assert.deepEqual([at(verse), at(chorus), at(verse, "8"), at(null)], ["of the verse", null, null, null]);
+  runs.say("2", "9", { output: "before the page knew of it" }, chorus);
+  assert.equal(at(chorus), "before the page knew of it");
+  runs.queued("2", verse);
+  assert.deepEqual([at(verse), at(chorus)], ["before the page knew of it", null]);
+  runs.queued("3", verse);
+  runs.say("3", "8", { failed: "stopped" }, verse);
+  assert.equal(runs.latest(verse, () => true)?.failed, "stopped");
+  assert.equal(runs.latest(verse, () => true, ({ output }) => Boolean(output))?.output, "before the page knew of it");
+  for (let run = 4; run < 60; run++) runs.queued(String(run), chorus);
+  assert.equal(at(verse), null, "the oldest are forgotten");
+});
+
+test("a run's ids lead into subgraphs", () => {
+  const inner = { id: 10, type: "Trim" };
+  const box = /** @type {any} */ ({ id: 4, type: "a-b-c" });
+  const root = graphOf([box], []);
+  box.subgraph = graphOf([inner], [], { rootGraph: root });
+  assert.equal(nodeAt(root, "4"), box);
+  assert.equal(nodeAt(root, "4:10"), inner);
+  for (const id of ["10", "4:11", "5:10", ""]) assert.equal(nodeAt(root, id), null);
+});
+
+test("the plan is of the family whose encoder is loaded", () => {
+  const family = (/** @type {string} */ id, /** @type {string} */ audio_input, /** @type {string} */ encoder) => ({
+    id,
+    display_name: id,
+    audio_input,
+    encoder,
+  });
+  const families = [
+    family("wan_s2v", "audio_encoder", "wav2vec2-large"),
+    family("humo", "audio_encoder", "whisper-large-v3"),
+    family("ltx", "audio_vae", "ltx-audio-vae"),
+  ];
+  const meant = (/** @type {string} */ encoderFile, family = "", audioInput = "audio_encoder") =>
+    familiesFor(families, { audioInput, family, encoderFile }).map(({ id }) => id);
+  assert.deepEqual(meant("Whisper_large_v3_fp16.safetensors"), ["humo"]);
+  assert.deepEqual(meant("wav2vec2_large_english_fp16.safetensors"), ["wan_s2v"]);
+  assert.deepEqual(meant("my_encoder.safetensors"), ["wan_s2v", "humo"]);
+  assert.deepEqual(meant(""), ["wan_s2v", "humo"]);
+  assert.deepEqual(meant("wav2vec2.pt", "humo"), ["humo"], "what the last run recognised");
+  assert.deepEqual(meant("whatever.pt", "", "audio_vae"), ["ltx"]);
 });

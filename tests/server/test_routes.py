@@ -318,4 +318,5 @@ def test_every_family_says_what_the_browser_needs(server):
     assert {family["id"]: family["audio_input"] for family in families}["wan_s2v"] == "audio_encoder"
     for family in families:
         assert family["audio_input"] in ("audio_encoder", "audio_vae")
+        assert family["encoder"]
         assert family["frame_rate"] > 0

@@ -1,12 +1,16 @@
 """Audio Encode for audio encoders: the host's numbers, for any rate, channels and length."""
 
+from fractions import Fraction
+
 import pytest
 import torch
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import listen
+from sound_to_video.core.families.wan.features import WanS2VLayout
 from sound_to_video.core.features.encoded import HostEncodedAudio, encoded_audio_from
-from sound_to_video.core.features.encoders import encoder_kind, whisper_layers, windows
+from sound_to_video.core.features.encoders import EncoderFeatures, all_layers, encoder_kind, windows
+from sound_to_video.core.features.layout import frames_between
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
@@ -15,6 +19,11 @@ def sound(seconds: float, sample_rate: int = 16000, channels: int = 1):
     generator = torch.Generator().manual_seed(1)
     waveform = 0.1 * torch.randn([1, channels, round(seconds * sample_rate)], generator=generator)
     return audio_from({"waveform": waveform, "sample_rate": sample_rate})
+
+
+def heard(encoded, frames: int) -> torch.Tensor:
+    """What Wan2.2-S2V hears of the first frames."""
+    return frames_between(encoded.features(WanS2VLayout()), 0, frames)
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +60,8 @@ def test_features_and_host_values_are_those_of_cores_node(wav2vec2, seconds, sam
     theirs = AudioEncoderEncode.execute(wav2vec2, audio)[0]
     ours = listen(audio, wav2vec2)
     assert ours.duration == audio.duration
-    features = ours.frame_features(16, 32)
-    assert torch.equal(features, HostEncodedAudio(theirs).frame_features(16, 32))
+    features = heard(ours, 32)
+    assert torch.equal(features, heard(HostEncodedAudio(theirs), 32))
     reached = round(float(audio.duration) * 16)
     assert features[:, reached - 2].abs().sum() > 0, "features to the end of the audio"
     assert features[:, reached + 1 :].abs().sum() == 0, "and silence after it"
@@ -63,18 +72,18 @@ def test_features_and_host_values_are_those_of_cores_node(wav2vec2, seconds, sam
 
 
 def test_a_click_of_a_few_samples_is_long_enough(wav2vec2):
-    assert listen(sound(0.001), wav2vec2).frame_features(16, 4).isfinite().all()
+    assert heard(listen(sound(0.001), wav2vec2), 4).isfinite().all()
 
 
 def test_whisper_up_to_half_a_minute_is_the_hosts(small_whisper):
     audio = sound(12)
     theirs = small_whisper.encode_audio(audio["waveform"], 16000)["encoded_audio_all_layers"]
-    assert all(torch.equal(a, b) for a, b in zip(whisper_layers(audio, small_whisper), theirs, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(all_layers(audio, small_whisper), theirs, strict=True))
 
 
 def test_whisper_beyond_half_a_minute_hears_all_of_it(small_whisper):
     long, opening = sound(71), sound(30)
-    layers = whisper_layers(long, small_whisper)
+    layers = all_layers(long, small_whisper)
     assert {layer.shape[1] for layer in layers} == {71 * 50}
     host = small_whisper.encode_audio(long["waveform"], 16000)["encoded_audio_all_layers"]
     assert {layer.shape[1] for layer in host} == {1500}, "the host stops at 30 s"
@@ -83,6 +92,46 @@ def test_whisper_beyond_half_a_minute_hears_all_of_it(small_whisper):
     later = long.trimmed(60 * 16000, 71 * 16000)
     tail = small_whisper.encode_audio(later["waveform"], 16000)["encoded_audio_all_layers"]
     assert torch.equal(layers[-1][:, 65 * 50 :], tail[-1][:, 5 * 50 : 11 * 50])
+
+
+@pytest.mark.parametrize("seconds", [1, 71])
+def test_all_families_of_an_encoder_hear_one_encoding(small_whisper, monkeypatch, seconds):
+    """In one pass and in windows; whoever asks again, or for a rate that is new, costs no more than that."""
+    windows_encoded, encode = [], small_whisper.encode_audio
+
+    def counted(waveform, sample_rate):
+        windows_encoded.append(waveform)
+        return encode(waveform, sample_rate)
+
+    monkeypatch.setattr("sound_to_video.core.features.encoders.encoder_kind", lambda encoder: "whisper-large-v3")
+    monkeypatch.setattr(small_whisper, "encode_audio", counted)
+    at_16, at_25 = WanS2VLayout(), WanS2VLayout(Fraction(25))
+    encoded = EncoderFeatures(sound(seconds), small_whisper, [at_16, at_25])
+    once = len(windows_encoded)
+    assert once == (1 if seconds <= 30 else 4)
+    assert encoded.features(WanS2VLayout()) is encoded.features(at_16)
+    assert encoded.features(at_25).shape == (3, 25 * seconds, 32)
+    assert len(windows_encoded) == once
+    alone = EncoderFeatures(sound(seconds), small_whisper)
+    assert torch.equal(alone.features(at_25), encoded.features(at_25))
+
+
+def test_a_family_may_drive_the_encoder_itself(small_whisper, monkeypatch):
+    class Own(WanS2VLayout):
+        def from_encoder(self, audio, encoder):
+            return torch.full([1, int(audio.duration * 16), 2], float(encoder is small_whisper))
+
+    monkeypatch.setattr("sound_to_video.core.features.encoders.encoder_kind", lambda encoder: "whisper-large-v3")
+    encoded = EncoderFeatures(sound(2), small_whisper, [Own()])
+    assert torch.equal(encoded.features(Own()), torch.ones([1, 32, 2]))
+
+
+def test_before_the_sound_and_after_it_there_is_silence():
+    features = torch.arange(1.0, 4.0)[None, :, None]
+    assert frames_between(features, -2, 5).flatten().tolist() == [0, 0, 1, 2, 3, 0, 0]
+    assert frames_between(features, -3, -1).flatten().tolist() == [0, 0]
+    assert frames_between(features, 1, 2).flatten().tolist() == [2]
+    assert frames_between(features, 7, 9).flatten().tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("seconds", [30.5, 35.01, 40, 61, 200])
@@ -140,7 +189,7 @@ def test_an_odd_sample_rate_is_heard_as_a_usual_one(wav2vec2):
         time = torch.arange(rate // 2) / rate
         waveform = 0.3 * torch.sin(2 * torch.pi * 200 * time)[None, None]
         audio = audio_from({"waveform": waveform, "sample_rate": rate})
-        return listen(audio, wav2vec2).frame_features(16, 6)
+        return heard(listen(audio, wav2vec2), 6)
 
     usual, odd = features(16000), features(44101)
     assert (usual - odd).abs().mean() < 0.05 * usual.std()

@@ -9,10 +9,13 @@ import av
 import numpy as np
 import pytest
 import torch
+from comfy_api.latest import InputImpl
 from sound_to_video.core.audio import open_audio, tracks
 from sound_to_video.core.audio.file import FileSource
 from sound_to_video.core.audio.lazy import Audio
+from sound_to_video.core.audio.peaks import sketch
 from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.frames.reading import frames_of
 from sound_to_video.tests.sound_files import chirp, impulse, write_sound
 
 RATE = 16000
@@ -305,6 +308,45 @@ def test_a_default_track_that_cannot_be_decoded_does_not_stop_the_other(tmp_path
     content = path.read_bytes().replace(b"A_PCM/INT/LIT", b"A_PCM/INT/XXX", 1)
     path.write_bytes(content)
     assert open_audio(path)["waveform"].abs().max() > 0.1
+
+
+def transport_with_late_streams(path: Path, late: int = 30) -> Path:
+    """Picture and sound of 40 s; after 30 s the table of programmes names so many streams more."""
+    clip = write_sound(path, "mp2", chirp(40.0, 44100, 1), 44100, container="mpegts", picture=True).read_bytes()
+    packets = [clip[at : at + 188] for at in range(0, len(clip), 188)]
+    first = next(packet for packet in packets if packet[:3] == b"\x47\x50\x00")  # the table, on PID 0x1000
+    end = 8 + (int.from_bytes(first[6:8], "big") & 0xFFF) - 4
+    table = bytearray(first[5:end])
+    table[5] ^= 2  # its version
+    for number in range(late):
+        table += struct.pack(">BHH", 3, 0xE200 + number, 0xF000)
+    table[1:3] = struct.pack(">H", 0xB000 + len(table) + 4 - 3)
+    table += struct.pack(">I", mpeg_crc(table))
+    later = (first[:5] + table).ljust(188, b"\xff")
+    at = len(packets) * 3 // 4
+    path.write_bytes(b"".join([*packets[:at], later, *packets[at:]]))
+    return path
+
+
+def mpeg_crc(content: bytes) -> int:
+    """CRC-32/MPEG-2: ISO/IEC 13818-1, annex A."""
+    value = 0xFFFFFFFF
+    for byte in content:
+        value ^= byte << 24
+        for _ in range(8):
+            value = (value << 1 ^ (0x04C11DB7 if value & 0x80000000 else 0)) & 0xFFFFFFFF
+    return value
+
+
+def test_streams_that_come_up_late_are_passed_over(tmp_path):
+    path = transport_with_late_streams(tmp_path / "late.ts")
+    with av.open(str(path)) as container:
+        assert len(container.streams) == 2, "the others are not known on opening"
+    audio = assert_any_stretch_is_the_slice_of_the_whole(path)
+    assert abs(float(audio.duration) - 40.0) < 0.1
+    assert sketch(path, 50).peaks[:, 1].min() > 20
+    frames = frames_of(InputImpl.VideoFromFile(str(path)), 1)
+    assert sum(len(group) for group in frames.groups) == 400
 
 
 SEEDS = {

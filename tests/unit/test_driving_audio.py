@@ -1,12 +1,11 @@
 """Vocals drive, the full mix is carried: what a model hears is the one, what the clip has is the other."""
 
-from fractions import Fraction
-
 import pytest
 import torch
 from sound_to_video.core.audio import Audio, audio_from
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import listen
+from sound_to_video.core.families.wan.features import WanS2VLayout
 from sound_to_video.core.features.driving import driving_sound
 from sound_to_video.core.features.encoded import EncodedAudio
 from sound_to_video.core.sampling.content import content_key
@@ -33,7 +32,7 @@ def ear(request, checkpoints, ltx_models) -> dict:
 
 def heard(encoded: EncodedAudio) -> torch.Tensor:
     latents = getattr(encoded, "latents", None)
-    return encoded.frame_features(Fraction(16), 12) if latents is None else latents
+    return encoded.features(WanS2VLayout()) if latents is None else latents
 
 
 @pytest.mark.slow

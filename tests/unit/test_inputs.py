@@ -7,9 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from comfy_api.latest import InputImpl, Types
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import recognise
 from sound_to_video.core.frames.images import check_images, fitted_reference, resized_cropped
+from sound_to_video.core.frames.reading import frames_of
 from sound_to_video.core.render import plan_scene
 from sound_to_video.core.scene.inputs import checked_sigmas
 from sound_to_video.nodes import NODES
@@ -17,6 +19,7 @@ from sound_to_video.nodes._errors import named_errors
 from sound_to_video.nodes._sampler import run_sampler
 from sound_to_video.nodes.a2v_sampler import A2VSampler
 from sound_to_video.nodes.s2v_sampler import S2VSampler
+from sound_to_video.tests.fuzz.values import ODD_TENSORS
 from sound_to_video.tests.ltx import conditioning, encoded, our_latents, pictures, scene_of, sound
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
@@ -117,8 +120,8 @@ def test_noise_levels_of_any_schedule_go_through():
         (torch.zeros([64, 64, 3]), "not an image: its shape is"),
         (torch.zeros([1, 3, 64, 64]), "64 channels"),
         (torch.zeros([1, 64, 64, 3], dtype=torch.uint8), r"its tensor holds torch\.uint8"),
-        (torch.zeros([1, 64, 64, 3], device="meta"), "its tensor has no data"),
-        (torch.zeros([1, 64, 64, 3]).to_sparse(), "its tensor is sparse"),
+        (torch.zeros([1, 64, 64, 3], device="meta"), "is a tensor without data .meta., not an IMAGE"),
+        (torch.zeros([1, 64, 64, 3]).to_sparse(), "is a sparse tensor, not an IMAGE"),
         (torch.zeros([1, 5000, 1, 3]), "is 1 x 5000 pixels, too narrow to be cut to 64 x 64"),
         (torch.zeros([1, 1, 5000, 3]), "is 5000 x 1 pixels, too narrow to be cut to 64 x 64"),
     ],
@@ -128,6 +131,18 @@ def test_pictures_that_are_none(wired, image, message):
     refused(wired, f"the reference image .*{message}", reference_image=image)
     with pytest.raises(SoundToVideoError, match=f"the control video .*{message}"):
         check_images(image, "control video", 64, 64)
+
+
+@pytest.mark.parametrize("odd", ODD_TENSORS)
+def test_tensors_that_hold_no_numbers_to_compute_with(wired, odd):
+    """Wherever a tensor comes over a link, as an IMAGE, a VIDEO's pictures, SIGMAS or a prompt."""
+    image, levels, prompt = (ODD_TENSORS[odd](shape) for shape in ([4, 64, 64, 3], [3], [1, 2, 1024]))
+    for frames in (image, InputImpl.VideoFromComponents(Types.VideoComponents(image, Fraction(16)))):
+        with pytest.raises(SoundToVideoError, match=r"the video is a .*tensor.*, not an IMAGE"):
+            frames_of(frames, 16)
+    refused(wired, "reference image is a .*tensor.*, not an IMAGE", reference_image=image)
+    refused(wired, "sigmas is a .*tensor.*, not SIGMAS", sigmas=levels)
+    refused(wired, "positive is no CONDITIONING", positive=[[prompt, {}]])
 
 
 def test_the_frame_that_is_no_picture_is_named():

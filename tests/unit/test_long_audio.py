@@ -14,14 +14,15 @@ from sound_to_video.benchmarks.clips import sampled_video
 from sound_to_video.benchmarks.process import Measured
 from sound_to_video.core.audio import audio_from, open_audio
 from sound_to_video.core.clip.mux import write_clip
+from sound_to_video.core.families.wan.features import WanS2VLayout
 from sound_to_video.core.features import encoders as audio_encoding
-from sound_to_video.core.features.encoded import FrameFeatures, features_at
-from sound_to_video.core.features.encoders import windowed_features
+from sound_to_video.core.features.encoders import laid_out, windowed_features
 from sound_to_video.core.frames.reading import frames_of
 from sound_to_video.nodes import _sampler
 from sound_to_video.nodes.s2v_sampler import S2VSampler
 
 MEGABYTE = 1 << 20
+LAYOUT = WanS2VLayout()
 on_linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures memory by Linux's /proc")
 
 
@@ -80,8 +81,8 @@ def test_features_in_pieces_are_features_at_once(seed):
     rate = draw.choice([Fraction(16), Fraction(24), Fraction(25), Fraction(30000, 1001)])
     layers = torch.randn([3, count, 5], generator=torch.Generator().manual_seed(seed))
     cuts = sorted({0, count, *(draw.randrange(count) for _ in range(draw.randrange(6)))})
-    frames = FrameFeatures(count, rate)
-    whole = features_at(layers, rate)
+    layout = WanS2VLayout(rate)
+    frames, whole = layout.in_pieces(count, 320 * count), layout.features(layers, 320 * count)
     assert frames.frame_count == whole.shape[1]
     pieces = torch.full_like(whole, torch.nan)
     for start, stop in itertools.pairwise(cuts):
@@ -116,8 +117,8 @@ def test_windows_of_wav2vec2_are_near_one_pass(encoder, monkeypatch):
     monkeypatch.setattr(audio_encoding, "WINDOW_SECONDS", 3)
     monkeypatch.setattr(audio_encoding, "MARGIN_SECONDS", 1)
     audio = swelling_sound(4)
-    one_pass = features_at(torch.cat(audio_encoding._one_pass(audio, encoder)), Fraction(16))
-    windowed = windowed_features(audio, encoder, Fraction(16))
+    one_pass = laid_out(audio, encoder, [LAYOUT])[LAYOUT]
+    windowed = windowed_features(audio, encoder, [LAYOUT])[LAYOUT]
     assert windowed.shape == one_pass.shape
     spread = one_pass.std(dim=1, keepdim=True).mean(dim=(1, 2))  # of a feature over time, layer by layer
     difference = (windowed - one_pass).abs().mean(dim=(1, 2)) / spread
@@ -131,7 +132,7 @@ def test_windows_of_wav2vec2_are_near_one_pass(encoder, monkeypatch):
 def test_encoding_in_windows_takes_no_more_memory_for_longer_sound(encoder, monkeypatch):
     monkeypatch.setattr(audio_encoding, "WINDOW_SECONDS", 3)
     monkeypatch.setattr(audio_encoding, "MARGIN_SECONDS", 1)
-    encode = lambda seconds: windowed_features(swelling_sound(seconds), encoder, Fraction(16))  # noqa: E731
+    encode = lambda seconds: windowed_features(swelling_sound(seconds), encoder, [LAYOUT])  # noqa: E731
     encode(3)
     short, long = peak_of(lambda: encode(4)), peak_of(lambda: encode(12))
     assert long - short < 40 * MEGABYTE, "one pass over 8 s more needs 200 MB"

@@ -4,16 +4,22 @@ import random
 from dataclasses import replace
 from fractions import Fraction
 
+import comfy.sd
 import comfy.utils
+import folder_paths
 import pytest
 import torch
-from sound_to_video.core.families.ltx.av import LTXAV, SCHEDULES
+from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.families.ltx.av import DEFAULT_REFINING, LTXAV, SCHEDULES
 from sound_to_video.core.plan import plan_clip
+from sound_to_video.core.render import plan_scene, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler
+from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.tests.ltx import (
     SETTINGS,
     SIZE,
     Models,
+    clip_sampler,
     conditioning,
     encoded,
     our_latents,
@@ -52,6 +58,7 @@ def template(
     sigmas,
     cfg=1.0,
     strength=0.7,
+    refining_model=None,
 ):
     """The template's nodes in its order; ``image`` None is its bypass of the image nodes. Returns the video latents.
 
@@ -81,10 +88,10 @@ def template(
         image = ResizeImagesByLongerEdgeNode._process(image, 1536)
         image = LTXVPreprocess.execute(image, 18)[0]
 
-    def sampled(picture: dict, audio_latent: dict, sigmas, positive, negative, cfg) -> tuple[dict, dict]:
+    def sampled(picture: dict, audio_latent: dict, sigmas, positive, negative, cfg, model) -> tuple[dict, dict]:
         joint = LTXVConcatAVLatent.execute(picture, audio_latent)[0]
         partly = image is not None and not two_stages and strength < 1
-        model = clean_first_latent(ltx_models.model, 1 - strength) if partly else ltx_models.model
+        model = clean_first_latent(model, 1 - strength) if partly else model
         guider = CFGGuider.execute(model, positive, negative, cfg)[0]
         noise = RandomNoise.execute(SETTINGS.seed)[0]
         sampler = KSamplerSelect.execute(SETTINGS.sampler_name)[0]
@@ -98,11 +105,12 @@ def template(
     (audio_latent,) = nodes.SetLatentNoiseMask().set_mask(audio_latent, SolidMask.execute(0, 1024, 1024)[0])
     first = SIZE // 2 if two_stages else SIZE
     picture = with_image(EmptyLTXVLatentVideo.execute(first, first, frames)[0], strength)
-    picture, audio_latent = sampled(picture, audio_latent, sigmas[0], positive, negative, cfg)
+    picture, audio_latent = sampled(picture, audio_latent, sigmas[0], positive, negative, cfg, ltx_models.model)
     if two_stages:
         positive, negative, _ = LTXVCropGuides.execute(positive, negative, picture).args
         picture = LTXVLatentUpsampler.execute(picture, ltx_models.upscaler, ltx_models.vae)[0]
-        picture, _ = sampled(with_image(picture, 1.0), audio_latent, sigmas[1], positive, negative, 1.0)
+        model = refining_model or ltx_models.model
+        picture, _ = sampled(with_image(picture, 1.0), audio_latent, sigmas[1], positive, negative, 1.0, model)
     return picture["samples"]
 
 
@@ -140,6 +148,71 @@ def test_cfg_is_the_hosts(ltx_models):
     settings = replace(SETTINGS, cfg=3.0, sigmas=torch.tensor(sigmas))
     (ours,), _ = our_latents(scene_of(ltx_models, sound(WHOLE)), settings)
     assert torch.equal(ours, template(ltx_models, sound(WHOLE), 25, pictures(), False, (sigmas,), cfg=3.0))
+
+
+def with_lora(model):
+    """The MODEL with a patch on some of its weights, as core's LoRA loaders put them."""
+    patched = model.clone()
+    weights = {name: tensor for name, tensor in model.model_state_dict().items() if name.endswith("attn1.to_q.weight")}
+    assert patched.add_patches({name: ("diff", (torch.ones_like(tensor) / 20,)) for name, tensor in weights.items()})
+    return patched
+
+
+@pytest.mark.slow
+def test_a_refining_model_is_the_hosts_graph_with_two_models(ltx_models):
+    """Guidance in the first stage, the LoRA in the second only."""
+    sigmas = ((0.9, 0.5, 0.0), DEFAULT_REFINING)
+    settings = replace(SETTINGS, cfg=3.0, sigmas=torch.tensor(sigmas[0]))
+    options = {"latent_upscale_model": ltx_models.upscaler, "refining_model": with_lora(ltx_models.model)}
+    scene = scene_of(ltx_models, sound(WHOLE), options=options)
+    (ours,), plan = our_latents(scene, settings)
+    theirs = template(
+        ltx_models, sound(WHOLE), 25, pictures(), True, sigmas, cfg=3.0, refining_model=options["refining_model"]
+    )
+    assert torch.equal(ours, theirs)
+    assert not torch.equal(ours, template(ltx_models, sound(WHOLE), 25, pictures(), True, sigmas, cfg=3.0))
+    assert plan.notes == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", ["refining_model", None])
+def test_guidance_is_the_first_stages(ltx_models, option):
+    """With or without a model of its own, the second stage runs without guidance."""
+    seen = []
+
+    class Watching(HostSampler):
+        def sample(self, model, *args, **how):
+            seen.append((model, how.get("cfg"), how.get("model_input")))
+            return super().sample(model, *args, **how)
+
+    options = {"latent_upscale_model": ltx_models.upscaler, "audio_guidance": 3.0}
+    scene = scene_of(
+        ltx_models, sound(WHOLE), options=options | ({option: with_lora(ltx_models.model)} if option else {})
+    )
+    plan = plan_scene(LTXAV(), scene, 0, 0)
+    sample_segments(clip_sampler(scene, plan), Watching(SETTINGS), LatentSpool(folder_paths.get_temp_directory()))
+    (first, _, _), (second, cfg, model_input) = seen
+    assert first.model_options.get("sampler_post_cfg_function") and cfg == 1.0
+    assert not second.model_options.get("sampler_post_cfg_function")
+    assert second is scene.option("refining_model", scene.model) and model_input == (option or "model")
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [(object(), "refining_model is an object, not LTX-2"), ("wan", "refining_model is a WAN22_S2V, not LTX-2")],
+)
+def test_a_refining_model_that_is_none(ltx_models, checkpoints, model, words):
+    if model == "wan":
+        model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
+    options = {"refining_model": model, "latent_upscale_model": ltx_models.upscaler}
+    with pytest.raises(SoundToVideoError, match=words):
+        LTXAV().check(scene_of(ltx_models, sound(16000), options=options))
+
+
+def test_a_refining_model_without_a_second_stage_is_said_to_do_nothing(ltx_models):
+    scene = scene_of(ltx_models, sound(16000), options={"refining_model": ltx_models.model})
+    LTXAV().check(scene)
+    assert "refining_model is not used" in plan_scene(LTXAV(), scene, 0, 0).describe()
 
 
 def test_refining_sigmas_belong_to_the_scheduler_unless_given(ltx_models):

@@ -1,43 +1,67 @@
 """Decoding LTX latents in pieces: the frames of one decode, with the memory of a piece, whoever else decodes."""
 
+import gc
+
 import comfy.model_management
 import pytest
 import torch
 from sound_to_video.core.decoding import ltx_vae as decoding_ltx
-from sound_to_video.core.decoding.ltx_vae import GROUP_LATENTS, decode_groups
-from sound_to_video.core.decoding.stream import decode_stream
+from sound_to_video.core.decoding.ltx_vae import GROUP_LATENTS
+from sound_to_video.core.decoding.stream import _ways, decode_stream
+from sound_to_video.tests.ltx import load_ltx_2_5_vae, one_decode
 
-ROUNDING = 5e-6  # of 1.0: convolutions over fewer frames add up in another order
+ROUNDING = 5e-6  # of 1.0: convolutions and attention over fewer frames add up in another order
 
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
-def latents_of(count: int, seed: int = 1) -> torch.Tensor:
-    return torch.randn([1, 128, count, 2, 3], generator=torch.Generator().manual_seed(seed))
+@pytest.fixture(params=["LTX-2", "LTX-2.5"])
+def vae(request, ltx_models, checkpoints):
+    return ltx_models.vae if request.param == "LTX-2" else load_ltx_2_5_vae(checkpoints)
 
 
-@pytest.mark.parametrize("causal", [False, True], ids=["looks ahead", "causal"])
+def latents_of(count: int, seed: int = 1, vae=None) -> torch.Tensor:
+    """``[1, 128, count, 2, 3]``; for a VAE that takes less, and longer, ``[1, 128, count, 1, 2]``."""
+    side = 1 if vae is not None and hasattr(vae.first_stage_model.decoder, "forward_diff_step") else 2
+    return torch.randn([1, 128, count, side, side + 1], generator=torch.Generator().manual_seed(seed))
+
+
 @pytest.mark.parametrize("lengths", [[1], [2], [3], [4], [7, 3, 3], [1] * 8, [13, 1], [20]])
-def test_frames_of_one_decode(ltx_models, monkeypatch, causal, lengths):
-    monkeypatch.setattr(ltx_models.vae.first_stage_model.decoder, "causal", causal)
-    latents = latents_of(sum(lengths))
-    frames = torch.cat(list(decode_stream(ltx_models.vae, iter(latents.split(lengths, dim=2)), sum(lengths))))
-    whole = ltx_models.vae.decode(latents)[0]
-    assert frames.shape == whole.shape == (8 * sum(lengths) - 7, 64, 96, 3)
-    torch.testing.assert_close(frames, whole, rtol=0, atol=ROUNDING)
+def test_frames_of_one_decode(vae, lengths):
+    latents = latents_of(sum(lengths), vae=vae)
+    frames = torch.cat(list(decode_stream(vae, iter(latents.split(lengths, dim=2)), sum(lengths))))
+    assert frames.shape == (8 * sum(lengths) - 7, *(32 * side for side in latents.shape[3:]), 3) and frames.std() > 0.05
+    torch.testing.assert_close(frames, one_decode(vae, latents), rtol=0, atol=ROUNDING)
 
 
-def test_two_clips_at_once_do_not_meet(ltx_models):
-    clips = [latents_of(9, seed) for seed in (1, 2)]
-    streams = [decode_stream(ltx_models.vae, [latents], 9) for latents in clips]
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_frames_of_one_decode_of_a_causal_decoder(ltx_models, monkeypatch, count):
+    monkeypatch.setattr(ltx_models.vae.first_stage_model.decoder, "causal", True)
+    latents = latents_of(count)
+    frames = torch.cat(list(decode_stream(ltx_models.vae, [latents], count)))
+    torch.testing.assert_close(frames, one_decode(ltx_models.vae, latents), rtol=0, atol=ROUNDING)
+
+
+def test_every_way_gives_the_same_frames(vae):
+    """All but the last, the host's tiles."""
+    latents = latents_of(7, vae=vae)
+    whole = one_decode(vae, latents)
+    for way in _ways(vae)[:-1]:
+        frames = torch.cat(list(way.decode(vae, [latents], 7)))
+        torch.testing.assert_close(frames, whole, rtol=0, atol=ROUNDING)
+
+
+def test_two_clips_at_once_do_not_meet(vae):
+    clips = [latents_of(5, seed, vae) for seed in (1, 2)]
+    streams = [decode_stream(vae, [latents], 5) for latents in clips]
     got: list[list[torch.Tensor]] = [[], []]
     for groups in zip(*streams, strict=True):
         for pieces, group in zip(got, groups, strict=True):
             pieces.append(group)
-        ltx_models.vae.decode(latents_of(2, 3))  # and a decode of the host in between
+        vae.decode(latents_of(1, 3, vae))  # and a decode of the host in between
     for latents, pieces in zip(clips, got, strict=True):
-        torch.testing.assert_close(torch.cat(pieces), ltx_models.vae.decode(latents)[0], rtol=0, atol=ROUNDING)
+        torch.testing.assert_close(torch.cat(pieces), one_decode(vae, latents), rtol=0, atol=ROUNDING)
 
 
 def test_a_stream_left_early_leaves_nothing_behind(ltx_models):
@@ -46,14 +70,27 @@ def test_a_stream_left_early_leaves_nothing_behind(ltx_models):
     assert not any(getattr(module, "temporal_cache_state", None) for module in decoder.modules())
 
 
-def test_memory_does_not_grow_with_the_clip(ltx_models):
-    """No group of a long clip is longer than the longest of a short one."""
+def bytes_of_tensors() -> int:
+    """Of all that were made since ``gc.freeze``."""
+    gc.collect()
+    made = [found for found in gc.get_objects() if issubclass(type(found), torch.Tensor)]
+    return sum({tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in made}.values())
 
-    def longest(count: int) -> int:
-        groups = (latents_of(GROUP_LATENTS) for _ in range(count))
-        return max(frames.shape[0] for frames in decode_groups(ltx_models.vae, groups, GROUP_LATENTS * count))
 
-    assert longest(20) == longest(5)
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_clip(vae):
+    """Between groups, what is held of a long clip is at most what is held of a short one."""
+
+    def most(count: int) -> int:
+        groups = (latents_of(GROUP_LATENTS, vae=vae) for _ in range(count))
+        way, *_ = _ways(vae)
+        gc.freeze()
+        try:
+            return max(bytes_of_tensors() for _ in way.decode(vae, groups, GROUP_LATENTS * count))
+        finally:
+            gc.unfreeze()
+
+    assert 0 < most(10) <= 1.05 * most(5)
 
 
 def loadings(monkeypatch) -> list:

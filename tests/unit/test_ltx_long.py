@@ -209,7 +209,7 @@ def test_a_cut_begins_afresh_from_the_image(ltx_models):
     scene = scene_of(ltx_models, sound(44100 * SECONDS), positive=cut, negative=negative)
     plan, runs, clip = watched(scene, 0)
     assert [segment.starts_afresh for segment in plan.segments] == [True, True]
-    reference = LTXAV().prepare(scene, plan).references[0]
+    reference = LTXAV().prepare(scene, plan).references[0][0]
     for (picture, _), (mask, _), _, _ in runs:
         assert torch.equal(picture[:, :, :1], reference)
         assert mask[0, 0, 0].item() == pytest.approx(0.3)

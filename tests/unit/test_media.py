@@ -16,7 +16,7 @@ from sound_to_video.core.audio.peaks import sketch
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.tests.sound_files import chirp, write_sound
 
-ROOT = Path(media.__file__).parents[1]
+ROOT = Path(media.__file__).parents[2]
 NAMES = ("x.m3u", "x.m3u8", "x.wav", "x.mp3", "x.mp4", "x.mkv", "x.ogg", "x.aac", "x.mpd", "x.ffconcat", "x.sdp")
 
 
@@ -123,6 +123,18 @@ def test_only_the_door_opens_media_for_reading():
                     if not writes and path.name != "media.py":
                         elsewhere.append(f"{path.name}:{node.lineno}")
     assert elsewhere == []
+
+
+def test_packets_are_read_in_one_place():
+    """``demuxed`` knows what streams that come up late do to PyAV."""
+    places = [
+        path.name
+        for folder in ("core", "nodes", "server")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "demux"
+    ]
+    assert places == ["media.py"]
 
 
 def test_no_container_that_names_other_files_is_allowed():

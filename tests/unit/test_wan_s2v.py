@@ -14,8 +14,10 @@ from sound_to_video.core.decoding import wan_vae as decoding_wan
 from sound_to_video.core.decoding.stream import decode_stream
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import Scene, recognise
+from sound_to_video.core.families.wan.features import WanS2VLayout
 from sound_to_video.core.families.wan.s2v import WanS2V
 from sound_to_video.core.features.encoded import HostEncodedAudio, encoded_audio_from
+from sound_to_video.core.features.layout import frames_between
 from sound_to_video.core.plan import plan_clip
 from sound_to_video.core.render import plan_scene, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
@@ -163,7 +165,7 @@ def test_a_shorter_last_segment_hears_all_of_its_audio(models, conditioning):
     assert host_audio.shape[1] == 72, "the host gives 72 frames of audio to 19 latents, which need 76"
     with pytest.raises(Exception, match="Shape mismatch"):
         host_latents(models, conditioning, encoding, [77, 73])
-    ours = encoded_audio_from(encoding).frame_features(Fraction(16), 4 * 39)[:, 80:]
+    ours = frames_between(encoded_audio_from(encoding).features(WanS2VLayout()), 80, 4 * 39)
     assert torch.equal(ours[:, :72], host_audio)
     assert [piece.shape[2] for piece in our_latents(scene_of(models, conditioning, seconds))] == [20, 19]
 
@@ -215,7 +217,7 @@ def test_features_are_computed_once_for_the_clip_and_equal_the_hosts_for_every_s
     from comfy_extras.nodes_wan import wan_sound_to_video
 
     encoding = host_encoding(20.0)
-    ours = HostEncodedAudio(encoding).frame_features(Fraction(16), 320)
+    ours = frames_between(HostEncodedAudio(encoding).features(WanS2VLayout()), 0, 320)
     for segment in range(4):
         conds, *_ = wan_sound_to_video(
             [[torch.zeros(1), {}]],
@@ -264,7 +266,7 @@ def test_decoding_group_by_group_is_one_decode_to_the_bit(models, conditioning, 
     latents = [torch.randn([1, 16, n, SIZE // 8, SIZE // 8], generator=generator) for n in lengths]
     with torch.inference_mode():
         ours = torch.cat(list(clip_sampler.decoder().frames(latents)))
-        whole = models[1].decode(torch.cat([clip_sampler.reference_latent, *latents], dim=2))[0]
+        whole = models[1].decode(torch.cat([clip_sampler.reference_latents[0], *latents], dim=2))[0]
     assert ours.shape == (frames, SIZE, SIZE, 3)
     assert torch.equal(ours, whole[4:])
 
@@ -423,7 +425,7 @@ def test_a_cut_starts_afresh_and_keeps_the_length(models, conditioning):
     sample_segments(clip_sampler, HostSampler(SETTINGS), latents)
     frames = torch.cat(list(SampledVideo(clip_sampler.decoder(), latents, None).stream_frames()))
     assert frames.shape[0] == 64
-    second = models[1].decode(torch.cat([clip_sampler.reference_latent, latents[1]], dim=2))[0]
+    second = models[1].decode(torch.cat([clip_sampler.reference_latents[0], latents[1]], dim=2))[0]
     cut = family.grid.first_frame(clip_sampler.plan.segments[1].latent_start)
     assert abs(cut / 16 - 2) <= 2 / 16, "a cut falls on the nearest latent"
     assert torch.equal(frames[cut:], second[1 : 1 + 64 - cut])

@@ -51,6 +51,17 @@ function instanceOf(graph) {
   return null;
 }
 
+/** The node with that id of a run: "10", or in a subgraph "4:10". @param {any} root @param {string} id @returns {GraphNode | null} */
+export function nodeAt(root, id) {
+  let graph = root;
+  let node = null;
+  for (const part of id.split(":")) {
+    node = graph?.getNodeById?.(part) ?? graph?.getNodeById?.(Number(part)) ?? null;
+    graph = node?.subgraph;
+  }
+  return node;
+}
+
 /**
  * The output that feeds an input, or null.
  * @param {GraphNode} node @param {number} slot @returns {Port | null}

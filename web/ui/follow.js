@@ -1,7 +1,8 @@
 /** What a trim's neighbours in the graph say: the file upstream, the sampler downstream. */
-import { widgetOf } from "../host.js";
+import { setPropertyQuietly, widgetOf } from "../host.js";
 import { isConnected, originOf, targetsOf, valueInto } from "../lib/graph.js";
 import { soundFileOf } from "../lib/soundfile.js";
+import { lastSaid } from "./runs.js";
 
 /** Nodes whose sound is a file of the host, and the widget that names it. */
 const FILE_WIDGETS = {
@@ -11,8 +12,8 @@ const FILE_WIDGETS = {
   VHS_LoadAudioUpload: "audio",
 };
 
-/** @type {Map<string, import("../lib/soundfile.js").SoundFile>} what a run said a node's sound was, by node */
-const afterRun = new Map();
+/** Where a node keeps which file has the sound that a run brought it: there after a reload and a run that was cached. */
+const SOURCE = "sound_to_video_source";
 
 /** A node's name that no other node of the workflow has, and that undo keeps. @param {any} node */
 export function nodeKey(node) {
@@ -25,38 +26,42 @@ export function fieldValue(node, name) {
   return isConnected(node, name) ? valueInto(node, slot) : (widgetOf(node, name)?.value ?? null);
 }
 
-/** Keep what a run says about the sound that came in. @param {any} node @param {any} output its `ui` */
-export function keepRun(node, output) {
-  const file = output?.sound_to_video_source?.[0];
-  if (file) afterRun.set(nodeKey(node), file);
+/**
+ * The file with the sound that the last run brought to a node.
+ * @param {any} node @returns {{file: import("../lib/soundfile.js").SoundFile | null, from: "run" | "kept"}}
+ */
+function soundOfRun(node) {
+  const file = lastSaid(node, ({ output }) => Boolean(output?.[SOURCE]))?.output[SOURCE][0];
+  const kept = node.properties?.[SOURCE] ?? null;
+  if (!file) return { file: kept, from: "kept" };
+  if (JSON.stringify(file) !== JSON.stringify(kept)) setPropertyQuietly(node, SOURCE, file);
+  return { file, from: "run" };
 }
 
 /**
  * The sound that comes into an input: its file; or, where it is made in the graph, a sentence and perhaps the last run's file.
  * @param {any} node @param {number} slot
- * @returns {{file: import("../lib/soundfile.js").SoundFile | null, words: string}}
+ * @returns {{file: import("../lib/soundfile.js").SoundFile | null, words: string, from: "file" | "run" | "kept"}}
+ * from: a file of the user's, one that a run made while this page was open, or one made before, which may be gone
  */
 export function upstreamSound(node, slot) {
   const origin = originOf(node, slot);
-  if (!origin) return { file: null, words: "Connect a sound to see it here." };
+  if (!origin) return { file: null, words: "Connect a sound to see it here.", from: "file" };
   const widgetName = FILE_WIDGETS[/** @type {keyof typeof FILE_WIDGETS} */ (origin.node.type)];
   if (widgetName) {
     const file = soundFileOf(fieldValue(origin.node, widgetName));
     const words = origin.node.type.endsWith("RecordMic")
       ? "Record a take to see it here."
       : "Choose a file to see it here.";
-    return { file, words };
+    return { file, words, from: "file" };
   }
-  return {
-    file: afterRun.get(nodeKey(node)) ?? null,
-    words: "Made in the graph: run the workflow once to see this sound.",
-  };
+  return { ...soundOfRun(node), words: "Made in the graph: run the workflow once to see this sound." };
 }
 
 /**
- * @typedef {{audioInput: string, family: string, settings: Record<string, string | number>}} Destiny
- * the input of Audio Encode that is used, the model family that listened in the last run ("" = not known), and what
- * the route is told of the sampler's own settings
+ * @typedef {{audioInput: string, family: string, encoderFile: string, settings: Record<string, string | number>}} Destiny
+ * the input of Audio Encode that is used, the model family that listened in the last run, the file of the encoder (both
+ * "" = not known), and what the route is told of the sampler's own settings
  */
 
 const PLAN_SETTINGS = ["frame_rate", "segment_seconds", "preview_seconds"];
@@ -77,7 +82,8 @@ export function downstreamUse(node, slot) {
       const numbers = Object.fromEntries(values.map(([name, value]) => [name, Number(value) || 0]));
       const timeline = timelineOf(sampler);
       if (timeline === null) return null;
-      return { audioInput, family: familyOf(sampler), settings: { ...numbers, ...timeline } };
+      const encoderFile = fileOf(encoder.node, audioInput);
+      return { audioInput, family: familyOf(sampler), encoderFile, settings: { ...numbers, ...timeline } };
     }
   }
   return null;
@@ -89,6 +95,13 @@ function originOfInput(node, name) {
     node,
     (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name),
   )?.node;
+}
+
+/** The file that the loader before an input loads; "" where none is known. @param {any} node @param {string} name */
+function fileOf(node, name) {
+  const loader = originOfInput(node, name);
+  const choice = loader?.widgets?.find((/** @type {any} */ widget) => /\.\w+$/.test(String(widget.value)));
+  return String((choice && fieldValue(loader, choice.name)) ?? "");
 }
 
 /** As much of a line as its time can take. */

@@ -1,8 +1,9 @@
 /** What the chosen sound will become, in the planner's own words: "8.00 s → 128 frames at 16 fps, 2 segments". */
 import { packJSON } from "../host.js";
+import { familiesFor } from "../lib/families.js";
 
 /** @typedef {import("./follow.js").Destiny} Destiny */
-/** @typedef {{id: string, display_name: string, audio_input: string}} Family */
+/** @typedef {import("../lib/families.js").Family} Family */
 
 const WAIT_MILLISECONDS = 60;
 
@@ -48,18 +49,15 @@ export class Outcome {
         families = null;
         throw error;
       });
-      const listening = (await /** @type {Promise<Family[]>} */ (families)).filter(
-        (one) => one.audio_input === destiny.audioInput,
-      );
-      const known = listening.filter((one) => one.id === destiny.family);
+      const meant = familiesFor(await /** @type {Promise<Family[]>} */ (families), destiny);
       const plans = await Promise.all(
-        (known.length ? known : listening).map(async ({ id, display_name }) => {
+        meant.map(async ({ id, display_name }) => {
           const query = { family: id, start, end, sample_rate: sampleRate, ...destiny.settings };
           return { name: display_name, ...(await packJSON("plan", query, signal)) };
         }),
       );
       if (question !== this.#asked) return;
-      // Which model takes the sound is known after a run; before it each is named that plans otherwise.
+      // Where several may be meant until a run has told, each is named that plans otherwise.
       const agree = plans.every(({ words }) => words === plans[0].words);
       this.frameRate = plans.length && agree ? plans[0].frame_rate : null;
       this.tell(agree ? (plans[0]?.words ?? "") : plans.map(({ name, words }) => `${name}: ${words}`).join(" · "), false);

@@ -21,6 +21,8 @@ export class Sound extends EventTarget {
     this.complete = false;
     /** @type {string | null} */
     this.error = null;
+    /** The file is not there (any more). */
+    this.isGone = false;
     /** @type {Promise<number[]> | null} */
     this.beatsAsked = null;
     /** What the file's size and time of change were when it was read. */
@@ -46,8 +48,11 @@ export class Sound extends EventTarget {
   async load() {
     try {
       this.stamp = await stampOf(this.file);
-      stamps.set(fileKey(this.file), { file: this.file, stamp: this.stamp });
+      // One of the user's that is not there may come; one that a graph made comes with a run.
+      if (this.stamp || this.file.type !== "temp")
+        stamps.set(fileKey(this.file), { file: this.file, stamp: this.stamp });
       const response = await fetch(packURL("peaks", this.query));
+      this.isGone = response.status === 404;
       if (!response.ok || !response.body) {
         throw new Error((await response.json().catch(() => ({}))).error ?? `the server answered ${response.status}`);
       }

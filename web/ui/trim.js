@@ -2,7 +2,7 @@
 import { captureUndo, setWidgetValue, widgetOf } from "../host.js";
 import { isConnected } from "../lib/graph.js";
 import { Scope } from "../lib/scope.js";
-import { fieldsOf, selectionOf, wholeOf, withEnd, withStart } from "../lib/selection.js";
+import { fieldsOf, selectionOf, wholeOf, withEnd, withFades, withStart } from "../lib/selection.js";
 import { formatTime } from "../lib/time.js";
 import { viewAround } from "../lib/view.js";
 import { make, setPressed } from "./dom.js";
@@ -42,6 +42,7 @@ export class TrimWidget {
     this.area = new TrimArea(this.scope, {
       height: WAVE_PIXELS,
       targets: () => this.#targets(),
+      whole: () => this.#whole(),
       onSelect: (selection) => this.#write(selection),
       onCommit: captureUndo,
       onSeek: (time) => this.#seek(time),
@@ -77,7 +78,7 @@ export class TrimWidget {
       "aria-label": "Use the whole sound",
       title: "Start at the beginning, end at the end",
       hidden: true,
-      onclick: () => this.#choose(wholeOf(this.waveform.duration)),
+      onclick: () => this.#choose(this.#whole()),
     });
     addPanel(node, this.scope, "Trim", PANEL_PIXELS, [
       this.toolbar.element,
@@ -93,6 +94,7 @@ export class TrimWidget {
 
   /** @type {string | null} */
   #shown = null;
+  #from = "";
   /** @type {number[] | null} */
   #beats = null;
   /** What the last line has to say, the most pressing last. */
@@ -104,18 +106,21 @@ export class TrimWidget {
 
   /** Look at the graph and the fields again. */
   refresh() {
-    const { file, words } = upstreamSound(this.node, 0);
+    const { file, words, from } = upstreamSound(this.node, 0);
     const key = file ? soundKey(file) : words;
-    if (key !== this.#shown) {
+    const isMadeAgain = this.waveform.sound?.isGone && from === "run" && this.#from === "kept";
+    this.#from = from;
+    if (key !== this.#shown || isMadeAgain) {
       this.#shown = key;
       this.#beats = null;
       this.#noticed = "";
       const sound = file ? soundIn(file) : null;
       this.player.load(sound);
-      this.waveform.show(sound, words, () => {
+      const onChange = () => {
         this.#read();
         this.minimap.redraw();
-      });
+      };
+      this.waveform.show(sound, words, onChange, from !== "file");
       this.#recall();
       if (this.toolbar.snapsTo("beats")) this.#onBeats(true);
     }
@@ -123,12 +128,22 @@ export class TrimWidget {
     this.#remember();
   }
 
+  /** @returns {import("../lib/selection.js").Fields} */
+  #fields() {
+    const values = FIELDS.map((name) => [name, Number(fieldValue(this.node, name)) || 0]);
+    return /** @type {import("../lib/selection.js").Fields} */ (Object.fromEntries(values));
+  }
+
+  /** All of the sound, with the fades that are set. */
+  #whole() {
+    const { fade_in_seconds, fade_out_seconds } = this.#fields();
+    return withFades({ ...wholeOf(this.waveform.duration), fadeIn: fade_in_seconds, fadeOut: fade_out_seconds });
+  }
+
   /** Take the selection from the fields. */
   #read() {
     const { duration, sound } = this.waveform;
-    const fields = /** @type {import("../lib/selection.js").Fields} */ (
-      Object.fromEntries(FIELDS.map((name) => [name, Number(fieldValue(this.node, name)) || 0]))
-    );
+    const fields = this.#fields();
     this.#unknown = FIELDS.filter((name) => fieldValue(this.node, name) === undefined);
     const selection = duration ? selectionOf(fields, duration) : null;
     const isNew = JSON.stringify(selection) !== JSON.stringify(this.area.selection);
@@ -274,7 +289,7 @@ export class TrimWidget {
   /** @param {"start" | "end" | "length"} name @param {number} time */
   #typed(name, time) {
     const { duration } = this.waveform;
-    const selection = this.area.selection ?? wholeOf(duration);
+    const selection = this.area.selection ?? this.#whole();
     this.#choose(
       name === "start"
         ? withStart(selection, time)

@@ -1,5 +1,5 @@
 /** The waveform with what can be dragged on it: start, end, the whole range, fades, a new range; by pointer and by keys. */
-import { between, isWhole, movedTo, wholeOf, withEnd, withFades, withStart } from "../lib/selection.js";
+import { between, isWhole, movedTo, withEnd, withFades, withStart } from "../lib/selection.js";
 import { lowerBound, snapped } from "../lib/snap.js";
 import { spokenTime } from "../lib/time.js";
 import { make } from "./dom.js";
@@ -28,8 +28,9 @@ const NAMES = /** @type {HandleName[]} */ (["range", "start", "end", "fadeIn", "
 export class TrimArea {
   /**
    * @param {import("../lib/scope.js").Scope} scope
-   * @param {{height: number, targets: () => SnapTargets, onSelect: (selection: Selection) => void, onCommit: () => void,
-   *          onSeek: (time: number) => void, onView: () => void}} told
+   * @param {{height: number, targets: () => SnapTargets, whole: () => Selection, onSelect: (selection: Selection) => void,
+   *          onCommit: () => void, onSeek: (time: number) => void, onView: () => void}} told
+   *        whole: all of the sound with the fades that are set, where nothing of it is selected
    */
   constructor(scope, told) {
     this.told = told;
@@ -130,7 +131,7 @@ export class TrimArea {
     const named = /** @type {HandleName | undefined} */ (
       handle instanceof HTMLElement ? handle.dataset.handle : undefined
     );
-    const from = this.selection ?? wholeOf(this.#duration);
+    const from = this.selection ?? this.told.whole();
     const name = !named || (named === "range" && isWhole(from, this.#duration)) ? "new" : named;
     (this.selection ? this.handles[name === "new" ? "range" : name] : element).focus({ preventScroll: true });
     if (name !== "new" ? this.locked.has(name) : this.locked.has("range")) return;

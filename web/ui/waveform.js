@@ -59,6 +59,7 @@ export class Waveform {
   #columns;
   #width = 0;
   #drawnSharpness = 0;
+  #instead = "";
   /** @type {AbortController | null} */
   #follow = null;
 
@@ -74,10 +75,12 @@ export class Waveform {
   /**
    * Show another sound, or none with a sentence in its place.
    * @param {Sound | null} sound @param {string} [words] @param {() => void} [onChange] more of this sound is known, while it is shown
+   * @param {boolean} [mayBeGone] a sound that is not there is none: the sentence is said, and no error
    */
-  show(sound, words = "", onChange = () => {}) {
+  show(sound, words = "", onChange = () => {}, mayBeGone = false) {
     this.#follow?.abort();
     this.sound = sound;
+    this.#instead = mayBeGone ? words : "";
     this.playhead = null;
     this.view = wholeView(this.duration);
     this.words.textContent = sound ? "" : words;
@@ -101,9 +104,10 @@ export class Waveform {
   }
 
   #say() {
-    const sound = this.sound;
-    this.words.textContent = sound?.error ?? (sound && !sound.duration ? "Reading the sound …" : "");
-    this.words.classList.toggle("stv-error", Boolean(sound?.error));
+    const { sound } = this;
+    const gone = sound?.isGone ? this.#instead : "";
+    this.words.textContent = gone || (sound?.error ?? (sound && !sound.duration ? "Reading the sound …" : ""));
+    this.words.classList.toggle("stv-error", Boolean(sound?.error) && !gone);
   }
 
   /** @param {{start: number, end: number}} view */

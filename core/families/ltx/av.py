@@ -5,7 +5,8 @@ official ``a2vid_two_stage.py`` (Lightricks/LTX-2):
 
 - 8n+1 frames at any rate, 24 by default; the sound as 25 latents a second, never noised (noise mask 0);
 - the reference image, slightly compressed as training videos were, is the first latent, partly noised at first;
-- with a latent upscale model: half size first, the latents upscaled, then a short refining pass without guidance.
+- with a latent upscale model: half size first, the latents upscaled, then a short refining pass without guidance;
+  officially the distilled LoRA is in that pass only: a ``refining_model``.
 
 Beyond about 20 s, the length of the model's time axis, segments overlap as in Lightricks' own looping sampler
 (Lightricks/ComfyUI-LTXVideo): the last 4 latents of a segment (25 frames) are the clean start of the next. Its first
@@ -29,11 +30,12 @@ from comfy_extras.nodes_lt import preprocess
 from comfy_extras.nodes_lt_upsampler import LTXVLatentUpsampler
 
 from ...decoding.stream import Decoder
-from ...errors import SoundToVideoError
+from ...errors import SoundToVideoError, article
 from ...features.encoded import KIND_NAMES
-from ...frames.images import check_images, fitted_reference, longer_edge_resized, resized_cropped
+from ...frames.images import fitted_reference, longer_edge_resized, resized_cropped
 from ...plan import Plan, Segment, Window
 from ...sampling.spool import LatentHistory
+from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
 from ...timeline import FrameGrid, Number, clip_frame_count, exact, rounded
 from ..base import ClipSampler, Family, Scene
@@ -44,7 +46,6 @@ from .partial_noise import clean_by_token
 from .versions import KNOWN_VERSIONS, newer_ltx
 
 if TYPE_CHECKING:
-    from ...frames.crops import Crops
     from ...sampling.host_sampler import HostSampler
 
 LATENT_CHANNELS = 128
@@ -66,11 +67,15 @@ DEFAULT_REFINING = SCHEDULES["ltx-2.3 distilled"][1]
 
 
 class LTXAVClipSampler(ClipSampler):
-    def __init__(self, scene: Scene, plan: Plan):
+    def __init__(self, scene: Scene, plan: Plan, pictures: ShotPictures):
         super().__init__(scene, plan)
+        self.pictures = pictures
         self.upscaler = scene.option("latent_upscale_model")
-        self.refining_model = scaled_audio(scene.model, scene.audio_scale)
-        self.model = guided(self.refining_model, guidance_of(scene))
+        unguided = scaled_audio(scene.model, scene.audio_scale)
+        self.model = guided(unguided, guidance_of(scene))
+        refining_model = scene.option("refining_model")
+        self.refining_input = "model" if refining_model is None else "refining_model"
+        self.refining_model = unguided if refining_model is None else scaled_audio(refining_model, scene.audio_scale)
         if self.upscaler is None:  # else the refining pass has the picture whole, whatever the first one leaves of it
             self.model = clean_by_token(self.model)
         rate = {"frame_rate": float(plan.frame_rate)}
@@ -80,14 +85,15 @@ class LTXAVClipSampler(ClipSampler):
         if self.upscaler is not None:
             self.sizes.insert(0, (scene.width // UPSCALE, scene.height // UPSCALE))
         check_memory(scene.model, plan, scene.width, scene.height, Fraction(LATENT_CHANNELS, SPATIAL_RATIO**2))
-        self.references = self._references()
+        self.references = {number: self._references(number) for number in pictures.shown(plan)}
 
-    def _references(self) -> list[torch.Tensor | None]:
-        """The reference image's latent ``[1, 128, 1, H, W]`` at the size of every pass."""
+    def _references(self, number: int) -> list[torch.Tensor | None]:
+        """A picture's latent ``[1, 128, 1, H, W]`` at the size of every pass."""
         scene = self.scene
         if scene.reference_image is None:
             return [None] * len(self.sizes)
-        image = fitted_reference(scene.reference_image, scene.width, scene.height, scene.image_fit, "lanczos")
+        image = scene.reference_image[number : number + 1]
+        image = fitted_reference(image, scene.width, scene.height, scene.image_fit, "lanczos")
         image = compressed(longer_edge_resized(image, REFERENCE_EDGE), scene.option("image_compression", 18))
         return [scene.vae.encode(resized_cropped(image, width, height)) for width, height in self.sizes]
 
@@ -106,18 +112,19 @@ class LTXAVClipSampler(ClipSampler):
         time = segment.prompt_seconds
         positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)
         sound = self.sound(segment)
+        references = self.references[self.pictures.number(segment)]
         overlap = self._overlap(history, segment)
         width, height = self.sizes[0]
         shape = [1, LATENT_CHANNELS, segment.latent_count, height // SPATIAL_RATIO, width // SPATIAL_RATIO]
         empty = torch.zeros(shape, device=comfy.model_management.intermediate_device())
         first_overlap = overlap if self.upscaler is None or overlap is None else self._halved(history, segment)
         strength = scene.option("image_strength", 0.7)
-        latent, mask = self._joint(empty, sound, self.references[0], strength, segment, first_overlap)
+        latent, mask = self._joint(empty, sound, references[0], strength, segment, first_overlap)
         result = sampler.sample(self.model, positive, negative, latent, segment.seed, noise_mask=mask)
         if self.upscaler is not None:
             picture, sound = result.unbind()
             picture = LTXVLatentUpsampler.execute({"samples": picture}, self.upscaler, scene.vae)[0]["samples"]
-            latent, mask = self._joint(picture, sound, self.references[1], 1.0, segment, overlap)
+            latent, mask = self._joint(picture, sound, references[1], 1.0, segment, overlap)
             result = sampler.sample(
                 self.refining_model,
                 positive,
@@ -127,6 +134,7 @@ class LTXAVClipSampler(ClipSampler):
                 noise_mask=mask,
                 sigmas=self._refining_sigmas(sampler),
                 cfg=1.0,
+                model_input=self.refining_input,
             )
         return result.unbind()[0][:, :, segment.overlap :]
 
@@ -211,7 +219,6 @@ class LTXAV(Family):
     window = Window(latent_count=61, overlap=OVERLAP_LATENTS, minimum=6, multiple=3)
     size_multiple = SPATIAL_RATIO
     schedules = SCHEDULES
-    lip_syncs = True
 
     def recognises(self, wired: Mapping[str, Any]) -> bool:
         return isinstance(wired["model"].model, self.model_class)
@@ -253,18 +260,38 @@ class LTXAV(Family):
             raise SoundToVideoError("the connected VAE is LTX-2.5's: take the VAE of the model's own checkpoint.")
         if getattr(scene.vae, "latent_channels", None) != LATENT_CHANNELS or scene.vae.latent_dim != 3:
             raise SoundToVideoError(f"the connected VAE does not fit {self.name}: take the VAE of its checkpoint.")
-        if scene.reference_image is not None:
-            check_images(scene.reference_image, "reference image", scene.width, scene.height, scene.image_fit, 1)
+        self.check_reference(scene)
         self._check_decodable(scene)
         if scene.control_video is not None:
             raise SoundToVideoError(f"{self.name} takes no control_video: disconnect it.")
         check_guidance(scene.model, guidance_of(scene))
+        self._check_refining_model(scene)
         if upscaler is not None:
             check_upscaler(upscaler)
             if not hasattr(scene.vae.first_stage_model, "per_channel_statistics"):
                 raise SoundToVideoError(
                     "the latent upscale model needs the whole VAE of the checkpoint, not a tiny one."
                 )
+
+    def _check_refining_model(self, scene: Scene) -> None:
+        """The second stage has to take the first one's latents, prompts and sound."""
+        model = scene.option("refining_model")
+        if model is None:
+            return
+        is_model = hasattr(model, "get_model_object") and hasattr(model, "model")
+        if not is_model or not self.recognises({"model": model}):
+            kind = type(model.model if is_model else model).__name__
+            raise SoundToVideoError(f"refining_model is {article(kind)}, not {self.name}: connect what model has, too.")
+        if what_it_takes(model) != what_it_takes(scene.model):
+            raise SoundToVideoError(
+                f"refining_model is another version of {self.name} than model: load the same for both, "
+                f"and put the LoRA of the second stage on refining_model."
+            )
+
+    def check_plan(self, scene: Scene, plan: Plan) -> list[str]:
+        if scene.option("refining_model") is None or scene.option("latent_upscale_model") is not None:
+            return []
+        return ["refining_model is not used: it is for the second stage, which latent_upscale_model switches on."]
 
     def _check_decodable(self, scene: Scene) -> None:
         """Convolutions of some decoders mirror a latent at the edge, so that there must be two."""
@@ -276,12 +303,7 @@ class LTXAV(Family):
                 )
 
     def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
-        return LTXAVClipSampler(scene, plan)
-
-    def prepare_lip_sync(self, scene: Scene, plan: Plan, crops: Crops, strength: float) -> ClipSampler:
-        from .lip_sync import LTXLipSync  # which is an LTXAVClipSampler
-
-        return LTXLipSync(scene, plan, crops, strength)
+        return LTXAVClipSampler(scene, plan, self.pictures(scene))
 
 
 def guidance_of(scene: Scene) -> Guidance:
@@ -290,6 +312,13 @@ def guidance_of(scene: Scene) -> Guidance:
         scene.option("structure_guidance", 0.0),
         scene.option("guidance_rescale", 0.7),
     )
+
+
+def what_it_takes(model: Any) -> list[Any]:
+    """Widths of the prompts and of the sound that an LTX-2 is made for."""
+    network = model.get_model_object("diffusion_model")
+    sound = (network.num_audio_channels, network.audio_frequency_bins)
+    return [network.cross_attention_dim, network.audio_cross_attention_dim, network.caption_channels, *sound]
 
 
 def _decoder(vae: Any) -> torch.nn.Module:

@@ -26,14 +26,17 @@ import torch
 from ...decoding.stream import Decoder
 from ...errors import SoundToVideoError
 from ...features.encoded import KIND_NAMES
+from ...features.layout import frames_between
 from ...frames.images import check_images, fitted_reference, resized_cropped
 from ...plan import Plan, Segment, Window
 from ...sampling.spool import LatentHistory
-from ...scene.prompts import prompt_at
+from ...scene.pictures import ShotPictures, shot_pictures
+from ...scene.prompts import cut_times, prompt_at, start_times
 from ...timeline import FrameGrid
 from ..base import ClipSampler, Family, Scene
 from ..memory import check_memory
 from ..network_patches import Forward, forward_replaced, with_wrapper
+from .features import WanS2VLayout
 
 if TYPE_CHECKING:
     from ...sampling.host_sampler import HostSampler
@@ -42,23 +45,22 @@ LATENT_CHANNELS = 16
 SPATIAL_RATIO = 8
 MOTION_LATENTS = 19  # 73 frames
 MOTION_BLOCK = 64  # pixels
+LAYOUT = WanS2VLayout()
 
 
 class WanS2VClipSampler(ClipSampler):
-    def __init__(self, scene: Scene, plan: Plan):
+    def __init__(self, scene: Scene, plan: Plan, pictures: ShotPictures):
         super().__init__(scene, plan)
+        self.pictures = pictures
         check_memory(scene.model, plan, scene.width, scene.height, Fraction(1, SPATIAL_RATIO**2))
         self.model = scaled_audio(scene.model, scene.audio_scale)
         self.positive, self.negative = scene.positive, scene.negative
-        self.reference_latent: torch.Tensor | None = None
+        self.reference_latents: dict[int, torch.Tensor] = {}
         if scene.reference_image is not None:
-            reference = fitted_reference(scene.reference_image, scene.width, scene.height, scene.image_fit)
-            self.reference_latent = scene.vae.encode(reference)
-            self._condition({"reference_latents": [self.reference_latent]}, append=True)
-
-    def _condition(self, values: dict[str, Any], append: bool = False) -> None:
-        self.positive = node_helpers.conditioning_set_values(self.positive, values, append=append)
-        self.negative = node_helpers.conditioning_set_values(self.negative, values, append=append)
+            for number in pictures.shown(plan):
+                image = scene.reference_image[number : number + 1]
+                reference = fitted_reference(image, scene.width, scene.height, scene.image_fit)
+                self.reference_latents[number] = scene.vae.encode(reference)
 
     def steps(self, sampler: HostSampler) -> int:
         return len(sampler.sigmas(self.model)) - 1
@@ -71,6 +73,10 @@ class WanS2VClipSampler(ClipSampler):
             values["reference_motion"] = history.last(MOTION_LATENTS)
         time = segment.prompt_seconds
         positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)
+        if self.reference_latents:
+            reference = {"reference_latents": [self.reference_latents[self.pictures.number(segment)]]}
+            positive = node_helpers.conditioning_set_values(positive, reference, append=True)
+            negative = node_helpers.conditioning_set_values(negative, reference, append=True)
         positive = node_helpers.conditioning_set_values(positive, {**values, "audio_embed": audio})
         negative = node_helpers.conditioning_set_values(negative, {**values, "audio_embed": audio * 0.0})
         latent = torch.zeros(
@@ -82,9 +88,8 @@ class WanS2VClipSampler(ClipSampler):
     def _audio_embedding(self, segment: Segment) -> torch.Tensor:
         """What the segment hears: ``[1, layers, width, frames]``."""
         stride = self.plan.grid.stride
-        features = self.scene.encoded_audio.frame_features(
-            self.plan.frame_rate, stride * segment.latent_stop, stride * segment.latent_start
-        )
+        features = self.scene.encoded_audio.features(LAYOUT)
+        features = frames_between(features, stride * segment.latent_start, stride * segment.latent_stop)
         return features.permute(0, 2, 1).unsqueeze(0)
 
     def _control_latents(self, segment: Segment) -> torch.Tensor:
@@ -107,6 +112,11 @@ class WanS2VClipSampler(ClipSampler):
         control[:, :, : encoded.shape[2]] = encoded
         return control
 
+    def _leads(self) -> list[torch.Tensor]:
+        """The latent of its picture for each shot."""
+        firsts = [shot[0] for shot in self.plan.shots()] if self.reference_latents else []
+        return [self.reference_latents[self.pictures.number(segment)] for segment in firsts]
+
     def decoder(self) -> Decoder:
         # One frame of the lead, and three of the first latent's four (module's docstring).
         return Decoder(
@@ -114,7 +124,7 @@ class WanS2VClipSampler(ClipSampler):
             self.plan,
             self.scene.width,
             self.scene.height,
-            lead=self.reference_latent,
+            leads=self._leads(),
             skipped_frames=self.plan.grid.stride,
         )
 
@@ -126,7 +136,8 @@ class WanS2V(Family):
     versions = "Wan2.2-S2V-14B"
     audio_input = "audio_encoder"
     encoder_kind = "wav2vec2-large"
-    frame_rate = Fraction(16)
+    feature_layout = LAYOUT
+    frame_rate = LAYOUT.rate
     frame_rate_is_free = False
     grid = FrameGrid(stride=4)
     window = Window(latent_count=20, overlap=0, minimum=5)
@@ -142,8 +153,7 @@ class WanS2V(Family):
         self._check_encoder(scene)
         if getattr(scene.vae, "latent_channels", None) != LATENT_CHANNELS or scene.vae.latent_dim != 3:
             raise SoundToVideoError(f"the connected VAE does not fit {self.name}: load wan_2.1_vae.safetensors.")
-        if scene.reference_image is not None:
-            check_images(scene.reference_image, "reference image", scene.width, scene.height, scene.image_fit, 1)
+        self.check_reference(scene)
         if scene.control_video is not None:
             check_images(scene.control_video, "control video", scene.width, scene.height)
 
@@ -182,7 +192,12 @@ class WanS2V(Family):
         return notes
 
     def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
-        return WanS2VClipSampler(scene, plan)
+        return WanS2VClipSampler(scene, plan, self.pictures(scene))
+
+    def pictures(self, scene: Scene) -> ShotPictures:
+        """Every segment sees the reference image: without cuts it changes with the prompt."""
+        times = None if cut_times(scene.positive, scene.negative) else start_times(scene.positive)
+        return shot_pictures(scene.reference_image, scene.positive, scene.negative, times)
 
 
 def scaled_audio(model: Any, scale: float) -> Any:
