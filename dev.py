@@ -31,8 +31,15 @@ from dev_support.environment import Environment, has_cuda, prepare
 from dev_support.host import ROOT
 from dev_support.steps import exit_code_of
 
-FAST = ("tests/unit", "tests/nodes")  # the folders of which `test --fast` runs what is not marked slow
-PARTS = ("unit", "nodes", "server", "fuzz", "browser")  # folders of tests, what says most in the shortest time first
+FAST = ("tests/unit", "tests/nodes", "tests/farm")  # the folders of which `test --fast` runs what is not marked slow
+PARTS = (
+    "unit",
+    "nodes",
+    "server",
+    "farm",
+    "fuzz",
+    "browser",
+)  # folders of tests, what says most in the shortest time first
 MOST_FAILURES = 10  # of one part: what hangs test after test ends a run, and says so, instead of taking hours
 
 

@@ -1,51 +1,19 @@
-"""A real ComfyUI server in a process of its own, with a base directory of its own (standard library only)."""
+"""A real ComfyUI server with a base directory of its own (standard library only)."""
 
-import json
-import os
-import re
-import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from farm.server import ComfyProcess, ServerError, link_folder
+
 from .host import PACK_FOLDER, ROOT
 
-START_SECONDS = 300
+__all__ = ["ComfyServer", "ServerError", "link_folder"]
+
 KINDS = ("checkpoints", "diffusion_models", "vae", "audio_encoders", "latent_upscale_models", "text_encoders", "loras")
 
 
-class ServerError(RuntimeError):
-    """The server did not start or went away; the message ends with the last lines of its log."""
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def link_folder(target: Path, link: Path) -> None:
-    """Make ``link`` point to the folder ``target``: a symbolic link, on Windows a junction (no rights needed)."""
-    if link.is_symlink() or link.exists():
-        if link.resolve() == target.resolve():
-            return
-        if not link.is_symlink():
-            raise FileExistsError(f"{link} is there already and is not a link to {target}: move it away")
-        link.unlink()
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if sys.platform == "win32":
-        subprocess.run(["cmd", "/c", "mklink", "/J", str(link), str(target)], check=True, capture_output=True)
-    else:
-        link.symlink_to(target, target_is_directory=True)
-
-
-class ComfyServer:
+class ComfyServer(ComfyProcess):
     """ComfyUI on 127.0.0.1 with the pack linked in; a context manager.
 
     Args:
@@ -70,21 +38,10 @@ class ComfyServer:
         environment: dict[str, str] | None = None,
         link_pack: bool = True,
     ):
-        self.host = host
+        super().__init__(host, base_directory, python, arguments, listen, environment)
         self.base_directory = base_directory
         self.model_folders = model_folders
-        self.python = python
-        self.arguments = arguments
-        self.listen = listen
-        self.environment = environment or {}
         self.link_pack = link_pack
-        self.log_path = base_directory / "server.log"
-        self.port = 0
-        self.process: subprocess.Popen | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def input_directory(self) -> Path:
@@ -99,95 +56,18 @@ class ComfyServer:
         """This server's own models folder: a file put in its subfolders is offered by the loader nodes at once."""
         return self.base_directory / "models"
 
-    def log(self, lines: int = 60) -> str:
-        """The last ``lines`` lines that the server wrote."""
-        if not self.log_path.exists():
-            return ""
-        text = re.sub(r"\x1b\[[0-9;]*m", "", self.log_path.read_text("utf-8", "replace"))
-        return "\n".join(text.splitlines()[-lines:])
-
     def start(self, waiting: Callable[[float], None] = lambda seconds: None) -> "ComfyServer":
-        """Start and return when it answers; ``waiting(seconds so far)`` is called about twice a second.
-
-        Raises:
-            ServerError: it ended, or gave no answer in `START_SECONDS`.
-        """
         for folder in ("input", "output", "temp", "user", "custom_nodes", *(f"models/{kind}" for kind in KINDS)):
             (self.base_directory / folder).mkdir(parents=True, exist_ok=True)
         if self.link_pack:
             link_folder(ROOT, self.base_directory / "custom_nodes" / PACK_FOLDER)
-        self.port = free_port()
-        command = [
-            *(self.python, "-u", str(self.host / "main.py")),
-            *("--base-directory", str(self.base_directory)),
-            *("--listen", self.listen, "--port", str(self.port), "--disable-auto-launch"),
-            *("--database-url", f"sqlite:///{(self.base_directory / 'user' / 'comfyui.db').as_posix()}"),
-            *self._model_arguments(),
-            *self.arguments,
-        ]
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **self.environment}
-        with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=self.base_directory,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=sys.platform != "win32",
-            )
-        started = time.monotonic()
-        while not self.answers():
-            if self.process.poll() is not None:
-                raise ServerError(f"ComfyUI ended with code {self.process.returncode} while starting:\n{self.log()}")
-            if time.monotonic() - started > START_SECONDS:
-                self.stop()
-                raise ServerError(f"ComfyUI gave no answer within {START_SECONDS} s:\n{self.log()}")
-            waiting(time.monotonic() - started)
-            time.sleep(0.4)
+        super().start(waiting)
         return self
 
-    def _model_arguments(self) -> list[str]:
-        if not self.model_folders:
-            return []
-        # JSON is YAML: no YAML library needed, and any path is quoted right.
-        config = {
+    def place_arguments(self) -> list[str]:
+        base = ["--base-directory", str(self.base_directory), *self.database_argument(self.base_directory / "user")]
+        folders = {
             f"folder_{index}": {"base_path": str(folder), **{kind: f"{kind}/" for kind in KINDS}}
             for index, folder in enumerate(self.model_folders)
         }
-        path = self.base_directory / "extra_model_paths.yaml"
-        path.write_text(json.dumps(config, indent=1), "utf-8")
-        return ["--extra-model-paths-config", str(path)]
-
-    def answers(self) -> bool:
-        """Whether the server answers a request now."""
-        try:
-            with urllib.request.urlopen(f"{self.url}/system_stats", timeout=5) as response:
-                return response.status == 200
-        except (urllib.error.URLError, OSError):
-            return False
-
-    def stop(self) -> None:
-        """Ask the server to end, and end it after 10 s."""
-        process, self.process = self.process, None
-        if process is None or process.poll() is not None:
-            return
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    def kill(self) -> None:
-        """End the server as a crash would (``kill -9``), with no chance to clean up."""
-        assert self.process is not None, "the server is not running"
-        self.process.send_signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
-        self.process.wait()
-        self.process = None
-
-    def __enter__(self) -> "ComfyServer":
-        return self.start()
-
-    def __exit__(self, *exception) -> None:
-        self.stop()
+        return base + (self.search_path_arguments(folders) if folders else [])

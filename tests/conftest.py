@@ -19,13 +19,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "sound_to_video"
 
 
-def _alias_package() -> None:
-    package = types.ModuleType(PACKAGE)
-    package.__path__ = [str(ROOT)]
-    sys.modules[PACKAGE] = package
+def _alias_package(name: str, folder: Path) -> None:
+    package = types.ModuleType(name)
+    package.__path__ = [str(folder)]
+    sys.modules[name] = package
 
 
-_alias_package()
+_alias_package(PACKAGE, ROOT)
+_alias_package("farm", ROOT / "farm")  # as `render.py` has it: it is no part of what runs in ComfyUI
 
 from sound_to_video.dev_support.chromium import find_chromium, how_to_get_chromium  # noqa: E402
 from sound_to_video.dev_support.client import Client  # noqa: E402
