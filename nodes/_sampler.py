@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from ..core.clip.video import SampledVideo
 from ..core.errors import SoundToVideoError
 from ..core.families import FAMILIES, Family, Scene, recognise
 from ..core.families.memory import explained_out_of_memory
+from ..core.families.option import Option
+from ..core.families.options import OPTIONS, SCHEDULES, given_options
 from ..core.features.encoded import encoded_audio_from
 from ..core.frames.images import IMAGE_FITS
 from ..core.render import plan_scene, sample_segments
@@ -26,21 +29,50 @@ from ..core.sampling.spool import LatentSpool
 from ..core.sampling.store import SegmentStore
 from ..core.scene.inputs import check_conditioning, check_vae, checked_sigmas
 from ..core.scene.no_text import check_scenes
+from ..core.timeline import rounded
 from ._text import text_on_node
 
 MAXIMUM_SIZE = 16384
-IMAGE_FIT_TOOLTIP = "How the reference image fills width x height: cut to fill it, or whole with black bars."
 
 
-def sampler_inputs(
-    picture_inputs: list[io.Input], fit_inputs: list[io.Input], start_inputs: list[io.Input]
-) -> list[io.Input]:
-    """The inputs of a sampler. Their names and order are saved in workflows: append, never change.
+def sampler_inputs(of_picture: bool) -> list[io.Input]:
+    """The inputs of a sampler, in the order in which workflows have saved them; new ones come at the end.
 
-    picture_inputs, fit_inputs, start_inputs: what only S2V Sampler has, in its three places.
+    of_picture: with the reference image and what belongs to it.
     """
-    schedules = [name for family in FAMILIES for name in family.schedules]
+    options = [_option_input(option) for option in OPTIONS.values() if of_picture or not option.of_picture]
+    inputs = {entry.id: entry for entry in [*_own_inputs(of_picture), *options]}
+    saved = [name for name in SAVED_ORDER if name in inputs]
+    return [inputs[name] for name in [*saved, *(name for name in inputs if name not in saved)]]
+
+
+SAVED_ORDER = (  # append, never change
+    *("model", "vae", "positive", "negative", "encoded_audio", "reference_image", "width", "height"),
+    *("seed", "steps", "cfg", "sampler_name", "scheduler", "image_fit"),
+    *("audio_scale", "frame_rate", "segment_seconds", "control_video", "sigmas", "latent_upscale_model"),
+    *("preview_seconds", "keep_segments", "drift_correction", "refining_sigmas"),
+    *("audio_guidance", "structure_guidance", "guidance_rescale", "image_strength", "image_compression"),
+    *("anchor_first_frame", "refining_model"),
+)
+
+
+def _own_inputs(of_picture: bool) -> list[io.Input]:
+    """What every family knows."""
+    picture = [
+        io.Image.Input(
+            "reference_image",
+            optional=True,
+            tooltip="The look of the clip. Several pictures: one for each shot of a Prompt Timeline.",
+        ),
+        io.Combo.Input(
+            "image_fit",
+            options=list(IMAGE_FITS),
+            default="crop",
+            tooltip="How the reference image fills width x height: cut to fill it, or whole with black bars.",
+        ),
+    ]
     return [
+        *(picture if of_picture else []),
         io.Model.Input("model", tooltip="A model that takes audio. LoRA and patches stay in force."),
         io.Vae.Input("vae", tooltip="The video VAE of the model."),
         io.Conditioning.Input("positive", tooltip="The scene: who, where, light, camera. The audio gives the rhythm."),
@@ -49,7 +81,6 @@ def sampler_inputs(
             "encoded_audio",
             tooltip="From Audio Encode or core's Audio Encoder Encode. Its length is the clip's length.",
         ),
-        *picture_inputs,
         io.Int.Input("width", default=832, min=16, max=MAXIMUM_SIZE, step=16, tooltip="Pixels."),
         io.Int.Input("height", default=480, min=16, max=MAXIMUM_SIZE, step=16, tooltip="Pixels."),
         io.Int.Input(
@@ -65,11 +96,10 @@ def sampler_inputs(
         io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS, default="uni_pc"),
         io.Combo.Input(
             "scheduler",
-            options=[*comfy.samplers.KSampler.SCHEDULERS, *schedules],
+            options=[*comfy.samplers.KSampler.SCHEDULERS, *SCHEDULES],
             default="simple",
-            tooltip="The ltx entries are the fixed noise levels of the distilled models: steps then does not count.",
+            tooltip=f"{', '.join(SCHEDULES)}: the fixed noise levels of distilled models; steps then does not count.",
         ),
-        *fit_inputs,
         io.Float.Input(
             "audio_scale",
             default=1.0,
@@ -85,7 +115,7 @@ def sampler_inputs(
             max=120.0,
             step=0.01,
             advanced=True,
-            tooltip="Frames per second. 0: the model's own (Wan2.2-S2V 16, LTX-2 24).",
+            tooltip=f"Frames per second. 0: the model's own ({_each(lambda family: family.frame_rate)}).",
         ),
         io.Float.Input(
             "segment_seconds",
@@ -94,7 +124,7 @@ def sampler_inputs(
             max=600.0,
             step=0.1,
             advanced=True,
-            tooltip="Seconds sampled at a time; less needs less memory. 0: the model's own (Wan2.2-S2V 5, LTX-2 20).",
+            tooltip=f"Seconds sampled at a time; less needs less memory. 0: the model's own ({_each(_own_seconds)}).",
         ),
         io.Image.Input(
             "control_video",
@@ -102,11 +132,6 @@ def sampler_inputs(
             tooltip="Poses or other control frames at the clip's frame rate, one for each of its frames.",
         ),
         io.Sigmas.Input("sigmas", optional=True, tooltip="Noise levels in place of steps and scheduler."),
-        io.LatentUpscaleModel.Input(
-            "latent_upscale_model",
-            optional=True,
-            tooltip="For models with a second stage (LTX): sample at half size, upscale, refine.",
-        ),
         io.Float.Input(
             "preview_seconds",
             default=0.0,
@@ -134,74 +159,33 @@ def sampler_inputs(
             advanced=True,
             tooltip="Hold colour and contrast to the first segment's, after a cut to the cut's. 0: off, 1: fully.",
         ),
-        io.Sigmas.Input(
-            "refining_sigmas",
-            optional=True,
-            tooltip="Noise levels of the second stage, in place of those that belong to the scheduler.",
-        ),
-        io.Float.Input(
-            "audio_guidance",
-            default=1.0,
-            min=0.0,
-            max=20.0,
-            step=0.1,
-            round=0.01,
-            optional=True,
-            advanced=True,
-            tooltip=(
-                "LTX-2: how far to move away from what the model would show without hearing the sound. Raise it when "
-                "lips do not move. 1 is off, as the distilled models are used; with the full model (cfg 3, 30 steps) "
-                "the official value is 3. Takes one more pass of the model per step."
-            ),
-        ),
-        io.Float.Input(
-            "structure_guidance",
-            default=0.0,
-            min=0.0,
-            max=20.0,
-            step=0.1,
-            round=0.01,
-            optional=True,
-            advanced=True,
-            tooltip=(
-                "LTX-2: spatio-temporal guidance (STG), for steadier shapes. 0 is off, as the distilled models are "
-                "used; with the full model the official value is 1. Takes one more pass of the model per step."
-            ),
-        ),
-        io.Float.Input(
-            "guidance_rescale",
-            default=0.7,
-            min=0.0,
-            max=1.0,
-            step=0.05,
-            round=0.01,
-            optional=True,
-            advanced=True,
-            tooltip=(
-                "LTX-2: with audio or structure guidance, how much of the contrast that they add is taken back. "
-                "The official value is 0.7."
-            ),
-        ),
-        *start_inputs,
-        io.Boolean.Input(
-            "anchor_first_frame",
-            default=False,
-            optional=True,
-            advanced=True,
-            tooltip=(
-                "LTX-2: show the clip's first frame to every later segment again, so that the look does not drift away "
-                "over many of them. Off: a segment knows the end of the one before it, and nothing else."
-            ),
-        ),
-        io.Model.Input(
-            "refining_model",
-            optional=True,
-            tooltip=(
-                "LTX-2: the model of the second stage, say with the distilled LoRA that the first one goes without. "
-                "Left open: model."
-            ),
-        ),
     ]
+
+
+def _each(value: Callable[[Family], Any]) -> str:
+    """``Name 16, Other Name 24``"""
+    return ", ".join(f"{family.name} {value(family)}" for family in FAMILIES)
+
+
+def _own_seconds(family: Family) -> int:
+    return rounded(family.window.latent_count * family.grid.stride / family.frame_rate)
+
+
+def _option_input(option: Option) -> io.Input:
+    """An option as ComfyUI's node API has it, with the families that know it in front of its tooltip."""
+    names = [family.name for family in FAMILIES if option in family.options]
+    tooltip = f"{', '.join(names)}: {option.tooltip}" if 0 < len(names) < len(FAMILIES) else option.tooltip
+    values = {
+        "default": option.default,
+        "min": option.minimum,
+        "max": option.maximum,
+        "step": option.step,
+        "round": option.rounding,
+        "options": list(option.choices) or None,
+        "advanced": option.advanced or None,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    return getattr(io, option.kind).Input(option.name, optional=True, tooltip=tooltip, **given)
 
 
 SAMPLER_OUTPUTS = [
@@ -209,26 +193,12 @@ SAMPLER_OUTPUTS = [
     io.Latent.Output(tooltip="The clip's video latents."),
 ]
 SAMPLER_HIDDEN = [io.Hidden.unique_id, io.Hidden.dynprompt]
-SAMPLER_OPTIONS = (
-    "latent_upscale_model",
-    "refining_sigmas",
-    "audio_guidance",
-    "structure_guidance",
-    "guidance_rescale",
-    "image_strength",
-    "image_compression",
-    "anchor_first_frame",
-    "refining_model",
-)
 
 
 def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
     """Sample a clip from a sampler's inputs, by name; S2V Sampler adds ``reference_image`` and ``image_fit``."""
     family = recognise(inputs)
     check_wired(inputs)
-    options = {name: inputs.get(name) for name in SAMPLER_OPTIONS}
-    if options["refining_sigmas"] is not None:
-        options["refining_sigmas"] = checked_sigmas(options["refining_sigmas"], "refining_sigmas")
     scene = Scene(
         model=inputs["model"],
         vae=inputs["vae"],
@@ -242,7 +212,7 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
         frame_rate=family.rate(inputs["frame_rate"]),
         audio_scale=inputs["audio_scale"],
         control_video=inputs.get("control_video"),
-        options=options,
+        options=given_options(inputs),
     )
     settings = SamplerSettings(
         seed=inputs["seed"],

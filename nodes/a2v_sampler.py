@@ -18,7 +18,7 @@ class A2VSampler(io.ComfyNode):
                 "image. The clip is as long as the audio; long audio is sampled in segments that join."
             ),
             search_aliases=["audio to video", "music video", "visualizer", "ltx audio", "wan s2v without image"],
-            inputs=sampler_inputs([], [], []),
+            inputs=sampler_inputs(of_picture=False),
             outputs=SAMPLER_OUTPUTS,
             hidden=SAMPLER_HIDDEN,
         )

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..core.audio import audio_from
-from ..core.families import listen
+from ..core.families import listen, listeners
 from ._errors import named_errors
 
 
@@ -15,14 +15,14 @@ class AudioEncode(io.ComfyNode):
             display_name="Audio Encode",
             category="sound to video",
             description=(
-                "Encodes audio for a sampler: with an audio encoder (wav2vec2 for Wan2.2-S2V, Whisper for HuMo) "
-                "or with an audio VAE (LTX-2). Any sample rate, any channels, any length."
+                "Encodes audio for a sampler, with an audio encoder or an audio VAE: what the model listens to. "
+                "Any sample rate, any channels, any length."
             ),
             search_aliases=["audio encoder", "wav2vec2", "whisper", "audio embeds", "audio vae"],
             inputs=[
                 io.Audio.Input("audio", tooltip="The sound that moves the picture, and that the clip carries."),
-                io.AudioEncoder.Input("audio_encoder", optional=True, tooltip="For Wan2.2-S2V: wav2vec2 large."),
-                io.Vae.Input("audio_vae", optional=True, tooltip="For LTX-2 and LTX-2.3: the LTX audio VAE."),
+                io.AudioEncoder.Input("audio_encoder", optional=True, tooltip=listeners("audio_encoder")),
+                io.Vae.Input("audio_vae", optional=True, tooltip=listeners("audio_vae")),
                 io.Audio.Input(
                     "driving_audio",
                     optional=True,

@@ -11,7 +11,7 @@ from typing import Any
 from ..audio import Audio
 from ..errors import SoundToVideoError, article
 from ..features.driving import driving_sound
-from ..features.encoded import EncodedAudio
+from ..features.encoded import KIND_NAMES, EncodedAudio
 from ..features.layout import FeatureLayout
 from .base import ClipSampler, Family, Scene
 
@@ -41,7 +41,7 @@ def _load(module: str, class_name: str, name: str, decoder: str) -> list[Family]
 
 FAMILIES: tuple[Family, ...] = tuple(family for entry in _REGISTRY for family in _load(*entry))
 
-__all__ = ["FAMILIES", "MISSING", "ClipSampler", "Family", "Scene", "listen", "recognise"]
+__all__ = ["FAMILIES", "MISSING", "ClipSampler", "Family", "Scene", "listen", "listeners", "recognise"]
 
 
 def recognise(wired: Mapping[str, Any]) -> Family:
@@ -90,10 +90,10 @@ def listen(
 
     driving_audio: heard in its place, where there is one; the clip carries ``audio``.
     """
-    if audio_encoder is None and audio_vae is None:
-        raise SoundToVideoError("connect either an audio encoder (Wan2.2-S2V) or an audio VAE (LTX-2), one of them.")
-    if audio_encoder is not None and audio_vae is not None:
-        raise SoundToVideoError("connect either an audio encoder (Wan2.2-S2V) or an audio VAE (LTX-2), not both.")
+    if (audio_encoder is None) == (audio_vae is None):
+        how_many = "one of them" if audio_encoder is None else "not both"
+        encoders, vaes = (_names(audio_input) for audio_input in ("audio_encoder", "audio_vae"))
+        raise SoundToVideoError(f"connect either an audio encoder{encoders} or an audio VAE{vaes}, {how_many}.")
     if driving_audio is not None:
         return listen(driving_sound(driving_audio, audio), audio_encoder, audio_vae).carrying(audio)
     if audio_encoder is not None:
@@ -105,6 +105,20 @@ def listen(
     except ImportError as error:
         raise SoundToVideoError(f"LTX-2 cannot be used with this ComfyUI ({error}): update the pack.") from error
     return encode_with_vae(audio, audio_vae)
+
+
+def listeners(audio_input: str) -> str:
+    """Which families listen over an input of Audio Encode, and by what: ``Name: wav2vec2 large. Other Name: ...``"""
+    return " ".join(
+        f"{family.name}: {KIND_NAMES[family.encoder_kind].partition(' (')[0]}."
+        for family in FAMILIES
+        if family.audio_input == audio_input
+    )
+
+
+def _names(audio_input: str) -> str:
+    names = ", ".join(family.name for family in FAMILIES if family.audio_input == audio_input)
+    return f" ({names})" if names else ""
 
 
 def _layouts(encoder_kind: str) -> list[FeatureLayout]:

@@ -22,6 +22,8 @@ from ..sampling.spool import LatentHistory
 from ..scene.pictures import ShotPictures, shot_pictures
 from ..scene.prompts import cut_times, prompt_times, unexpected_prompts
 from ..timeline import FrameGrid, Number, exact, frame_rate_in_words, rounded
+from .option import Option
+from .options import OPTIONS
 
 if TYPE_CHECKING:
     from ..features.encoded import EncodedAudio
@@ -56,9 +58,10 @@ class Scene:
     control_video: torch.Tensor | None = None
     options: dict[str, Any] | None = None
 
-    def option(self, name: str, default: Any = None) -> Any:
+    def option(self, name: str) -> Any:
+        """What was given for one of the declared options; its default where nothing was."""
         value = (self.options or {}).get(name)
-        return default if value is None else value
+        return OPTIONS[name].default if value is None else value
 
 
 class ClipSampler(ABC):
@@ -100,6 +103,8 @@ class Family(ABC):
     model_class: the host's class of its model.
     frame_rate: the rate it was trained at.  frame_rate_is_free: whether others may be asked.
     size_multiple: width and height must be multiples of it.
+    schedules: fixed noise levels by the name that they have as a scheduler, those of each stage.
+    options: the options that it knows, of those in ``families/options.py``.
     """
 
     id: str
@@ -115,6 +120,7 @@ class Family(ABC):
     window: Window
     size_multiple: int
     schedules: Mapping[str, tuple[tuple[float, ...], ...]] = {}
+    options: tuple[Option, ...] = ()
 
     @abstractmethod
     def recognises(self, wired: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from comfyui_version import __version__
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import recognise
 from sound_to_video.core.families.ltx.av import LTXAV
+from sound_to_video.nodes._sampler import sampler_inputs
 from sound_to_video.tests.checkpoints import make_ltx_av
 from sound_to_video.tests.ltx import scene_of, sound
 
@@ -24,6 +25,11 @@ ALL = [
     *("LoadAudio", "RecordMic", "TrimAudio", "AudioEncode", "S2VSampler", "A2VSampler", "MuxAudioVideo"),
     *("PromptTimeline", "LoadDiffusersLTX", "SceneWithoutText", "MeasureSync"),
 ]
+
+
+def describe(entry) -> dict:
+    """What a workflow relies on of an input."""
+    return {name: value for name, value in entry.as_dict().items() if name != "tooltip"} | {"id": entry.id}
 
 
 class Model:
@@ -179,6 +185,9 @@ def test_a_family_drops_out_alone(imported_again, monkeypatch, caplog, host_modu
         monkeypatch.delattr(importlib.import_module(host_module), symbol)
     names, families = imported_again()
     assert names == ALL
+    again = importlib.import_module(f"{AGAIN}.nodes._sampler").sampler_inputs
+    saved, without = ([describe(entry) for entry in inputs(of_picture=True)] for inputs in (sampler_inputs, again))
+    assert without == saved, "workflows have saved its options"
     assert [family.name for family in families.FAMILIES] == [left] and list(families.MISSING) == [lost]
     assert [record.message for record in caplog.records if f"{lost} cannot be used" in record.message]
     with pytest.raises(ValueError, match=f"does: {left}. {lost} cannot be used with this ComfyUI .*: update the pack"):

@@ -194,7 +194,7 @@ def test_guidance_is_the_first_stages(ltx_models, option):
     (first, _, _), (second, cfg, model_input) = seen
     assert first.model_options.get("sampler_post_cfg_function") and cfg == 1.0
     assert not second.model_options.get("sampler_post_cfg_function")
-    assert second is scene.option("refining_model", scene.model) and model_input == (option or "model")
+    assert second is (scene.option("refining_model") or scene.model) and model_input == (option or "model")
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,10 @@ from ...scene.prompts import prompt_at
 from ...timeline import FrameGrid, Number, clip_frame_count, exact, rounded
 from ..base import ClipSampler, Family, Scene
 from ..memory import check_memory
+from ..option import AUDIO_GUIDANCE
 from .audio_latents import LTX_AUDIO_VAE, AudioLatents
 from .guidance import Guidance, check_guidance, guided, scaled_audio
+from .options import OPTIONS, SCHEDULES
 from .partial_noise import clean_by_token
 from .versions import KNOWN_VERSIONS, newer_ltx
 
@@ -58,11 +60,6 @@ OVERLAP_LATENTS = 4
 DECODE_CONTEXT = 2  # latents decoded in front of an overlap that is encoded anew at half size
 REFERENCE_EDGE = 1536  # pixels of the reference image's longer edge when it is compressed, as in the template
 
-FIRST_SIGMAS = (1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875, 0.0)
-SCHEDULES = {
-    "ltx-2.3 distilled": (FIRST_SIGMAS, (0.85, 0.7250, 0.4219, 0.0)),
-    "ltx-2 distilled": (FIRST_SIGMAS, (0.909375, 0.725, 0.421875, 0.0)),
-}
 DEFAULT_REFINING = SCHEDULES["ltx-2.3 distilled"][1]
 
 
@@ -94,7 +91,7 @@ class LTXAVClipSampler(ClipSampler):
             return [None] * len(self.sizes)
         image = scene.reference_image[number : number + 1]
         image = fitted_reference(image, scene.width, scene.height, scene.image_fit, "lanczos")
-        image = compressed(longer_edge_resized(image, REFERENCE_EDGE), scene.option("image_compression", 18))
+        image = compressed(longer_edge_resized(image, REFERENCE_EDGE), scene.option("image_compression"))
         return [scene.vae.encode(resized_cropped(image, width, height)) for width, height in self.sizes]
 
     def steps(self, sampler: HostSampler) -> int:
@@ -118,7 +115,7 @@ class LTXAVClipSampler(ClipSampler):
         shape = [1, LATENT_CHANNELS, segment.latent_count, height // SPATIAL_RATIO, width // SPATIAL_RATIO]
         empty = torch.zeros(shape, device=comfy.model_management.intermediate_device())
         first_overlap = overlap if self.upscaler is None or overlap is None else self._halved(history, segment)
-        strength = scene.option("image_strength", 0.7)
+        strength = scene.option("image_strength")
         latent, mask = self._joint(empty, sound, references[0], strength, segment, first_overlap)
         result = sampler.sample(self.model, positive, negative, latent, segment.seed, noise_mask=mask)
         if self.upscaler is not None:
@@ -176,7 +173,7 @@ class LTXAVClipSampler(ClipSampler):
 
     @property
     def anchored(self) -> bool:
-        return self.scene.option("anchor_first_frame", False)
+        return self.scene.option("anchor_first_frame")
 
     def _overlap(self, history: LatentHistory, segment: Segment) -> torch.Tensor | None:
         """What a segment goes on from, ``[1, 128, overlap, H, W]``; None where it starts afresh."""
@@ -219,6 +216,7 @@ class LTXAV(Family):
     window = Window(latent_count=61, overlap=OVERLAP_LATENTS, minimum=6, multiple=3)
     size_multiple = SPATIAL_RATIO
     schedules = SCHEDULES
+    options = (AUDIO_GUIDANCE, *OPTIONS)
 
     def recognises(self, wired: Mapping[str, Any]) -> bool:
         return isinstance(wired["model"].model, self.model_class)
@@ -308,9 +306,9 @@ class LTXAV(Family):
 
 def guidance_of(scene: Scene) -> Guidance:
     return Guidance(
-        scene.option("audio_guidance", 1.0),
-        scene.option("structure_guidance", 0.0),
-        scene.option("guidance_rescale", 0.7),
+        scene.option("audio_guidance"),
+        scene.option("structure_guidance"),
+        scene.option("guidance_rescale"),
     )
 
 
