@@ -17,6 +17,7 @@ _REGISTRY = (  # module, class
     ("load_diffusers_ltx", "LoadDiffusersLTX"),
     ("scene_without_text", "SceneWithoutText"),
     ("measure_sync", "MeasureSync"),
+    ("video_frame", "VideoFrame"),
 )
 
 

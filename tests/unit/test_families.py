@@ -23,7 +23,7 @@ from sound_to_video.tests.ltx import scene_of, sound
 AGAIN = "sound_to_video_again"  # the same files under another name: imported anew
 ALL = [
     *("LoadAudio", "RecordMic", "TrimAudio", "AudioEncode", "S2VSampler", "A2VSampler", "MuxAudioVideo"),
-    *("PromptTimeline", "LoadDiffusersLTX", "SceneWithoutText", "MeasureSync"),
+    *("PromptTimeline", "LoadDiffusersLTX", "SceneWithoutText", "MeasureSync", "VideoFrame"),
 ]
 
 

@@ -13,6 +13,7 @@ from sound_to_video.core.clip.video import SampledVideo
 from sound_to_video.core.decoding.stream import Decoder
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families.ltx.av import LTXAV
+from sound_to_video.core.frames.picking import picked
 
 FRAMES = 17
 MP4_H264 = {"format": Types.VideoContainer.MP4, "codec": Types.VideoCodec.H264}
@@ -117,3 +118,11 @@ def test_whoever_takes_frames_is_not_left_in_inference_mode(video):
             stream.close()
         assert not torch.is_inference_mode_enabled()
         assert torch.zeros(1, requires_grad=True).mul(2).requires_grad
+
+
+def test_a_picture_of_it_to_go_on_from(video):
+    frames = torch.cat(list(video.stream_frames()))
+    assert torch.equal(picked(video, "last", 0), frames[-1:])
+    assert torch.equal(picked(video, "first", 0), frames[:1])
+    assert torch.equal(picked(video, "at seconds", 0.25), frames[6:7])
+    assert torch.equal(picked(video.as_trimmed(0.25, 0.25), "last", 0), frames[11:12])
