@@ -7,28 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import comfy.model_management
 import comfy.samplers
 import folder_paths
-import torch
 from comfy_api.latest import io
 
-from ..core.clip.video import SampledVideo
-from ..core.errors import SoundToVideoError
-from ..core.families import FAMILIES, Family, Scene, recognise
-from ..core.families.memory import explained_out_of_memory
+from ..core.families import FAMILIES, Family
 from ..core.families.option import Option
-from ..core.families.options import OPTIONS, SCHEDULES, given_options
-from ..core.features.encoded import encoded_audio_from
+from ..core.families.options import OPTIONS, SCHEDULES
 from ..core.frames.images import IMAGE_FITS
-from ..core.render import plan_scene, sample_segments
-from ..core.sampling.drift import DriftCorrection
-from ..core.sampling.host_sampler import HostSampler, SamplerSettings
+from ..core.render import render
 from ..core.sampling.model_key import upstream_graph
-from ..core.sampling.spool import LatentSpool
 from ..core.sampling.store import SegmentStore
-from ..core.scene.inputs import check_conditioning, check_vae, checked_sigmas
-from ..core.scene.no_text import check_scenes
 from ..core.timeline import rounded
 from ._text import text_on_node
 
@@ -196,81 +185,18 @@ SAMPLER_HIDDEN = [io.Hidden.unique_id, io.Hidden.dynprompt]
 
 
 def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
-    """Sample a clip from a sampler's inputs, by name; S2V Sampler adds ``reference_image`` and ``image_fit``."""
-    family = recognise(inputs)
-    check_wired(inputs)
-    scene = Scene(
-        model=inputs["model"],
-        vae=inputs["vae"],
-        positive=inputs["positive"],
-        negative=inputs["negative"],
-        encoded_audio=encoded_audio_from(inputs["encoded_audio"]),
-        reference_image=inputs.get("reference_image"),
-        image_fit=inputs.get("image_fit", "crop"),
-        width=inputs["width"],
-        height=inputs["height"],
-        frame_rate=family.rate(inputs["frame_rate"]),
-        audio_scale=inputs["audio_scale"],
-        control_video=inputs.get("control_video"),
-        options=given_options(inputs),
-    )
-    settings = SamplerSettings(
-        seed=inputs["seed"],
-        steps=inputs["steps"],
-        cfg=inputs["cfg"],
-        sampler_name=inputs["sampler_name"],
-        scheduler=inputs["scheduler"],
-        sigmas=sigmas_for(family, inputs["scheduler"], inputs.get("sigmas")),
-    )
-    check_scenes(scene.model, scene.positive, scene.negative)
-    family.check(scene)
-    preview_seconds = inputs.get("preview_seconds") or 0
-    plan = plan_scene(family, scene, settings.seed, inputs["segment_seconds"], preview_seconds)
-    audio = scene.encoded_audio.audio
-    if audio and preview_seconds:
-        audio = audio.between(0, plan.duration)
-    say = text_on_node(hidden.unique_id)
-    say(plan.describe())
-    with explained_out_of_memory(plan):
-        clip_sampler = family.prepare(scene, plan)
+    """Sample a clip from a sampler's inputs, by name."""
     store = SegmentStore(segments_folder()) if inputs.get("keep_segments", True) else None
-    host = HostSampler(settings, store, partial(upstream_graph, hidden.dynprompt, hidden.unique_id))
-    latents = LatentSpool(folder_paths.get_temp_directory())
-    # Before hours of sampling: its file may be touched, replaced or deleted until the clip is written.
-    stop_if_interrupted = comfy.model_management.throw_exception_if_processing_interrupted
-    audio = audio and audio.secured(folder_paths.get_temp_directory(), stop_if_interrupted)
-    sample_segments(clip_sampler, host, latents, say, DriftCorrection(inputs.get("drift_correction", 0.0)))
-    video = SampledVideo(clip_sampler.decoder(), latents, audio)
+    graph = partial(upstream_graph, hidden.dynprompt, hidden.unique_id)
+    rendered = render(inputs, folder_paths.get_temp_directory(), store, graph, text_on_node(hidden.unique_id))
     ui = {
-        "sound_to_video_plan": [plan.describe()],
-        "sound_to_video_resumed": [host.resumed_runs],
-        "sound_to_video_family": [family.id],
+        "sound_to_video_plan": [rendered.plan.describe()],
+        "sound_to_video_resumed": [rendered.resumed_runs],
+        "sound_to_video_family": [rendered.family.id],
     }
-    return io.NodeOutput(video, {"samples": latents.tensor()}, ui=ui)
-
-
-def check_wired(inputs: dict[str, Any]) -> None:
-    """Raise for what came over a link and is not what the input is for; pictures are checked by the family."""
-    check_vae(inputs["vae"])
-    for name in ("positive", "negative"):
-        check_conditioning(inputs[name], name)
-    if inputs["sampler_name"] not in comfy.samplers.KSampler.SAMPLERS:
-        raise SoundToVideoError(f"there is no sampler {inputs['sampler_name']!r}: choose another.")
-    if inputs.get("image_fit", "crop") not in IMAGE_FITS:
-        raise SoundToVideoError(f"there is no image_fit {inputs['image_fit']!r}: choose {' or '.join(IMAGE_FITS)}.")
+    return io.NodeOutput(rendered.video, {"samples": rendered.latents.tensor()}, ui=ui)
 
 
 def segments_folder() -> Path:
     """Where finished segments are kept: the user folder outlives a restart, the host's temp folder does not."""
     return Path(folder_paths.get_user_directory()) / "sound_to_video" / "segments"
-
-
-def sigmas_for(family: Family, scheduler: str, sigmas: torch.Tensor | None) -> torch.Tensor | None:
-    """The noise levels ``[steps + 1]`` that stand in for steps and scheduler; None where the host computes them."""
-    if sigmas is not None:
-        return checked_sigmas(sigmas, "sigmas")
-    if scheduler in comfy.samplers.KSampler.SCHEDULERS:
-        return None
-    if not isinstance(scheduler, str) or scheduler not in family.schedules:
-        raise SoundToVideoError(f"the scheduler {scheduler} is not one for {family.name}: choose another, say simple.")
-    return torch.tensor(family.schedules[scheduler][0])

@@ -268,7 +268,7 @@ def test_progress_reaches_its_end(folders, monkeypatch):
     [
         (frames(4, 48, 63), "even width and height, the frames are 63 x 48. Resize or crop them to 62 x 48"),
         (torch.zeros(4, 48, 64, 4), "frames must be RGB"),
-        (torch.zeros(0, 48, 64, 3), "IMAGE batch"),
+        (torch.zeros(0, 48, 64, 3), r"the video is not an image: its shape is \(0, 48, 64, 3\)"),
         (torch.full((4, 48, 64, 3), float("nan")), "frame 0 holds NaN"),
         ("a text", "expected a VIDEO or an IMAGE"),
     ],

@@ -105,7 +105,7 @@ def test_a_shorter_segment_is_advised_where_it_helps(ltx_models, monkeypatch):
 def test_a_schedule_of_another_family():
     from sound_to_video.core.families.ltx.av import LTXAV
     from sound_to_video.core.families.wan.s2v import WanS2V
-    from sound_to_video.nodes._sampler import sigmas_for
+    from sound_to_video.core.render import sigmas_for
 
     with pytest.raises(SoundToVideoError, match="scheduler ltx-2 distilled is not one for Wan2"):
         sigmas_for(WanS2V(), "ltx-2 distilled", None)
