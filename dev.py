@@ -77,7 +77,8 @@ def carry_out(arguments: argparse.Namespace, rest: list[str]) -> int:
         return test(environment, rest)
     if arguments.command == "fuzz":
         odd = ("--fuzz-minutes", str(arguments.minutes), "--fuzz-seed", str(arguments.seed))
-        return run(environment, "-m", "pytest", "-q", "-s", "--timeout=0", "tests/fuzz", *odd)
+        without_end = ("--timeout=0", "-o", "faulthandler_timeout=0")
+        return run(environment, "-m", "pytest", "-q", "-s", *without_end, "tests/fuzz", *odd)
     if arguments.command == "check":
         return check(environment)
     if arguments.command == "contract":

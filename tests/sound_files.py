@@ -53,6 +53,38 @@ def write_sound(
     return path
 
 
+def plain_decode(path: Path) -> float:
+    """Seconds that libav decodes as the ffmpeg command line does: what fails is left out, up to the first place that
+    cannot be read. 0: nothing can be decoded."""
+    try:
+        with av.open(str(path), metadata_errors="ignore") as container:
+            stream = container.streams.audio[0]
+            if stream.codec_context is None:
+                return 0.0
+            return float(sum(Fraction(frame.samples, frame.sample_rate) for frame in _decoded(container, stream)))
+    except (av.FFmpegError, IndexError, ZeroDivisionError):  # no sound, or none of a rate
+        return 0.0
+
+
+def _decoded(container, stream):
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            packet = None
+        if packet is None or packet.size == 0:
+            break
+        try:
+            yield from packet.decode()
+        except av.FFmpegError:
+            continue
+    try:
+        yield from stream.codec_context.decode(None)
+    except av.FFmpegError:
+        return
+
+
 def write_silent_video(path: Path, seconds: float = 0.5) -> Path:
     with av.open(str(path), "w") as output:
         _write_picture(output, _picture_stream(output), seconds)

@@ -1,6 +1,8 @@
 """The frames of any VIDEO or IMAGE, a group at a time."""
 
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from av.container import InputContainer
-from av.error import InvalidDataError
+from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
@@ -75,19 +77,36 @@ def _of_images(images: Tensor, frame_rate: Fraction, audio: Any) -> FrameStream:
 
 
 def _of_file(video: InputImpl.VideoFromFile) -> FrameStream:
-    start, duration = (exact(seconds) for seconds in video.get_active_trim_window())
-    stop = start + duration if duration else None
     source = video.get_stream_source()
-    clock = _clock_of(source, start)
-    count = max(1, rounded(exact(video.get_duration()) * clock.rate))
-    audio = _sound_of_file(video, clock, stop)
-    # Last, as nobody else may read a source in memory then.
-    groups = _grouped(_file_frames(source, clock, stop))
-    first = next(groups, None)
+    with _sentences(source):
+        start, duration = (exact(seconds) for seconds in video.get_active_trim_window())
+        stop = start + duration if duration else None
+        clock = _clock_of(source, start)
+        whole = exact(video.get_duration()) + start if clock.whole is None else clock.whole
+        count = max(1, rounded((min(whole, stop or whole) - start) * clock.rate))
+        audio = _sound_of_file(video, clock, stop)
+        # Last, as nobody else may read a source in memory then.
+        groups = _grouped(_file_frames(source, clock, stop))
+        first = next(groups, None)
     if first is None:
         raise SoundToVideoError("the VIDEO holds no frames.")
     _, height, width, _ = first.shape
     return FrameStream(chain([first], groups), clock.rate, count, width, height, audio)
+
+
+@contextmanager
+def _sentences(source: Any) -> Iterator[None]:
+    """What PyAV and the host raise where a file is damaged, no longer there or no video, as a SoundToVideoError."""
+    try:
+        yield
+    except SoundToVideoError:
+        raise
+    except (FFmpegError, OSError, ValueError) as error:
+        what = getattr(error, "strerror", None) or error
+        raise SoundToVideoError(
+            f"{name_of(source)} cannot be read as a video ({what}). It may be damaged, or no longer there: choose "
+            "another, or export it again."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -102,6 +121,7 @@ class _Clock:
     start: Fraction  # of what is asked for
     first_frame: Fraction
     rate: Fraction
+    whole: Fraction | None  # how long the container says it is
 
     @property
     def sound_start(self) -> Fraction:
@@ -122,14 +142,23 @@ class _Clock:
 
 def _clock_of(source: Any, start: Fraction) -> _Clock:
     with _opened(source) as container:
-        stream = container.streams.video[0]
+        stream = _picture_of(container, source)
         origin = Fraction(container.start_time or 0, 1_000_000)
         first = origin
         if stream.start_time is not None and stream.time_base:
             first = stream.start_time * stream.time_base
             origin = first if abs(first - origin) < stream.time_base else origin
         rate = _constant_rate(stream)
-    return _Clock(origin, start, max(first - origin, Fraction(0)), rate)
+        whole = None if container.duration is None else Fraction(container.duration, 1_000_000)
+    return _Clock(origin, start, max(first - origin, Fraction(0)), rate, whole)
+
+
+def _picture_of(container: InputContainer, source: Any) -> VideoStream:
+    """The first stream of pictures that there is a decoder for."""
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            return stream
+    raise SoundToVideoError(f"{name_of(source)} holds no moving picture that can be read. Choose another file.")
 
 
 def _opened(source: Any) -> InputContainer:
@@ -191,18 +220,22 @@ def _is_over(time: Fraction, stop: Fraction | None, tick: Fraction) -> bool:
 
 def _timed_frames(source: Any, clock: _Clock) -> Iterator[tuple[VideoFrame, Fraction, Fraction]]:
     """Frames from before the clock's start on, their times, and the unit of these."""
-    with _opened(source) as container:
-        stream = container.streams.video[0]
+    with _sentences(source), _opened(source) as container:
+        stream = _picture_of(container, source)
         check_picture(name_of(source), stream.width, stream.height)
         stream.thread_type = "AUTO"
         tick = stream.time_base or Fraction(1, 1000)
         if clock.start:
             container.seek(int((clock.origin + clock.start) / tick), stream=stream)
+        is_damaged = False
         for packet in demuxed(container, stream):
             try:
                 frames = packet.decode()
-            except InvalidDataError as error:
-                raise SoundToVideoError("the VIDEO's file is damaged: a frame of it cannot be decoded.") from error
+            except FFmpegError:
+                if not is_damaged:
+                    logging.warning("%s is damaged: what cannot be decoded shows the frame before.", name_of(source))
+                is_damaged = True
+                continue
             for frame in frames:
                 if frame.pts is not None:
                     yield frame, frame.pts * tick - clock.origin, tick

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from fractions import Fraction
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 
 import av
 import numpy as np
 import pytest
+import torch
+from comfy_api.latest import InputImpl
 from sound_to_video.core.audio import open_audio
+from sound_to_video.core.audio.file import FileSource
+from sound_to_video.core.audio.lazy import Audio
 from sound_to_video.core.audio.media import HIGHEST_RATE, MOST_CHANNELS
+from sound_to_video.core.audio.peaks import sketch
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.tests.sound_files import chirp, write_sound
+from sound_to_video.core.frames.reading import frames_of
+from sound_to_video.tests.fuzz.rounds import Round
+from sound_to_video.tests.sound_files import chirp, plain_decode, write_sound
 
-MOST = 90
+MOST_SOUNDS, MOST_VIDEOS = 90, 40
 SECONDS = 2.0
 BOUNDS = (f"up to {HIGHEST_RATE} can be read", f"up to {MOST_CHANNELS} can be read")
 """What a damaged header may ask for and not get, whatever libav makes of it."""
@@ -35,6 +41,11 @@ FORMATS = {
     "mov": ("pcm_s16le", {"picture": True}),
     "ts": ("mp2", {"container": "mpegts"}),
 }
+PICTURES = ("webm", "mkv", "mp4", "mov")
+LAST_PACKET = {"m4a": 0.065, "mp4": 0.065}
+"""Seconds: MP4's table says where in its last packet the sound ends, which a plain decode does not know."""
+HOLES = 100.0
+"""Seconds: beside a picture, the sound stays with its clock, and what is missing is silent."""
 
 
 def flipped(data: bytearray, random: Random) -> bytearray:
@@ -93,21 +104,43 @@ def seeds(tmp_path_factory) -> dict[str, bytes]:
     return made
 
 
-def samples_of_libav(path: Path) -> int | None:
-    """Samples that a plain decode gives, errors of packets passed over; None where it gives none."""
-    count = 0
-    try:
-        with av.open(str(path), metadata_errors="ignore") as container:
-            if not container.streams.audio:
-                return None
-            for packet in container.demux(audio=0):
-                try:
-                    count += sum(frame.samples for frame in packet.decode())
-                except av.error.FFmpegError:
-                    continue
-    except (av.error.FFmpegError, ValueError):
-        pass
-    return count or None
+class Mutants:
+    """Damaged files of the given formats, one after the other; ``case`` names the last one."""
+
+    def __init__(self, fuzz_round: Round, seeds: dict[str, bytes], folder: Path):
+        self.round, self._seeds, self._folder = fuzz_round, seeds, folder
+        self.wrong: list[str] = []
+        self.ran = self.refused = 0
+        self.case = ""
+
+    def made(self, most: int) -> Iterator[tuple[Path, Random]]:
+        kinds = [(suffix, mutation) for suffix in self._seeds for mutation in MUTATIONS]
+        for number in self.round.repeated(most):
+            random = Random(f"{self.round.seed}-{number}")
+            suffix, mutation = kinds[number % len(kinds)] if self.round.minutes else random.choice(kinds)
+            path = self._folder / f"mutant.{suffix}"
+            path.write_bytes(mutation(bytearray(self._seeds[suffix]), random))
+            self.case = f"{number}: {mutation.__name__} {suffix}"
+            self.ran += 1
+            yield path, random
+
+    def is_wrong(self, what: str) -> None:
+        self.wrong.append(f"{self.case}: {what[:200]}")
+
+    def assert_none_is_wrong(self, kind: str) -> None:
+        self.round.tell(f"{self.ran} {kind}, {self.refused} refused")
+        assert not self.wrong, f"{len(self.wrong)} of {self.ran} (seed {self.round.seed}):\n" + "\n".join(self.wrong)
+
+
+@pytest.fixture
+def mutants(fuzz_round, seeds, tmp_path, caplog):
+    caplog.set_level(logging.CRITICAL)
+    av.logging.set_level(av.logging.PANIC)
+
+    def of(suffixes: Iterable[str]) -> Mutants:
+        return Mutants(fuzz_round, {suffix: seeds[suffix] for suffix in suffixes}, tmp_path)
+
+    return of
 
 
 def heard(path: Path) -> Iterator[int]:
@@ -117,31 +150,53 @@ def heard(path: Path) -> Iterator[int]:
         yield block.shape[1]
 
 
-def test_damaged_files(fuzz_round, seeds, tmp_path, caplog):
-    caplog.set_level(logging.CRITICAL)
-    av.logging.set_level(av.logging.PANIC)
-    wrong, ran, refused = [], 0, 0
-    kinds = [(suffix, mutation) for suffix in seeds for mutation in MUTATIONS]
-    for number in fuzz_round.repeated(MOST):
-        random = Random(f"{fuzz_round.seed}-{number}")
-        suffix, mutation = kinds[number % len(kinds)] if fuzz_round.minutes else random.choice(kinds)
-        path = tmp_path / f"mutant.{suffix}"
-        path.write_bytes(mutation(bytearray(seeds[suffix]), random))
-        case = f"{number}: {mutation.__name__} {suffix}"
-        plain = samples_of_libav(path)
-        ran += 1
+def check_sound(path: Path, random: Random) -> str | None:
+    """What is wrong with the sound of a file that may be refused; raises what opening and reading it raises."""
+    sound = open_audio(path)
+    count = sum(heard(path))
+    if abs(count - sound.sample_count) > sound.sample_rate / 1000:
+        return f"said {sound.sample_count} samples, gave {count}"
+    start = random.randrange(count)
+    stop = random.randrange(start, min(count, start + 9000)) + 1
+    whole = sound["waveform"]
+    if not torch.equal(Audio(FileSource(path)).trimmed(start, stop)["waveform"], whole[..., start:stop]):
+        return f"{start} to {stop} of {count} is not the slice of the whole"
+    more = float(sound.duration) - plain_decode(path)
+    if not -LAST_PACKET.get(path.suffix[1:], 0.001) < more < (HOLES if path.suffix[1:] in PICTURES else 0.001):
+        return f"lasts {more:.4f} s longer than what libav decodes"
+    return None
+
+
+def test_damaged_sounds(mutants):
+    files = mutants(FORMATS)
+    for path, random in files.made(MOST_SOUNDS):
+        sketch(path, 8)
         try:
-            sound = open_audio(path)
-            duration, count = sound.duration, sum(heard(path))
+            odd = check_sound(path, random)
         except SoundToVideoError as error:
-            refused += 1
-            if plain and not any(bound in str(error) for bound in BOUNDS):
-                wrong.append(f"{case}: refused where libav plays {plain} samples: {str(error)[:160]}")
-            continue
+            files.refused += 1
+            seconds = plain_decode(path)
+            odd = f"refused where libav plays {seconds:.3f} s: {error}" if seconds else None
+            if any(bound in str(error) for bound in BOUNDS):
+                odd = None
         except Exception as error:
-            wrong.append(f"{case}: {type(error).__name__}: {str(error)[:160]}")
-            continue
-        if abs(Fraction(count, sound.sample_rate) - duration) > Fraction(1, 1000):
-            wrong.append(f"{case}: said {float(duration):.4f} s, gave {count / sound.sample_rate:.4f} s")
-    fuzz_round.tell(f"{ran} mutants, {refused} refused")
-    assert not wrong, f"{len(wrong)} of {ran} (seed {fuzz_round.seed}):\n" + "\n".join(wrong)
+            odd = f"{type(error).__name__}: {error}"
+        if odd:
+            files.is_wrong(odd)
+    files.assert_none_is_wrong("mutants of sounds")
+
+
+def test_damaged_videos(mutants):
+    """As VIDEO: frames that can be had are given, or one sentence says why there are none."""
+    files = mutants(PICTURES)
+    for path, _ in files.made(MOST_VIDEOS):
+        try:
+            stream = frames_of(InputImpl.VideoFromFile(str(path)), 16)
+            shapes = {group.shape[1:] for group in stream.groups}
+            if shapes != {(stream.height, stream.width, 3)}:
+                files.is_wrong(f"frames of {shapes}, said {stream.width} x {stream.height}")
+        except SoundToVideoError:
+            files.refused += 1
+        except Exception as error:
+            files.is_wrong(f"{type(error).__name__}: {error}")
+    files.assert_none_is_wrong("mutants of videos")

@@ -220,8 +220,9 @@ def _audios(good: Any) -> Iterator[tuple[str, Any]]:
 
     yield "no rate", {"waveform": tone()["waveform"]}
     yield "no waveform", {"sample_rate": RATE}
-    for rate in (0, -1, float("nan"), float("inf"), None, [RATE], "16000", 1, 10**9, 44101):
+    for rate in (0, -1, float("nan"), float("inf"), None, [RATE], "16000", 10**9, 44101):
         yield f"rate {rate}", changed(sample_rate=rate)
+    yield "a rate of 1", {"waveform": torch.zeros([1, 1, 2]), "sample_rate": 1}  # more samples would be hours of work
     yield "no samples", changed(waveform=torch.zeros([1, 1, 0]))
     yield "no channels", changed(waveform=torch.zeros([1, 0, 100]))
     yield "a batch of none", changed(waveform=torch.zeros([0, 1, 100]))

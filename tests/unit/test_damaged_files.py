@@ -16,39 +16,9 @@ from sound_to_video.core.audio.lazy import Audio
 from sound_to_video.core.audio.peaks import sketch
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.frames.reading import frames_of
-from sound_to_video.tests.sound_files import chirp, impulse, write_sound
+from sound_to_video.tests.sound_files import chirp, impulse, plain_decode, write_sound
 
 RATE = 16000
-
-
-def plain_decode(path: Path) -> float:
-    """Seconds that libav decodes as the ffmpeg command line does: what fails is left out, up to the first place that
-    cannot be read. 0: nothing can be decoded."""
-    try:
-        with av.open(str(path), metadata_errors="ignore") as container:
-            stream = container.streams.audio[0]
-            return float(sum(Fraction(frame.samples, frame.sample_rate) for frame in _frames(container, stream)))
-    except (av.FFmpegError, IndexError):
-        return 0.0
-
-
-def _frames(container, stream):
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            packet = None
-        if packet is None or packet.size == 0:
-            break
-        try:
-            yield from packet.decode()
-        except av.FFmpegError:
-            continue
-    try:
-        yield from stream.codec_context.decode(None)
-    except av.FFmpegError:
-        return
 
 
 def sound(path: Path, codec: str, seconds: float = 3.0, rate: int = RATE, channels: int = 1, **options) -> Path:
@@ -250,9 +220,10 @@ def test_a_hole_in_the_sound_of_a_clip_is_silence(tmp_path, codec):
     assert abs(second / rate - 2.0) < 0.05
 
 
-def write_clip(path, samples, rate, codec, sound_at=0.0, picture_at=0.0, jump=(1e9, 0.0)) -> Path:
+def write_clip(path, samples, rate, codec, sound_at=0.0, picture_at=0.0, jump=(1e9, 0.0), **tags) -> Path:
     """Picture and sound with the given starts; ``jump``: from when on packets are later, and by how much."""
     with av.open(str(path), "w") as output:
+        output.metadata.update(tags)
         picture = output.add_stream("libx264", rate=10, options={"bf": "0"})
         picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
         stream = output.add_stream(codec, rate=rate, layout="mono")
@@ -345,8 +316,58 @@ def test_streams_that_come_up_late_are_passed_over(tmp_path):
     audio = assert_any_stretch_is_the_slice_of_the_whole(path)
     assert abs(float(audio.duration) - 40.0) < 0.1
     assert sketch(path, 50).peaks[:, 1].min() > 20
-    frames = frames_of(InputImpl.VideoFromFile(str(path)), 1)
-    assert sum(len(group) for group in frames.groups) == 400
+    assert frame_count(frames_of(video(path), 1)) == 400
+
+
+def video(path: Path) -> InputImpl.VideoFromFile:
+    return InputImpl.VideoFromFile(str(path))
+
+
+def frame_count(stream) -> int:
+    return sum(len(group) for group in stream.groups)
+
+
+@pytest.mark.parametrize("what", ["no media", "empty", "cut", "gone", "a sound", "a playlist"])
+def test_a_video_file_that_is_none_is_told_in_a_sentence(tmp_path, what):
+    path = tmp_path / "clip.mp4"
+    whole = write_clip(path, impulse(1.0, RATE, 1, 0.5), RATE, "aac").read_bytes()
+    contents = {
+        "no media": b"not a video" * 99,
+        "empty": b"",
+        "cut": whole[: len(whole) // 2],
+        "a playlist": b"#EXTM3U\n",
+    }
+    if what == "gone":
+        path.unlink()
+    elif what == "a sound":
+        write_sound(path, "aac", chirp(1.0, RATE, 1), RATE)
+    else:
+        path.write_bytes(contents[what])
+    with pytest.raises(SoundToVideoError, match=r"^clip\.mp4 (cannot be read as a video|holds no moving picture)"):
+        frames_of(video(path), 16)
+
+
+def test_a_frame_that_cannot_be_decoded_shows_the_one_before(tmp_path):
+    path = write_clip(tmp_path / "clip.mkv", impulse(3.0, RATE, 1, 0.5), RATE, "aac")
+    whole = list(frames_of(video(path), 16).groups)
+    content = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    for at, size in packets[10:14]:
+        content[at + 8 : at + size] = b"\xff" * (size - 8)
+    path.write_bytes(content)
+    frames = torch.cat(list(frames_of(video(path), 16).groups))
+    assert abs(len(frames) - 30) <= 1, "times are kept"
+    assert torch.equal(frames[:10], torch.cat(whole)[:10])
+
+
+def test_a_video_whose_tags_are_in_another_code_page_is_read(tmp_path):
+    path = write_clip(tmp_path / "clip.mkv", impulse(1.0, RATE, 1, 0.5), RATE, "aac", title="Bjoerk")
+    path.write_bytes(path.read_bytes().replace(b"Bjoerk", b"Bj\xf6rk "))
+    with pytest.raises(UnicodeDecodeError):
+        av.open(str(path))
+    stream = frames_of(video(path), 16)
+    assert frame_count(stream) == stream.frame_count == 30
 
 
 SEEDS = {
