@@ -46,6 +46,14 @@ LTX_TRANSFORMER = {
     "rope_type": "split",
     "frequencies_precision": "float64",
 }
+# What the published LTX-2.5 has otherwise, of the settings in its header that do not concern the text.
+LTX_2_5_TRANSFORMER = {
+    "apply_gated_attention": True,
+    "cross_attention_adaln": True,
+    "ff_bias": False,
+    "use_keyframes_abs_pos_embedding": True,
+    "av_ca_timestep_scale_multiplier": 1000.0,
+}
 LTX_VIDEO_VAE = {
     "_class_name": "CausalVideoAutoencoder",
     "dims": 3,
@@ -339,13 +347,29 @@ def make_ltx_av(path: Path, seed: int = SEED, **transformer_overrides) -> Path:
     return _save_safetensors(path, weights, config)
 
 
-def make_ltx_2_5_vae(path: Path, seed: int = SEED) -> Path:
+def make_ltx_2_5(path: Path, seed: int = SEED) -> Path:
+    """LTX-2.5's transformer alone, for UNETLoader of a host from 0.32 on."""
+    weights, config = ltx_weights(seed, **LTX_2_5_TRANSFORMER)
+    prefix = "model.diffusion_model."
+    weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    return _save_safetensors(path, weights, {"transformer": config["transformer"]})
+
+
+def make_ltx_2_5_audio_vae(path: Path, seed: int = SEED) -> Path:
+    """LTX-2.5's audio VAE alone, for VAELoader."""
+    weights, config = ltx_weights(seed)
+    weights = {name: tensor for name, tensor in weights.items() if name.startswith(("audio_vae.", "vocoder."))}
+    return _save_safetensors(path, weights, {name: config[name] for name in ("audio_vae", "vocoder")})
+
+
+def make_ltx_2_5_vae(path: Path, seed: int = SEED, **decoder_overrides) -> Path:
     """LTX-2.5's video VAE with the diffusion decoder, for VAELoader of a host from 0.32 on."""
     from comfy.ldm.lightricks.vae.na_diffusion_decoder import CausalDiffusionVAE
 
-    weights = fill(CausalDiffusionVAE(config=LTX_DIFFUSION_VAE).state_dict(), seed)
+    config = {**LTX_DIFFUSION_VAE, "decoder": {**LTX_DIFFUSION_VAE["decoder"], **decoder_overrides}}
+    weights = fill(CausalDiffusionVAE(config=config).state_dict(), seed)
     weights["decoder.conv_out.weight"] *= 0.2  # pictures that are not cut off at black and white
-    return _save_safetensors(path, weights, {"vae": LTX_DIFFUSION_VAE})
+    return _save_safetensors(path, weights, {"vae": config})
 
 
 def make_ltx_upscaler(path: Path, seed: int = SEED, **overrides) -> Path:
@@ -370,6 +394,8 @@ CHECKPOINTS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "wav2vec2_base": ("audio_encoders/wav2vec2_base_random.pt", lambda path: make_wav2vec2(path, width=768)),
     "whisper": ("audio_encoders/whisper_large_v3_random.pt", make_whisper),
     "ltx_av": ("checkpoints/ltx_av_tiny.safetensors", make_ltx_av),
+    "ltx_2_5": ("diffusion_models/ltx_2_5_tiny.safetensors", make_ltx_2_5),
+    "ltx_2_5_audio_vae": ("vae/ltx_2_5_audio_vae_tiny.safetensors", make_ltx_2_5_audio_vae),
     "ltx_2_5_vae": ("vae/ltx_2_5_vae_tiny.safetensors", make_ltx_2_5_vae),
     "ltx_upscaler": ("latent_upscale_models/ltx_upscaler_tiny.safetensors", make_ltx_upscaler),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import comfyui_version
 import folder_paths
@@ -11,6 +12,7 @@ import torch
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.families import ClipSampler, Family, Scene, recognise
 from sound_to_video.core.families.ltx.audio_latents import AudioLatents, encode_with_vae
+from sound_to_video.core.families.ltx.versions import LTX_2_5, host_knows
 from sound_to_video.core.features.encoded import EncodedAudio
 from sound_to_video.core.plan import Plan
 from sound_to_video.core.render import plan_scene, sample_segments
@@ -22,7 +24,12 @@ SETTINGS = SamplerSettings(seed=5, steps=2, cfg=1.0, sampler_name="euler", sched
 
 
 class Models:
-    """The small LTX-2: model, vae, audio_vae, upscaler, loaded by the host's own loaders."""
+    """The small LTX-2: model, vae, audio_vae, upscaler, loaded by the host's own loaders.
+
+    schedule, sampler_name: of the host's template for it.
+    """
+
+    schedule, sampler_name = "ltx-2.3 distilled", "euler"
 
     def __init__(self, checkpoints):
         import comfy.sd
@@ -37,16 +44,39 @@ class Models:
         self.upscaler = LatentUpscaleModelLoader.execute(checkpoints.name("ltx_upscaler"))[0]
 
 
+class LTX25Models(Models):
+    """The small LTX-2.5, from its split files; skips the test on a host that does not know it."""
+
+    schedule, sampler_name = "ltx-2.5 distilled", "euler_ancestral"
+
+    def __init__(self, checkpoints):
+        import comfy.sd
+        from comfy_extras.nodes_hunyuan import LatentUpscaleModelLoader
+
+        self.vae = load_ltx_2_5_vae(checkpoints)
+        self.audio_vae = load_vae(checkpoints.path("ltx_2_5_audio_vae"))
+        self.model = comfy.sd.load_diffusion_model(str(checkpoints.path("ltx_2_5")))
+        folder_paths.add_model_folder_path("latent_upscale_models", str(checkpoints.folder / "latent_upscale_models"))
+        self.upscaler = LatentUpscaleModelLoader.execute(checkpoints.name("ltx_upscaler"))[0]
+
+
+def skip_without_ltx_2_5() -> None:
+    if not host_knows(LTX_2_5):
+        pytest.skip(f"ComfyUI {comfyui_version.__version__} does not know LTX-2.5; {LTX_2_5.first_host} is the first")
+
+
 def load_ltx_2_5_vae(checkpoints):
     """The small LTX-2.5's video VAE; skips the test on a host that does not know it."""
+    skip_without_ltx_2_5()
+    return load_vae(checkpoints.path("ltx_2_5_vae"))
+
+
+def load_vae(path: Path):
+    """The host's VAE from a file."""
     import comfy.sd
     import comfy.utils
 
-    try:
-        import comfy.ldm.lightricks.vae.na_diffusion_decoder
-    except ImportError:
-        pytest.skip(f"ComfyUI {comfyui_version.__version__} does not know LTX-2.5; 0.32 is the first that does")
-    weights, metadata = comfy.utils.load_torch_file(str(checkpoints.path("ltx_2_5_vae")), return_metadata=True)
+    weights, metadata = comfy.utils.load_torch_file(str(path), return_metadata=True)
     return comfy.sd.VAE(sd=weights, metadata=metadata)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from comfyui_version import __version__
+
 from ..audio import Audio
 from ..errors import SoundToVideoError, article
 from ..features.driving import driving_sound
@@ -56,19 +58,24 @@ def recognise(wired: Mapping[str, Any]) -> Family:
     if not_yet is None:
         for family in FAMILIES:
             if family.recognises(wired):
-                newer = family.newer_version(model)
-                if newer is None:
-                    return family
-                raise SoundToVideoError(
-                    f"the connected model is {newer}, which is newer than this version of the pack: update the pack, "
-                    f"or load {family.name} as the pack knows it ({family.versions})."
-                )
+                _check_host(family.needed_host(model))
+                return family
     known = ", ".join(family.name for family in FAMILIES) or "none"
     given = f"({type(model.model).__name__}) takes no audio that this node could give it"
     if not_yet is not None:
         given = f"is {not_yet}, which this version of the pack does not know yet"
     missing = "".join(f" {sentence}: update the pack." for sentence in MISSING.values())
     raise SoundToVideoError(f"the connected model {given}. Load one that does: {known}.{missing}")
+
+
+def _check_host(needed: tuple[str, str] | None) -> None:
+    """Raise for a model, by its name and the first ComfyUI that knows it, that this ComfyUI loads but cannot run."""
+    if needed is not None:
+        name, first_host = needed
+        raise SoundToVideoError(
+            f"the connected model is {name}, which ComfyUI knows from {first_host} on; this is {__version__}: update "
+            "ComfyUI, or load another model."
+        )
 
 
 def _not_yet(model: Any) -> str | None:

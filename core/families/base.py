@@ -126,8 +126,8 @@ class Family(ABC):
     def recognises(self, wired: Mapping[str, Any]) -> bool:
         """Whether what is wired into a sampler, by input name, is of this family; ``model`` is a MODEL of the host."""
 
-    def newer_version(self, model: Any) -> str | None:
-        """The name of a MODEL of this family that is newer than the pack; None for those that it knows."""
+    def needed_host(self, model: Any) -> tuple[str, str] | None:
+        """For a MODEL of this family that this ComfyUI does not know: its name, and the first ComfyUI that does."""
         return None
 
     @abstractmethod

@@ -1,4 +1,7 @@
-"""LTX-2 against the host's template graph (video_ltx2_3_ia2v), node by node, and where that graph loses sound."""
+"""LTX against the host's template graph, node by node, and where that graph loses sound.
+
+The graph is that of video_ltx2_3_ia2v; for LTX-2.5 with the guider, sampler and noise levels of video_ltx2_5_i2v.
+"""
 
 import random
 from dataclasses import replace
@@ -50,7 +53,7 @@ def clean_first_latent(model, mask: float):
 
 
 def template(
-    ltx_models: Models,
+    each_ltx: Models,
     audio: dict,
     frames: int,
     image: torch.Tensor | None,
@@ -82,6 +85,13 @@ def template(
     from comfy_extras.nodes_mask import SolidMask
     from comfy_extras.nodes_post_processing import scale_dimensions
 
+    def guided(model, positive, negative, cfg):
+        if each_ltx.schedule != "ltx-2.5 distilled":
+            return CFGGuider.execute(model, positive, negative, cfg)[0]
+        from comfy_extras.nodes_lt import LTXVDualCFGGuider
+
+        return LTXVDualCFGGuider.execute(model, positive, negative, cfg, cfg)[0]
+
     positive, negative = LTXVConditioning.execute(*conditioning(), 24).args
     if image is not None:
         image = scale_dimensions(image, SIZE, SIZE, "lanczos", "center")
@@ -92,24 +102,24 @@ def template(
         joint = LTXVConcatAVLatent.execute(picture, audio_latent)[0]
         partly = image is not None and not two_stages and strength < 1
         model = clean_first_latent(model, 1 - strength) if partly else model
-        guider = CFGGuider.execute(model, positive, negative, cfg)[0]
+        guider = guided(model, positive, negative, cfg)
         noise = RandomNoise.execute(SETTINGS.seed)[0]
-        sampler = KSamplerSelect.execute(SETTINGS.sampler_name)[0]
+        sampler = KSamplerSelect.execute(each_ltx.sampler_name)[0]
         result = SamplerCustomAdvanced.execute(noise, guider, sampler, torch.tensor(sigmas), joint)[0]
         return LTXVSeparateAVLatent.execute(result).args
 
     def with_image(picture: dict, strength: float) -> dict:
-        return picture if image is None else LTXVImgToVideoInplace.execute(ltx_models.vae, image, picture, strength)[0]
+        return picture if image is None else LTXVImgToVideoInplace.execute(each_ltx.vae, image, picture, strength)[0]
 
-    audio_latent = LTXVAudioVAEEncode.execute(audio, ltx_models.audio_vae)[0]
+    audio_latent = LTXVAudioVAEEncode.execute(audio, each_ltx.audio_vae)[0]
     (audio_latent,) = nodes.SetLatentNoiseMask().set_mask(audio_latent, SolidMask.execute(0, 1024, 1024)[0])
     first = SIZE // 2 if two_stages else SIZE
     picture = with_image(EmptyLTXVLatentVideo.execute(first, first, frames)[0], strength)
-    picture, audio_latent = sampled(picture, audio_latent, sigmas[0], positive, negative, cfg, ltx_models.model)
+    picture, audio_latent = sampled(picture, audio_latent, sigmas[0], positive, negative, cfg, each_ltx.model)
     if two_stages:
         positive, negative, _ = LTXVCropGuides.execute(positive, negative, picture).args
-        picture = LTXVLatentUpsampler.execute(picture, ltx_models.upscaler, ltx_models.vae)[0]
-        model = refining_model or ltx_models.model
+        picture = LTXVLatentUpsampler.execute(picture, each_ltx.upscaler, each_ltx.vae)[0]
+        model = refining_model or each_ltx.model
         picture, _ = sampled(with_image(picture, 1.0), audio_latent, sigmas[1], positive, negative, 1.0, model)
     return picture["samples"]
 
@@ -117,37 +127,37 @@ def template(
 @pytest.mark.slow
 @pytest.mark.parametrize("two_stages", [False, True], ids=["one stage", "two stages"])
 @pytest.mark.parametrize("image", [None, pictures()], ids=["audio alone", "image"])
-def test_one_window_is_the_hosts_graph_to_the_bit(ltx_models, image, two_stages):
-    name = "ltx-2.3 distilled"
+def test_one_window_is_the_hosts_graph_to_the_bit(each_ltx, image, two_stages):
+    name = each_ltx.schedule
     first, refining = SCHEDULES[name]
     sigmas = (first[:2] + first[-2:], refining)  # four of the eight steps say as much and take half the time
     scene = scene_of(
-        ltx_models,
+        each_ltx,
         sound(WHOLE),
         reference_image=image,
-        options={"latent_upscale_model": ltx_models.upscaler if two_stages else None},
+        options={"latent_upscale_model": each_ltx.upscaler if two_stages else None},
     )
-    settings = replace(SETTINGS, sigmas=torch.tensor(sigmas[0]), scheduler=name)
+    settings = replace(SETTINGS, sigmas=torch.tensor(sigmas[0]), scheduler=name, sampler_name=each_ltx.sampler_name)
     (ours,), plan = our_latents(scene, settings)
     assert plan.frame_count == 25
-    theirs = template(ltx_models, sound(WHOLE), 25, image, two_stages, sigmas)
+    theirs = template(each_ltx, sound(WHOLE), 25, image, two_stages, sigmas)
     assert theirs.std() > 0.1
     assert torch.equal(ours, theirs)
 
 
 @pytest.mark.slow
-def test_one_stage_with_the_picture_whole_is_the_hosts_graph_to_the_bit(ltx_models):
+def test_one_stage_with_the_picture_whole_is_the_hosts_graph_to_the_bit(each_ltx):
     sigmas = (0.9, 0.5, 0.0)
-    scene = scene_of(ltx_models, sound(WHOLE), options={"image_strength": 1.0})
-    (ours,), _ = our_latents(scene, replace(SETTINGS, sigmas=torch.tensor(sigmas)))
-    assert torch.equal(ours, template(ltx_models, sound(WHOLE), 25, pictures(), False, (sigmas,), strength=1.0))
+    scene = scene_of(each_ltx, sound(WHOLE), options={"image_strength": 1.0})
+    (ours,), _ = our_latents(scene, replace(SETTINGS, sigmas=torch.tensor(sigmas), sampler_name=each_ltx.sampler_name))
+    assert torch.equal(ours, template(each_ltx, sound(WHOLE), 25, pictures(), False, (sigmas,), strength=1.0))
 
 
-def test_cfg_is_the_hosts(ltx_models):
+def test_cfg_is_the_hosts(each_ltx):
     sigmas = (0.9, 0.5, 0.0)
-    settings = replace(SETTINGS, cfg=3.0, sigmas=torch.tensor(sigmas))
-    (ours,), _ = our_latents(scene_of(ltx_models, sound(WHOLE)), settings)
-    assert torch.equal(ours, template(ltx_models, sound(WHOLE), 25, pictures(), False, (sigmas,), cfg=3.0))
+    settings = replace(SETTINGS, cfg=3.0, sigmas=torch.tensor(sigmas), sampler_name=each_ltx.sampler_name)
+    (ours,), _ = our_latents(scene_of(each_ltx, sound(WHOLE)), settings)
+    assert torch.equal(ours, template(each_ltx, sound(WHOLE), 25, pictures(), False, (sigmas,), cfg=3.0))
 
 
 def with_lora(model):
@@ -159,24 +169,24 @@ def with_lora(model):
 
 
 @pytest.mark.slow
-def test_a_refining_model_is_the_hosts_graph_with_two_models(ltx_models):
+def test_a_refining_model_is_the_hosts_graph_with_two_models(each_ltx):
     """Guidance in the first stage, the LoRA in the second only."""
     sigmas = ((0.9, 0.5, 0.0), DEFAULT_REFINING)
-    settings = replace(SETTINGS, cfg=3.0, sigmas=torch.tensor(sigmas[0]))
-    options = {"latent_upscale_model": ltx_models.upscaler, "refining_model": with_lora(ltx_models.model)}
-    scene = scene_of(ltx_models, sound(WHOLE), options=options)
+    settings = replace(SETTINGS, cfg=3.0, sigmas=torch.tensor(sigmas[0]), sampler_name=each_ltx.sampler_name)
+    options = {"latent_upscale_model": each_ltx.upscaler, "refining_model": with_lora(each_ltx.model)}
+    scene = scene_of(each_ltx, sound(WHOLE), options=options)
     (ours,), plan = our_latents(scene, settings)
     theirs = template(
-        ltx_models, sound(WHOLE), 25, pictures(), True, sigmas, cfg=3.0, refining_model=options["refining_model"]
+        each_ltx, sound(WHOLE), 25, pictures(), True, sigmas, cfg=3.0, refining_model=options["refining_model"]
     )
     assert torch.equal(ours, theirs)
-    assert not torch.equal(ours, template(ltx_models, sound(WHOLE), 25, pictures(), True, sigmas, cfg=3.0))
+    assert not torch.equal(ours, template(each_ltx, sound(WHOLE), 25, pictures(), True, sigmas, cfg=3.0))
     assert plan.notes == ()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("option", ["refining_model", None])
-def test_guidance_is_the_first_stages(ltx_models, option):
+def test_guidance_is_the_first_stages(each_ltx, option):
     """With or without a model of its own, the second stage runs without guidance."""
     seen = []
 
@@ -185,10 +195,8 @@ def test_guidance_is_the_first_stages(ltx_models, option):
             seen.append((model, how.get("cfg"), how.get("model_input")))
             return super().sample(model, *args, **how)
 
-    options = {"latent_upscale_model": ltx_models.upscaler, "audio_guidance": 3.0}
-    scene = scene_of(
-        ltx_models, sound(WHOLE), options=options | ({option: with_lora(ltx_models.model)} if option else {})
-    )
+    options = {"latent_upscale_model": each_ltx.upscaler, "audio_guidance": 3.0}
+    scene = scene_of(each_ltx, sound(WHOLE), options=options | ({option: with_lora(each_ltx.model)} if option else {}))
     plan = plan_scene(LTXAV(), scene, 0, 0)
     sample_segments(clip_sampler(scene, plan), Watching(SETTINGS), LatentSpool(folder_paths.get_temp_directory()))
     (first, _, _), (second, cfg, model_input) = seen
@@ -201,31 +209,31 @@ def test_guidance_is_the_first_stages(ltx_models, option):
     ("model", "words"),
     [(object(), "refining_model is an object, not LTX-2"), ("wan", "refining_model is a WAN22_S2V, not LTX-2")],
 )
-def test_a_refining_model_that_is_none(ltx_models, checkpoints, model, words):
+def test_a_refining_model_that_is_none(each_ltx, checkpoints, model, words):
     if model == "wan":
         model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
-    options = {"refining_model": model, "latent_upscale_model": ltx_models.upscaler}
+    options = {"refining_model": model, "latent_upscale_model": each_ltx.upscaler}
     with pytest.raises(SoundToVideoError, match=words):
-        LTXAV().check(scene_of(ltx_models, sound(16000), options=options))
+        LTXAV().check(scene_of(each_ltx, sound(16000), options=options))
 
 
-def test_a_refining_model_without_a_second_stage_is_said_to_do_nothing(ltx_models):
-    scene = scene_of(ltx_models, sound(16000), options={"refining_model": ltx_models.model})
+def test_a_refining_model_without_a_second_stage_is_said_to_do_nothing(each_ltx):
+    scene = scene_of(each_ltx, sound(16000), options={"refining_model": each_ltx.model})
     LTXAV().check(scene)
     assert "refining_model is not used" in plan_scene(LTXAV(), scene, 0, 0).describe()
 
 
-def test_refining_sigmas_belong_to_the_scheduler_unless_given(ltx_models):
+def test_refining_sigmas_belong_to_the_scheduler_unless_given(each_ltx):
     plan = plan_clip(1, 24, LTXAV.grid, LTXAV.window)
     host = HostSampler(replace(SETTINGS, scheduler="ltx-2 distilled"))
-    scene = scene_of(ltx_models, sound(WHOLE), options={"latent_upscale_model": ltx_models.upscaler})
+    scene = scene_of(each_ltx, sound(WHOLE), options={"latent_upscale_model": each_ltx.upscaler})
     assert LTXAV().prepare(scene, plan)._refining_sigmas(host).tolist() == pytest.approx([0.909375, 0.725, 0.421875, 0])
     given = torch.tensor([0.3, 0.0])
     scene = replace(scene, options={**scene.options, "refining_sigmas": given})
     assert LTXAV().prepare(scene, plan)._refining_sigmas(host) is given
 
 
-def test_the_template_loses_sound_where_the_clip_is_off_the_grid(ltx_models):
+def test_the_template_loses_sound_where_the_clip_is_off_the_grid(each_ltx):
     """4.2 s at 24 fps: the template asks for 101 frames and gets 97, 0.16 s short; ours hears and shows all of it."""
     from comfy_extras.nodes_lt import EmptyLTXVLatentVideo
 
@@ -235,16 +243,16 @@ def test_the_template_loses_sound_where_the_clip_is_off_the_grid(ltx_models):
     assert LTXAV.grid.frame_count(theirs.shape[2]) == 97
     plan = plan_clip(seconds, 24, LTXAV.grid, LTXAV.window)
     assert plan.frame_count == 101 and LTXAV.grid.frame_count(plan.latent_count) >= 101
-    scene = scene_of(ltx_models, sound(int(seconds * 44100)), reference_image=None)
+    scene = scene_of(each_ltx, sound(int(seconds * 44100)), reference_image=None)
     heard = LTXAV().prepare(scene, plan).sound(plan.segments[0])
     assert heard.shape[2] / 25 >= seconds
 
 
 @pytest.mark.parametrize("frame_rate", [24, 25, 16, Fraction(24000, 1001), 30, 12])
-def test_thirty_random_lengths_last_as_long_as_their_sound(ltx_models, frame_rate):
+def test_thirty_random_lengths_last_as_long_as_their_sound(each_ltx, frame_rate):
     """Frames to within half a frame; sound under every frame; nothing sampled that no frame needs."""
     family, draw = LTXAV(), random.Random(7)
-    audio = encoded(ltx_models, sound(4096))
+    audio = encoded(each_ltx, sound(4096))
     for _ in range(30):
         seconds = Fraction(draw.randint(300, 60000), 1000)
         window = family.window_for(Fraction(frame_rate), draw.choice([0, 0, 3, 10]))
@@ -256,14 +264,14 @@ def test_thirty_random_lengths_last_as_long_as_their_sound(ltx_models, frame_rat
             <= family.grid.frame_count(plan.latent_count)
         )
         clip_sampler = family.prepare(
-            scene_of(ltx_models, audio, reference_image=None, frame_rate=Fraction(frame_rate)), plan
+            scene_of(each_ltx, audio, reference_image=None, frame_rate=Fraction(frame_rate)), plan
         )
         for segment in plan.segments:
             end = (8 * (segment.latent_stop - segment.latent_start - 1) + 1) / Fraction(frame_rate)
             assert abs(clip_sampler.sound(segment).shape[2] / Fraction(25) - end) <= Fraction(1, 25)
 
 
-def test_an_impulse_is_heard_where_it_is_seen(ltx_models):
+def test_an_impulse_is_heard_where_it_is_seen(each_ltx):
     """The audio latents that an impulse changes stand, in the segment that shows its frame, at that frame's time."""
     rate, at_seconds, seconds = 16000, 6.5, 8
     quiet, loud = torch.zeros([1, 2, rate * seconds]), torch.zeros([1, 2, rate * seconds])
@@ -271,7 +279,7 @@ def test_an_impulse_is_heard_where_it_is_seen(ltx_models):
     family = LTXAV()
     plan = plan_clip(seconds, 24, family.grid, family.window_for(Fraction(24), 3))
     clip_samplers = [
-        family.prepare(scene_of(ltx_models, {"waveform": waveform, "sample_rate": rate}, reference_image=None), plan)
+        family.prepare(scene_of(each_ltx, {"waveform": waveform, "sample_rate": rate}, reference_image=None), plan)
         for waveform in (quiet, loud)
     ]
     shown = [s for s in plan.segments if s.latent_start * 8 < at_seconds * 24 <= 8 * (s.latent_stop - 1)]
@@ -283,10 +291,10 @@ def test_an_impulse_is_heard_where_it_is_seen(ltx_models):
         assert abs(changed[0].item() / 25 - in_segment) < 0.08  # the spectrogram reaches 32 ms ahead, a latent is 40 ms
 
 
-def test_audio_scale_turns_the_sound_up_and_off(ltx_models):
+def test_audio_scale_turns_the_sound_up_and_off(each_ltx):
     quiet = {"waveform": torch.zeros([1, 2, WHOLE]), "sample_rate": 44100}
     scenes = [
-        scene_of(ltx_models, audio, reference_image=None, audio_scale=scale)
+        scene_of(each_ltx, audio, reference_image=None, audio_scale=scale)
         for audio, scale in ((sound(WHOLE), 0.0), (quiet, 0.0), (sound(WHOLE), 1.0), (sound(WHOLE), 2.0))
     ]
     (off,), (off_quiet,), (on,), (up,) = (our_latents(scene)[0] for scene in scenes)

@@ -17,6 +17,8 @@ import torch
 from safetensors.torch import save_file
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families.ltx.diffusers import load_ltx2_folder
+from sound_to_video.tests.checkpoints import make_ltx_2_5_vae
+from sound_to_video.tests.ltx import load_vae, skip_without_ltx_2_5
 
 diffusers = pytest.importorskip("diffusers")
 FRAME_RATE = 24.0
@@ -44,6 +46,19 @@ NEWER = {  # what LTX-2.3 has and LTX-2 has not
 }
 
 
+LTX_2_5 = {  # what LTX-2.5 has and LTX-2.3 has not
+    "no bias": {"ff_bias": False},
+    "no bias for the sound": {"audio_ff_bias": False},
+    "a table for the text": {"use_prompt_adaln_single": False},
+    "a mark on keyframes": {"use_keyframes_abs_pos_embedding": True},
+}
+VERSIONS = {
+    "LTX-2": {},
+    "LTX-2.3": NEWER,
+    "LTX-2.5": {**NEWER, **LTX_2_5["no bias"], **LTX_2_5["a mark on keyframes"]},  # as it is published
+}
+
+
 def fill(module: torch.nn.Module, seed: int) -> torch.nn.Module:
     """Every weight from a seed; scales near 1, statistics positive, filters as they are."""
     generator = torch.Generator().manual_seed(seed)
@@ -63,13 +78,14 @@ def fill(module: torch.nn.Module, seed: int) -> torch.nn.Module:
     return module.eval()
 
 
-def parts(newer: bool) -> dict[str, torch.nn.Module]:
+def parts(settings: dict) -> dict[str, torch.nn.Module]:
     from diffusers.pipelines.ltx2.connectors import LTX2TextConnectors
     from diffusers.pipelines.ltx2.vocoder import LTX2Vocoder, LTX2VocoderWithBWE
 
+    newer = bool(settings)
     width, audio_width = (64, 32) if newer else (64, 64)
     return {
-        "transformer": diffusers.LTX2VideoTransformer3DModel(**TRANSFORMER, **(NEWER if newer else {})),
+        "transformer": diffusers.LTX2VideoTransformer3DModel(**TRANSFORMER, **settings),
         "connectors": LTX2TextConnectors(
             caption_channels=64,
             text_proj_in_factor=2,
@@ -100,11 +116,13 @@ def parts(newer: bool) -> dict[str, torch.nn.Module]:
     }
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["LTX-2", "LTX-2.3"])
+@pytest.fixture(scope="module", params=VERSIONS)
 def saved(request, tmp_path_factory):
     """A folder saved by diffusers, and its modules."""
+    if request.param.startswith("LTX-2.5"):
+        skip_without_ltx_2_5()
     folder = tmp_path_factory.mktemp("diffusers") / "ltx-2-tiny"
-    modules = parts(request.param)
+    modules = parts(VERSIONS[request.param])
     for seed, (name, module) in enumerate(modules.items()):
         fill(module, seed)
         module.save_pretrained(folder / name, max_shard_size="200KB")
@@ -191,6 +209,8 @@ def test_velocity_is_that_of_diffusers(saved, masked):
     width = 64 if theirs.config.use_prompt_embeddings else 32
     sound_text = text[..., :width]
 
+    single_frame = torch.zeros([1, SIZE[0] * tokens, 1])
+    single_frame[:, :tokens] = 1  # the first latent: the host marks it by itself
     with picture_as_it_was_for_the_sound(ours):
         got_picture, got_sound = ours(
             [picture.clone(), sound.clone()],
@@ -214,6 +234,7 @@ def test_velocity_is_that_of_diffusers(saved, masked):
             width=SIZE[2],
             fps=FRAME_RATE,
             audio_num_frames=AUDIO_LATENTS,
+            video_keyframes_mask=single_frame,
             return_dict=False,
         )
     want_picture = want_picture.transpose(1, 2).reshape(picture.shape)
@@ -246,6 +267,43 @@ def test_video_vae_is_that_of_diffusers(saved):
     decoded = theirs.decode(mean, causal=False).sample
     want_frames = (decoded[0].permute(1, 2, 3, 0) / 2 + 0.5).clamp(0, 1)
     torch.testing.assert_close(vae.decode(got)[0], want_frames, rtol=0, atol=2e-4)
+
+
+def test_the_diffusion_decoder_is_that_of_diffusers(tmp_path):
+    """From the same latents and noise, decoded at once there and in pieces here."""
+    skip_without_ltx_2_5()
+    from diffusers.models.autoencoders.ltx2_diffusion_decoder import LTX2VideoDiffusionDecoder3d
+    from sound_to_video.core.decoding.ltx_diffusion_vae import decode_latents, noise_of_frame
+
+    kernels = {"stage_kernels": [[3, 3, 3]] * 5, "stage5_kernel": [5, 3, 3]}  # theirs wants pictures as large as these
+    vae = load_vae(make_ltx_2_5_vae(tmp_path / "vae.safetensors", **kernels))
+    names = ("head_dim", "stage_channels", "stage_depths", "stage_kernels", "stage5_kernel", "t_emb_dim")
+    settings = vae.first_stage_model.config["decoder"]
+    theirs = LTX2VideoDiffusionDecoder3d(**{name: settings[name] for name in names})
+    theirs.load_state_dict(as_diffusers_names_the_decoder(vae.first_stage_model.decoder))
+    latents = torch.randn([1, 128, 2, 3, 3], generator=torch.Generator().manual_seed(8))
+    normalised = vae.first_stage_model.per_channel_statistics.un_normalize(latents)
+    context = theirs.forward_stage_4(theirs.forward_stages_1_to_3(normalised))
+    noise = torch.cat([noise_of_frame(number, 96, 96) for number in range(9)], dim=2)
+    want = (theirs.denoise(context, noise, 1)[0].movedim(0, -1) / 2 + 0.5).clamp(0, 1)
+    got = torch.cat(list(decode_latents(vae, [latents], 2)))
+    assert want.std() > 0.05
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-4)
+
+
+def as_diffusers_names_the_decoder(decoder: torch.nn.Module) -> dict[str, torch.Tensor]:
+    names = {"t_embedder.mlp.0": "t_embedder.timestep_embedder.linear_1", "attn.proj.": "attn.to_out.0."}
+    names |= {"t_embedder.mlp.2": "t_embedder.timestep_embedder.linear_2", "q_norm": "norm_q", "k_norm": "norm_k"}
+    named: dict[str, torch.Tensor] = {}
+    for name, tensor in decoder.state_dict().items():
+        for ours, other in names.items():
+            name = name.replace(ours, other)
+        if ".qkv." in name:
+            parts_of_it = zip("qkv", tensor.chunk(3), strict=True)
+            named |= {name.replace("qkv", f"to_{part}"): piece for part, piece in parts_of_it}
+        else:
+            named[name] = tensor
+    return named
 
 
 def test_audio_vae_is_that_of_diffusers(saved):
@@ -290,20 +348,13 @@ def test_weights_of_a_newer_model_are_named(saved, tmp_path):
         load_ltx2_folder(copy)
 
 
-LTX_2_5 = {  # what LTX-2.5 has and LTX-2.3 has not, of diffusers' own settings
-    "no bias": {"ff_bias": False},
-    "no bias for the sound": {"audio_ff_bias": False},
-    "a table for the text": {"use_prompt_adaln_single": False},
-    "a mark on keyframes": {"use_keyframes_abs_pos_embedding": True},
-}
-
-
 @pytest.mark.parametrize("settings", LTX_2_5.values(), ids=LTX_2_5)
-def test_a_newer_model_is_named(tmp_path, settings):
+def test_a_host_too_old_for_a_model_is_named(tmp_path, monkeypatch, settings):
+    monkeypatch.setattr("sound_to_video.core.families.ltx.diffusers.host_knows", lambda version: False)
     folder = tmp_path / "ltx-newer"
     transformer = diffusers.LTX2VideoTransformer3DModel(**TRANSFORMER, **NEWER, **settings)
     transformer.save_pretrained(folder / "transformer")
-    with pytest.raises(SoundToVideoError, match=r"ltx-newer holds LTX-2.5, .* one that it knows \(LTX-2, LTX-2.3\)"):
+    with pytest.raises(SoundToVideoError, match=r"ltx-newer holds LTX-2.5, which ComfyUI knows from 0.32 on; this is"):
         load_ltx2_folder(folder)
 
 

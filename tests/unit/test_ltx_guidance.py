@@ -1,6 +1,7 @@
 """Guidance per modality: the official formula on the host's predictions, and nothing where it is off."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ def apart(model):
 def attention_passed_by(model):
     """The MODEL with the video self-attention of its last block giving out its values, written into the block."""
     patched = model.clone()
-    name = f"diffusion_model.transformer_blocks.{structure_block(model.model.diffusion_model)}.attn1"
+    name = f"diffusion_model.transformer_blocks.{structure_block(model)}.attn1"
     attention = model.get_model_object(name)
     patched.add_object_patch(f"{name}.forward", lambda x, **_: attention.to_out(attention.to_v(x)))
     return patched
@@ -80,9 +81,7 @@ def test_patches_of_the_user_stay_in_force(ltx_models):
         return extra["original_block"](args)
 
     patched = ltx_models.model.clone()
-    patched.set_model_patch_replace(
-        counted, "dit", "double_block", structure_block(ltx_models.model.model.diffusion_model)
-    )
+    patched.set_model_patch_replace(counted, "dit", "double_block", structure_block(ltx_models.model))
     got = prediction(ltx_models, patched, audio_guidance=3.0, structure_guidance=1.0)
     assert calls == [True, True, False]
     assert torch.equal(got, prediction(ltx_models, audio_guidance=3.0, structure_guidance=1.0))
@@ -93,13 +92,18 @@ def test_kept_runs_tell_guidance_apart(ltx_models):
     assert len(keys) == 3
 
 
-def test_block_of_each_version(ltx_models):
-    class Transformer:
-        def __init__(self, newer: bool):
-            self.cross_attention_adaln, self.transformer_blocks = newer, range(48)
-
-    assert structure_block(Transformer(newer=True)) == 28  # LTX-2.3
-    assert structure_block(Transformer(newer=False)) == 29  # LTX-2
+@pytest.mark.parametrize(
+    ("settings", "block"),
+    [
+        ({"cross_attention_adaln": False}, 29),  # LTX-2
+        ({"cross_attention_adaln": True}, 28),  # LTX-2.3
+        ({"cross_attention_adaln": True, "ff_bias": False, "use_keyframes_abs_pos_embedding": True}, 29),  # LTX-2.5
+    ],
+)
+def test_block_of_each_version(settings, block):
+    network = SimpleNamespace(transformer_blocks=range(48), **settings)
+    model = SimpleNamespace(model=SimpleNamespace(), get_model_object=lambda name: network)
+    assert structure_block(model) == block
 
 
 def test_what_is_put_on_the_model_can_be_named_so_that_its_segments_are_kept(ltx_models):

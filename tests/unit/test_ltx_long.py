@@ -1,5 +1,6 @@
-"""LTX-2 beyond one window: segments that overlap, hear the right stretch of the sound, and join without a seam."""
+"""LTX beyond one window: segments that overlap, hear the right stretch of the sound, and join without a seam."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import comfy.utils
@@ -37,10 +38,10 @@ class Watched(HostSampler):
         return result
 
 
-def watched(scene, segment_seconds=SEGMENT_SECONDS):
+def watched(scene, segment_seconds=SEGMENT_SECONDS, settings=SETTINGS):
     family = LTXAV()
-    plan = plan_scene(family, scene, SETTINGS.seed, segment_seconds)
-    host, latents = Watched(SETTINGS), LatentSpool(folder_paths.get_temp_directory())
+    plan = plan_scene(family, scene, settings.seed, segment_seconds)
+    host, latents = Watched(settings), LatentSpool(folder_paths.get_temp_directory())
     sample_segments(family.prepare(scene, plan), host, latents)
     return plan, host.runs, torch.cat(list(latents), dim=2)
 
@@ -55,9 +56,9 @@ def test_window_and_overlap():
         assert (Fraction(8 * step, rate) * 25).denominator == 1, "segments begin between two audio latents"
 
 
-def test_segments_share_latents_to_the_bit(ltx_models):
+def test_segments_share_latents_to_the_bit(each_ltx):
     """The start of a segment is the end of the one before: set in, not noised, and handed on as it is."""
-    plan, runs, clip = watched(scene_of(ltx_models, sound(44100 * SECONDS)))
+    plan, runs, clip = watched(scene_of(each_ltx, sound(44100 * SECONDS)))
     assert len(plan.segments) > 3
     assert [seed for *_, seed in runs] == [SETTINGS.seed + index for index in range(len(runs))]
     for segment, ((picture, _), (mask, _), _, _) in zip(plan.segments[1:], runs[1:], strict=True):
@@ -67,9 +68,56 @@ def test_segments_share_latents_to_the_bit(ltx_models):
     assert clip.shape[2] == plan.latent_count
 
 
-def test_segments_share_the_sound_of_the_overlap(ltx_models):
+@pytest.mark.parametrize("with_upscaler", [False, True], ids=["one stage", "two stages"])
+def test_the_sound_is_given_at_every_step(each_ltx, monkeypatch, with_upscaler):
+    """To the bit, in what the network gets and in what comes out, also of a sampler that adds noise as it goes."""
+    seen: list[torch.Tensor] = []
+    network = each_ltx.model.get_model_object("diffusion_model")
+    run = type(network).forward
+
+    def heard(self, x, timestep, *args, **how):
+        seen.append(x[1].clone())
+        assert timestep[1].eq(0).all()
+        return run(self, x, timestep, *args, **how)
+
+    monkeypatch.setattr(type(network), "forward", heard)
+    options = {"latent_upscale_model": each_ltx.upscaler if with_upscaler else None}
+    scene = scene_of(each_ltx, sound(44100), options=options)
+    settings = replace(SETTINGS, sampler_name="euler_ancestral", steps=3)
+    _, runs, _ = watched(scene, 0, settings)
+    given = runs[0][0][1]
+    assert len(seen) == 3 * len(runs)
+    assert all(torch.equal(sound_at_step, given) for sound_at_step in seen)
+    assert all(torch.equal(result[1], given) for _, _, result, _ in runs)
+
+
+@pytest.mark.parametrize("anchored", [False, True], ids=["goes on", "anchored"])
+def test_the_first_latent_of_every_segment_is_marked_as_one_frame(ltx_2_5_models, monkeypatch, anchored):
+    """As LTX-2.5 was trained, and as diffusers marks the first latent of each part of a long clip; no other one is."""
+    network = type(ltx_2_5_models.model.get_model_object("diffusion_model"))
+    mark, seen = network.apply_keyframes_abs_pos_embedding, []
+
+    def marked(self, x, *args, **how):
+        result = mark(self, x, *args, **how)
+        seen.append((result != x).any(dim=-1)[0])
+        return result
+
+    monkeypatch.setattr(network, "apply_keyframes_abs_pos_embedding", marked)
+    scene = scene_of(ltx_2_5_models, sound(44100 * 4), options={"anchor_first_frame": anchored})
+    plan, _, _ = watched(scene)
+    tokens = (SIZE // 32) ** 2
+    assert len(plan.segments) > 1 and len(seen) == SETTINGS.steps * len(plan.segments)
+    assert all(tokens_marked[:tokens].all() and not tokens_marked[tokens:].any() for tokens_marked in seen)
+
+
+def test_another_sound_is_another_picture(each_ltx):
+    loud, other = (our_latents(scene_of(each_ltx, sound(44100, seed=seed)))[0][0] for seed in (2, 3))
+    assert (loud - other).abs().mean() > 1e-3
+
+
+def test_segments_share_the_sound_of_the_overlap(each_ltx):
     """Audio latents of one moment are the same numbers in both segments, at the same distance to the picture."""
-    plan, runs, _ = watched(scene_of(ltx_models, sound(44100 * SECONDS)))
+    plan, runs, _ = watched(scene_of(each_ltx, sound(44100 * SECONDS)))
     for before, after, run_before, run_after in zip(plan.segments, plan.segments[1:], runs, runs[1:], strict=False):
         shift = Fraction(8 * (after.latent_start - before.latent_start), 24) * 25
         assert shift.denominator == 1
@@ -81,8 +129,8 @@ def test_segments_share_the_sound_of_the_overlap(ltx_models):
 
 
 @pytest.mark.slow
-def test_two_stages_go_on_from_what_was_refined(ltx_models):
-    scene = scene_of(ltx_models, sound(44100 * SECONDS), options={"latent_upscale_model": ltx_models.upscaler})
+def test_two_stages_go_on_from_what_was_refined(each_ltx):
+    scene = scene_of(each_ltx, sound(44100 * SECONDS), options={"latent_upscale_model": each_ltx.upscaler})
     plan, runs, clip = watched(scene)
     assert len(runs) == 2 * len(plan.segments)
     clip_sampler = LTXAV().prepare(scene, plan)
@@ -98,10 +146,10 @@ def test_two_stages_go_on_from_what_was_refined(ltx_models):
 
 
 @pytest.mark.parametrize("with_image", [True, False], ids=["image", "sound alone"])
-def test_an_anchored_segment_begins_with_the_first_frame_of_the_clip(ltx_models, with_image):
+def test_an_anchored_segment_begins_with_the_first_frame_of_the_clip(each_ltx, with_image):
     image = {} if with_image else {"reference_image": None}
     options = {"anchor_first_frame": True}
-    plan, runs, clip = watched(scene_of(ltx_models, sound(44100 * SECONDS), options=options, **image))
+    plan, runs, clip = watched(scene_of(each_ltx, sound(44100 * SECONDS), options=options, **image))
     for segment, ((picture, _), (mask, _), _, _) in zip(plan.segments[1:], runs[1:], strict=True):
         overlap = clip[:, :, segment.latent_start : segment.latent_start + OVERLAP_LATENTS]
         assert torch.equal(picture[:, :, :1], clip[:, :, :1])
@@ -109,9 +157,9 @@ def test_an_anchored_segment_begins_with_the_first_frame_of_the_clip(ltx_models,
         assert mask[:, :, :OVERLAP_LATENTS].eq(0).all() and mask[:, :, OVERLAP_LATENTS:].eq(1).all()
 
 
-def test_both_stages_are_anchored(ltx_models):
-    options = {"anchor_first_frame": True, "latent_upscale_model": ltx_models.upscaler}
-    plan, runs, clip = watched(scene_of(ltx_models, sound(44100 * SECONDS), options=options))
+def test_both_stages_are_anchored(each_ltx):
+    options = {"anchor_first_frame": True, "latent_upscale_model": each_ltx.upscaler}
+    plan, runs, clip = watched(scene_of(each_ltx, sound(44100 * SECONDS), options=options))
     halves = [first[0][0][:, :, :1] for first in runs[2::2]]
     assert len(halves) == len(plan.segments) - 1 and all(torch.equal(half, halves[0]) for half in halves)
     assert halves[0].shape[3] * 2 == clip.shape[3]
@@ -157,11 +205,11 @@ def seam(changes: torch.Tensor, joins: list[int]) -> tuple[float, float]:
     return changes[joins].max().item(), changes[within].quantile(0.95).item()
 
 
-def smooth_clip(ltx_models, rate: int, **changes):
+def smooth_clip(each_ltx, rate: int, **changes):
     scene = scene_of(
-        ltx_models,
+        each_ltx,
         sweep(12),
-        model=smooth_model(ltx_models.model, Fraction(rate)),
+        model=smooth_model(each_ltx.model, Fraction(rate)),
         reference_image=None,
         frame_rate=Fraction(rate),
         **changes,
@@ -172,9 +220,9 @@ def smooth_clip(ltx_models, rate: int, **changes):
 
 
 @pytest.mark.parametrize("rate", [24, 25, 30])
-def test_no_seam_on_a_smooth_model(ltx_models, rate):
+def test_no_seam_on_a_smooth_model(each_ltx, rate):
     """The picture changes no more where segments join than it does within them: in latents, and in frames."""
-    scene, latents, plan = smooth_clip(ltx_models, rate)
+    scene, latents, plan = smooth_clip(each_ltx, rate)
     family = LTXAV()
     clip = torch.cat(latents, dim=2)[0].transpose(0, 1)
     joins = [segment.latent_start + segment.overlap - 1 for segment in plan.segments[1:]]
@@ -187,7 +235,7 @@ def test_no_seam_on_a_smooth_model(ltx_models, rate):
     assert at_joins <= within
 
 
-def test_segments_that_hear_the_sound_early_have_a_seam(ltx_models, monkeypatch):
+def test_segments_that_hear_the_sound_early_have_a_seam(each_ltx, monkeypatch):
     """The measure above sees it where segments hear another stretch of the sound, here half a second too early."""
     right = LTXAVClipSampler.sound
 
@@ -196,17 +244,17 @@ def test_segments_that_hear_the_sound_early_have_a_seam(ltx_models, monkeypatch)
         return sound if segment.starts_afresh else sound.roll(-12, dims=2)
 
     monkeypatch.setattr(LTXAVClipSampler, "sound", early)
-    _, latents, plan = smooth_clip(ltx_models, 24)
+    _, latents, plan = smooth_clip(each_ltx, 24)
     clip = torch.cat(latents, dim=2)[0].transpose(0, 1)
     joins = [segment.latent_start + segment.overlap - 1 for segment in plan.segments[1:]]
     at_joins, within = seam((clip[1:] - clip[:-1]).abs().mean(dim=(1, 2, 3)), joins)
     assert at_joins > 1.5 * within
 
 
-def test_a_cut_begins_afresh_from_the_image(ltx_models):
+def test_a_cut_begins_afresh_from_the_image(each_ltx):
     positive, negative = conditioning()
     cut = placed(positive, 0, False) + placed(positive, 3, True)
-    scene = scene_of(ltx_models, sound(44100 * SECONDS), positive=cut, negative=negative)
+    scene = scene_of(each_ltx, sound(44100 * SECONDS), positive=cut, negative=negative)
     plan, runs, clip = watched(scene, 0)
     assert [segment.starts_afresh for segment in plan.segments] == [True, True]
     reference = LTXAV().prepare(scene, plan).references[0][0]
@@ -220,7 +268,7 @@ def test_a_cut_begins_afresh_from_the_image(ltx_models):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("passes", [1, 2])
-def test_every_prompt_is_sampled_from_its_time_on_and_joined(ltx_models, passes):
+def test_every_prompt_is_sampled_from_its_time_on_and_joined(each_ltx, passes):
     """Also two within a third of a second: what a segment goes on from is then shorter than an overlap."""
     (positive,), negative = conditioning()
     times = [0, 0.2, 0.5, 3]
@@ -233,9 +281,9 @@ def test_every_prompt_is_sampled_from_its_time_on_and_joined(ltx_models, passes)
             self.heard.append(positive)
             return super().sample(model, positive, negative, latent, seed, **how)
 
-    options = {"latent_upscale_model": ltx_models.upscaler} if passes == 2 else {}
+    options = {"latent_upscale_model": each_ltx.upscaler} if passes == 2 else {}
     scene = scene_of(
-        ltx_models, sound(44100 * SECONDS), positive=prompts, negative=negative, options=options, width=2 * SIZE
+        each_ltx, sound(44100 * SECONDS), positive=prompts, negative=negative, options=options, width=2 * SIZE
     )
     plan = plan_scene(LTXAV(), scene, SETTINGS.seed, 0)
     host, latents = Listening(SETTINGS), LatentSpool(folder_paths.get_temp_directory())
@@ -253,12 +301,12 @@ def test_every_prompt_is_sampled_from_its_time_on_and_joined(ltx_models, passes)
 
 
 @pytest.mark.parametrize("rate", [24, 25, 30])
-def test_no_seam_where_a_prompt_begins(ltx_models, rate):
+def test_no_seam_where_a_prompt_begins(each_ltx, rate):
     """Also where that is between two latents of the sound: the half of one that it may be off is not seen."""
     (positive,), _ = conditioning()
     times = [0, 3.1, 5.3, 9.7]
     prompts = [entry for time in times for entry in placed([positive], time, False)]
-    _, latents, plan = smooth_clip(ltx_models, rate, positive=prompts)
+    _, latents, plan = smooth_clip(each_ltx, rate, positive=prompts)
     assert {segment.prompt_seconds for segment in plan.segments} == {Fraction(str(time)) for time in times}
     clip = torch.cat(latents, dim=2)[0].transpose(0, 1)
     joins = [segment.latent_start + segment.overlap - 1 for segment in plan.segments[1:]]
@@ -266,12 +314,12 @@ def test_no_seam_where_a_prompt_begins(ltx_models, rate):
     assert at_joins <= 1.1 * within
 
 
-def test_another_text_at_a_time_leaves_the_segments_before_it_as_they_are(ltx_models, tmp_path):
+def test_another_text_at_a_time_leaves_the_segments_before_it_as_they_are(each_ltx, tmp_path):
     (positive,), negative = conditioning()
 
     def run(chorus):
         prompts = placed([positive], 0, False) + placed([[positive[0] + chorus, {}]], 3, False)
-        scene = scene_of(ltx_models, sound(44100 * SECONDS), positive=prompts, negative=negative)
+        scene = scene_of(each_ltx, sound(44100 * SECONDS), positive=prompts, negative=negative)
         plan = plan_scene(LTXAV(), scene, SETTINGS.seed, 1)
         host, latents = HostSampler(SETTINGS, SegmentStore(tmp_path)), LatentSpool(folder_paths.get_temp_directory())
         sample_segments(LTXAV().prepare(scene, plan), host, latents)
@@ -283,13 +331,13 @@ def test_another_text_at_a_time_leaves_the_segments_before_it_as_they_are(ltx_mo
     assert run(2) == (plan, len(verse))
 
 
-def test_a_stopped_run_is_corrected_for_drift_to_the_same_bits(ltx_models, tmp_path):
+def test_a_stopped_run_is_corrected_for_drift_to_the_same_bits(each_ltx, tmp_path):
     """The anchors, one a scene, are those of the undisturbed run when all segments are found again."""
     positive, negative = conditioning()
     cut = placed(positive, 0, False) + placed(positive, 2, True)
 
     def run():
-        scene = scene_of(ltx_models, sound(44100 * 4), positive=cut, negative=negative)
+        scene = scene_of(each_ltx, sound(44100 * 4), positive=cut, negative=negative)
         plan = plan_scene(LTXAV(), scene, SETTINGS.seed, 1)
         host, latents = HostSampler(SETTINGS, SegmentStore(tmp_path)), LatentSpool(folder_paths.get_temp_directory())
         sample_segments(LTXAV().prepare(scene, plan), host, latents, drift=DriftCorrection(1.0))
@@ -308,12 +356,12 @@ def test_a_stopped_run_is_corrected_for_drift_to_the_same_bits(ltx_models, tmp_p
 
 
 @pytest.mark.slow
-def test_a_stopped_run_goes_on_to_the_same_bits(ltx_models, tmp_path):
+def test_a_stopped_run_goes_on_to_the_same_bits(each_ltx, tmp_path):
     """Both passes of every finished segment are found again; other guidance is another run."""
 
     def run(**options):
-        options = {"latent_upscale_model": ltx_models.upscaler, **options}
-        scene = scene_of(ltx_models, sound(44100 * 3), options=options)
+        options = {"latent_upscale_model": each_ltx.upscaler, **options}
+        scene = scene_of(each_ltx, sound(44100 * 3), options=options)
         plan = plan_scene(LTXAV(), scene, SETTINGS.seed, SEGMENT_SECONDS)
         host, latents = HostSampler(SETTINGS, SegmentStore(tmp_path)), LatentSpool(folder_paths.get_temp_directory())
         sample_segments(LTXAV().prepare(scene, plan), host, latents)

@@ -1,4 +1,4 @@
-"""LTX-2 and LTX-2.3: sound to video with the sound frozen in a joint latent of picture and sound.
+"""LTX-2, LTX-2.3 and LTX-2.5: sound to video with the sound frozen in a joint latent of picture and sound.
 
 How the model is driven is taken from the host's template for image and sound to video (video_ltx2_3_ia2v) and from the
 official ``a2vid_two_stage.py`` (Lightricks/LTX-2):
@@ -45,7 +45,7 @@ from .audio_latents import LTX_AUDIO_VAE, AudioLatents
 from .guidance import Guidance, check_guidance, guided, scaled_audio
 from .options import OPTIONS, SCHEDULES
 from .partial_noise import clean_by_token
-from .versions import KNOWN_VERSIONS, newer_ltx
+from .versions import KNOWN_VERSIONS, host_knows, version_of
 
 if TYPE_CHECKING:
     from ...sampling.host_sampler import HostSampler
@@ -221,11 +221,9 @@ class LTXAV(Family):
     def recognises(self, wired: Mapping[str, Any]) -> bool:
         return isinstance(wired["model"].model, self.model_class)
 
-    def newer_version(self, model: Any) -> str | None:
-        """LTX-2.5, of the same class. Host 0.33 has its marks in the network, older ones keep what the header says."""
-        network = model.get_model_object("diffusion_model")
-        header = getattr(getattr(model.model, "model_config", None), "unet_config", {})
-        return newer_ltx(lambda name, default: getattr(network, name, header.get(name, default)))
+    def needed_host(self, model: Any) -> tuple[str, str] | None:
+        version = version_of(model)
+        return None if version.first_host is None or host_knows(version) else (version.name, version.first_host)
 
     def window_for(self, frame_rate: Fraction, segment_seconds: Number) -> Window:
         """Windows that start on a latent of picture and sound where the frame rate allows it (24, 25, 30 fps ...)."""
@@ -254,8 +252,6 @@ class LTXAV(Family):
         wanted = (transformer.num_audio_channels, transformer.audio_frequency_bins)
         if (scene.encoded_audio.latents.shape[1], scene.encoded_audio.latents.shape[3]) != wanted:
             raise SoundToVideoError(f"the audio VAE does not fit this {self.name}: load it from the same checkpoint.")
-        if type(scene.vae.first_stage_model).__name__ == "CausalDiffusionVAE":
-            raise SoundToVideoError("the connected VAE is LTX-2.5's: take the VAE of the model's own checkpoint.")
         if getattr(scene.vae, "latent_channels", None) != LATENT_CHANNELS or scene.vae.latent_dim != 3:
             raise SoundToVideoError(f"the connected VAE does not fit {self.name}: take the VAE of its checkpoint.")
         self.check_reference(scene)

@@ -24,12 +24,13 @@ from typing import Any, cast
 import comfy.sd
 import comfy.utils
 import torch
+from comfyui_version import __version__
 from safetensors import SafetensorError
 
 from ...errors import SoundToVideoError, encodable
 from ...plain_files import read_plain
 from .diffusers_config import audio_vae_config, transformer_config, video_vae_config, vocoder_config
-from .versions import KNOWN_VERSIONS, newer_ltx
+from .versions import host_knows, ltx_version
 
 Weights = dict[str, torch.Tensor]
 Names = tuple[tuple[str, str], ...]  # (regular expression, replacement), applied in order
@@ -211,11 +212,11 @@ def _of_one_shape(folder: Path, part: str) -> Iterator[None]:
 
 
 def _check_version(transformer: dict[str, Any], folder: Path) -> None:
-    newer = newer_ltx(transformer.get)
-    if newer is not None:
+    version = ltx_version(transformer.get, bool(transformer.get("cross_attn_mod")))
+    if version.first_host is not None and not host_knows(version):
         raise SoundToVideoError(
-            f"{folder.name} holds {newer}, which is newer than this version of the pack: update the pack, or take the "
-            f"folder of one that it knows ({KNOWN_VERSIONS})."
+            f"{folder.name} holds {version.name}, which ComfyUI knows from {version.first_host} on; this is "
+            f"{__version__}: update ComfyUI, or take the folder of another model."
         )
 
 

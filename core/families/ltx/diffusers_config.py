@@ -27,6 +27,10 @@ def transformer_config(ours: dict[str, Any], connectors: dict[str, Any]) -> dict
         "caption_channels",
         "timestep_scale_multiplier",
         "rope_type",
+        "ff_bias",
+        "audio_ff_bias",
+        "use_prompt_adaln_single",
+        "use_keyframes_abs_pos_embedding",
     )
     first_linear = {} if ours.get("use_prompt_embeddings", True) else {"caption_projection_first_linear": False}
     return {

@@ -30,6 +30,7 @@ from ..network_patches import (
     options_with_wrappers,
     with_wrapper,
 )
+from .versions import version_of
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,7 @@ def guided(model: Any, guidance: Guidance) -> Any:
     if not guidance.passes:
         return model
     patched = model.clone()
-    block = structure_block(model.get_model_object("diffusion_model"))
-    patched.set_model_sampler_post_cfg_function(_AfterCFG(guidance, block))
+    patched.set_model_sampler_post_cfg_function(_AfterCFG(guidance, structure_block(model)))
     return patched
 
 
@@ -106,10 +106,10 @@ class _AfterCFG:
         return comfy.utils.pack_latents(parts)[0]
 
 
-def structure_block(transformer: Any) -> int:
-    """The block whose video self-attention is passed by: 28 for LTX-2.3, 29 for LTX-2 (ltx_pipelines constants.py)."""
-    wanted = 28 if transformer.cross_attention_adaln else 29
-    return min(wanted, len(transformer.transformer_blocks) - 1)
+def structure_block(model: Any) -> int:
+    """The block of the host's MODEL whose video self-attention is passed by."""
+    blocks = model.get_model_object("diffusion_model").transformer_blocks
+    return min(version_of(model).structure_block, len(blocks) - 1)
 
 
 def scaled_audio(model: Any, scale: float) -> Any:
