@@ -93,6 +93,20 @@ class Plan:
             shots[-1].append(segment)
         return shots
 
+    def part(self, number: int, count: int) -> tuple[Segment, ...]:
+        """The segments of part ``number``, from 1, of ``count``: whole shots, so that parts are about equally long.
+
+        Shots know nothing of each other: each part can be sampled by another machine. Where there are fewer shots than
+        parts, the last parts are empty.
+        """
+        latents = [0] * count
+        mine: list[Segment] = []
+        for shot in sorted(self.shots(), key=lambda shot: shot[0].latent_start - shot[-1].latent_stop):  # longest first
+            shortest = latents.index(min(latents))
+            latents[shortest] += shot[-1].latent_stop - shot[0].latent_start
+            mine += shot if shortest == number - 1 else []
+        return tuple(sorted(mine, key=lambda segment: segment.index))
+
     def start_seconds(self, segment: Segment) -> Fraction:
         """Time of the first frame that ``segment`` adds to the clip."""
         return frame_time(self.grid.first_frame(segment.latent_start + segment.overlap), self.frame_rate)

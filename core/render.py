@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,14 @@ from .timeline import Number, seconds_in_words
 class Rendered:
     """A clip that was sampled.
 
-    video: decodes when somebody asks for frames.  latents: the new latents of every segment, in order.
+    video: decodes when somebody asks for frames; None where only a part was sampled.
+    latents: the new latents of every segment, in order.
     resumed_runs: runs of the sampler that the store had from before.
     """
 
     family: Family
     plan: Plan
-    video: SampledVideo
+    video: SampledVideo | None
     latents: LatentSpool
     resumed_runs: int
 
@@ -50,6 +51,7 @@ def render(
     store: SegmentStore | None = None,
     graph: Callable[[str], Any] = lambda input_name: None,
     report: Callable[[str], None] = lambda text: None,
+    part: tuple[int, int] | None = None,
 ) -> Rendered:
     """Sample a clip of what is wired into a sampler; raises SoundToVideoError before any work for what cannot be.
 
@@ -58,6 +60,7 @@ def render(
     folder: where latents, and sounds that may change under way, wait.  store: where finished runs are kept and found.
     graph: of an input's name, the nodes it comes from (``model_key.upstream_graph``); None = there is no graph.
     report: gets sentences on the plan and on the segment under way.
+    part: (2, 5) samples the second of five parts (`Plan.part`), for the store alone; None: everything.
     """
     family = recognise(wired)
     check_wired(wired)
@@ -76,8 +79,10 @@ def render(
     sampler = HostSampler(settings, store, graph)
     latents = LatentSpool(folder)
     audio = audio and secured(audio, folder)
-    sample_segments(clip_sampler, sampler, latents, report, DriftCorrection(wired.get("drift_correction") or 0.0))
-    return Rendered(family, plan, SampledVideo(clip_sampler.decoder(), latents, audio), latents, sampler.resumed_runs)
+    drift = DriftCorrection(wired.get("drift_correction") or 0.0)
+    sample_segments(clip_sampler, sampler, latents, report, drift, plan.part(*part) if part else None)
+    video = None if part else SampledVideo(clip_sampler.decoder(), latents, audio)
+    return Rendered(family, plan, video, latents, sampler.resumed_runs)
 
 
 def secured(audio: Audio, folder: str | Path) -> Audio:
@@ -158,19 +163,22 @@ def sample_segments(
     latents: LatentSpool,
     report: Callable[[str], None] = lambda text: None,
     drift: DriftCorrection | None = None,
+    segments: Sequence[Segment] | None = None,
 ) -> None:
     """Sample every segment of a clip, in order, into ``latents``.
 
+    segments: only these, in order: whole shots.
     report: gets sentences on the plan and on the segment under way.
     drift: applied to each segment's new latents, anchored anew where a segment starts afresh; a change of prompt alone
     goes on with the picture, and with the anchor. The store keeps latents as they are sampled.
     """
     plan = clip_sampler.plan
-    sampler.start(clip_sampler.steps(sampler) * len(plan.segments))
+    segments = plan.segments if segments is None else segments
+    sampler.start(clip_sampler.steps(sampler) * len(segments))
     history = latents.from_here()
     with explained_out_of_memory(plan):
         clip_sampler.begin(sampler)
-    for segment in plan.segments:
+    for segment in segments:
         comfy.model_management.throw_exception_if_processing_interrupted()
         report(f"{plan.describe()} · {segment_in_words(plan, segment)}")
         if segment.starts_afresh:

@@ -33,10 +33,14 @@ OnProgress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Done:
-    """files: of the clip.  resumed: segments that an earlier run had finished."""
+    """files: of the clip.  resumed: segments that an earlier run had finished.
+
+    kept: where a part was asked, the names of its segments.
+    """
 
     files: list[File]
     resumed: int = 0
+    kept: tuple[str, ...] = ()
 
 
 class ComfyUI:
@@ -92,7 +96,8 @@ class ComfyUI:
             for name, source in files.items():
                 self.put(name, source)
             result = self._run(job.prompt, follow)
-            return Done(self._clips(result), _resumed(result))
+            kept = _said(result, "sound_to_video_kept")
+            return Done([] if kept is not None else self._clips(result), _resumed(result), tuple(kept or ()))
         except PromptError as error:
             raise JobFailed(_sentence(error, job.prompt)) from None
         except FileNotFoundError as error:
@@ -133,7 +138,7 @@ class ComfyUI:
 class OwnComfyUI(ComfyUI):
     """A headless ComfyUI of an installation, with folders of its own: nothing of the installation is changed.
 
-    segments: where finished segments are kept and found; None: in ``work_folder``.
+    segments: the folder where finished segments are kept and found; None: one in ``work_folder``.
     """
 
     def __init__(
@@ -146,7 +151,8 @@ class OwnComfyUI(ComfyUI):
     ):
         super().__init__()
         self.name = name
-        environment = {"SOUND_TO_VIDEO_SEGMENTS": str(segments)} if segments else {}
+        self.segments = segments or work_folder.resolve() / "segments"
+        environment = {"SOUND_TO_VIDEO_SEGMENTS": str(self.segments)}
         self._process = _OwnProcess(installation, work_folder.resolve(), arguments, environment)
         self._starting = threading.Lock()
         self._ended = False
@@ -280,6 +286,11 @@ def _sentence(error: PromptError, prompt: Prompt) -> str:
     return f"{title}: {text}" if title and not text.startswith(title) else text
 
 
+def _said(result: Result, key: str) -> list | None:
+    """What the nodes of a prompt said under a key of their ``ui``; None where none did."""
+    said = [output[key] for output in result.outputs.values() if key in output]
+    return [item for items in said for item in items] if said else None
+
+
 def _resumed(result: Result) -> int:
-    counts = [output.get("sound_to_video_resumed") or [0] for output in result.outputs.values()]
-    return sum(count[0] for count in counts)
+    return sum(_said(result, "sound_to_video_resumed") or [])

@@ -15,6 +15,8 @@ from .rows import Row
 from .template import UPLOADS, JobPrompt, Template
 
 WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
+OWN_COLUMNS = ("workflow", "out", "parts")
+MOST_PARTS = 1000
 ODD_CHARACTERS = re.compile(r'[\x00-\x1f<>:"|?*\\]')
 
 
@@ -25,6 +27,7 @@ class Job:
     name: of its clip in the output folder, with / and without an ending.
     digest: of all that determines the clip; what lies under the name with another one is made anew.
     folder: of the job file.
+    parts: how many workers sample the clip's shots, before one makes the clip of them.
     """
 
     line: int
@@ -33,6 +36,7 @@ class Job:
     values: dict[str, Any]
     folder: Path
     digest: str
+    parts: int = 1
 
 
 def make_jobs(
@@ -64,9 +68,9 @@ def make_jobs(
                 raise FarmError(f"{where} cannot be written: {writable[where]}.")
             if path not in workflows:
                 workflows[path] = read_workflow(path)
-            values = {column: value for column, value in row.values.items() if column not in ("workflow", "out")}
+            values = {column: value for column, value in row.values.items() if column not in OWN_COLUMNS}
             digest = digest_of(workflows[path], values, (folder, *file_folders(path, input_folder)))
-            jobs.append(Job(row.line, name, path, values, folder, digest))
+            jobs.append(Job(row.line, name, path, values, folder, digest, _parts(row.values.get("parts", 1))))
         except FarmError as error:
             problems.append((row.line, str(error)))
     if problems:
@@ -84,24 +88,32 @@ class Prompts:
 
     def of(self, job: Job) -> JobPrompt:
         """Raises FarmError for a row that does not fit its workflow, and for a workflow that the servers cannot do."""
-        if job.workflow not in self._templates:
-            self._templates[job.workflow] = self._template(job.workflow)
-        template = self._templates[job.workflow]
-        if isinstance(template, FarmError):
-            raise template
-        return template.prompt(job.values, job.folder, f"{UPLOADS}/{job.name}")
+        return self._template_of(job).prompt(job.values, job.folder, f"{UPLOADS}/{job.name}")
+
+    def part_of(self, job: Job, number: int) -> JobPrompt:
+        """What a server gets for one of ``job.parts``, from 1."""
+        whole = self.of(job)
+        return JobPrompt(self._template_of(job).part_of(whole.prompt, number, job.parts), whole.files)
 
     def check(self, jobs: list[Job]) -> None:
         """Make every job's prompt once. Raises BadRows."""
         problems: list[tuple[int, str]] = []
         for job in jobs:
             try:
-                self.of(job)
+                self.part_of(job, 1) if job.parts > 1 else self.of(job)
             except FarmError as error:
                 problems.append((job.line, str(error)))
         if problems:
             raise BadRows(problems)
         self._object_info = {}  # tens of megabytes where many packs are installed; the templates keep what they need
+
+    def _template_of(self, job: Job) -> Template:
+        if job.workflow not in self._templates:
+            self._templates[job.workflow] = self._template(job.workflow)
+        template = self._templates[job.workflow]
+        if isinstance(template, FarmError):
+            raise template
+        return template
 
     def _template(self, path: Path) -> Template | FarmError:
         try:
@@ -135,6 +147,12 @@ def _workflow_path(given: Any, folder: Path) -> Path:
         known = ", ".join(sorted(path.stem for path in WORKFLOWS.glob("*.json")))
         raise FarmError(f"there is no workflow {str(given)!r}: give a .json file, or one of {known}.")
     return found
+
+
+def _parts(given: Any) -> int:
+    if not str(given).isdigit() or not 1 <= int(given) <= MOST_PARTS:
+        raise FarmError(f"parts is {given!r}: it must be a whole number, 1 to {MOST_PARTS}.")
+    return int(given)
 
 
 def _checked_name(name: str) -> str:

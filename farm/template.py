@@ -80,6 +80,16 @@ class Template:
                     self._take_file(node_id, name, node["inputs"], folder, files)
         return JobPrompt(prompt, files)
 
+    def part_of(self, prompt: Prompt, number: int, count: int) -> Prompt:
+        """The prompt for a part of a clip, from 1: the sampler keeps its segments, and nothing is saved behind it."""
+        samplers = [node_id for node_id in prompt if self._definition(node_id, "keep_segments")[0]]
+        if not samplers:
+            raise FarmError("parts are for clips of S2V Sampler and its kin: the workflow has none.")
+        parted = {node_id: {**node, "inputs": dict(node["inputs"])} for node_id, node in prompt.items()}
+        for node_id in samplers:
+            parted[node_id]["inputs"]["sound_to_video_part"] = f"{number}/{count}"
+        return parted
+
     def _places(self, column: str, value: Any) -> list[tuple[Place, Any]]:
         """What a column sets, and to what."""
         if column == "size":
@@ -174,9 +184,7 @@ class Template:
     def _take_file(self, node_id: str, name: str, inputs: dict, folder: Path, files: dict[str, Path]) -> None:
         """Put the name that a file will have in the input folder in place of the one a person gave."""
         given = inputs[name]
-        found = next(
-            (path for path in (Path(where, given) for where in (folder, *self.folders)) if path.is_file()), None
-        )
+        found = find_file(given, (folder, *self.folders))
         kind, options = self._definition(node_id, name)
         offered = (kind if isinstance(kind, list) else options.get("options")) or []
         if found is None and given in offered:

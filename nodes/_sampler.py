@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,7 +12,9 @@ from typing import Any
 import comfy.samplers
 import folder_paths
 from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
 
+from ..core.errors import SoundToVideoError
 from ..core.families import FAMILIES, Family
 from ..core.families.option import Option
 from ..core.families.options import OPTIONS, SCHEDULES
@@ -188,15 +192,48 @@ def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
     """Sample a clip from a sampler's inputs, by name."""
     store = SegmentStore(segments_folder()) if inputs.get("keep_segments", True) else None
     graph = partial(upstream_graph, hidden.dynprompt, hidden.unique_id)
-    rendered = render(inputs, folder_paths.get_temp_directory(), store, graph, text_on_node(hidden.unique_id))
+    part = part_asked(hidden)
+    if part and store is None:
+        raise SoundToVideoError("a part of a clip is sampled to be kept: turn keep_segments on.")
+    rendered = render(inputs, folder_paths.get_temp_directory(), store, graph, text_on_node(hidden.unique_id), part)
     ui = {
         "sound_to_video_plan": [rendered.plan.describe()],
         "sound_to_video_resumed": [rendered.resumed_runs],
         "sound_to_video_family": [rendered.family.id],
     }
+    if part and store:
+        nothing = ExecutionBlocker(None)  # what comes behind this node is not run
+        return io.NodeOutput(nothing, nothing, ui={**ui, "sound_to_video_kept": kept_for_others(store)})
     return io.NodeOutput(rendered.video, {"samples": rendered.latents.tensor()}, ui=ui)
 
 
+def part_asked(hidden: Any) -> tuple[int, int] | None:
+    """(2, 5) where a queued prompt asks the node for the second of five parts of its clip; None: for all of it.
+
+    No input of the node: a prompt says ``"sound_to_video_part": "2/5"`` beside them, as ``render.py`` writes it.
+    """
+    node = hidden.dynprompt.get_node(hidden.unique_id) if hidden.dynprompt is not None else {}
+    asked = node["inputs"].get("sound_to_video_part") if node else None
+    if asked is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", str(asked))
+    number, count = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= number <= count:
+        raise SoundToVideoError(f"sound_to_video_part is {asked!r}: write 2/5 for the second of five parts.")
+    return number, count
+
+
+def kept_for_others(store: SegmentStore) -> list[str]:
+    """The names of the segments of a part, in the folder that holds them. Raises where they are not kept."""
+    if store.trouble:
+        raise SoundToVideoError(f"a part of a clip is sampled to be kept, and {store.trouble}.")
+    return store.used()
+
+
 def segments_folder() -> Path:
-    """Where finished segments are kept: the user folder outlives a restart, the host's temp folder does not."""
-    return Path(folder_paths.get_user_directory()) / "sound_to_video" / "segments"
+    """Where finished segments are kept: the user folder outlives a restart, the host's temp folder does not.
+
+    The variable ``SOUND_TO_VIDEO_SEGMENTS`` names another folder, say one that several machines share.
+    """
+    given = os.environ.get("SOUND_TO_VIDEO_SEGMENTS")
+    return Path(given) if given else Path(folder_paths.get_user_directory()) / "sound_to_video" / "segments"

@@ -88,6 +88,10 @@ class SegmentStore:
             if not path.is_file():  # another process has kept the same run meanwhile, and Windows lets only one write
                 self.cannot_keep(f"{error.strerror or error} ({self.folder})")
 
+    def used(self) -> list[str]:
+        """The names of the files that this object has kept or found."""
+        return sorted(path.name for path in self._used)
+
     def cannot_keep(self, reason: str) -> None:
         """Say why something is not kept: once, in the log and in ``trouble``."""
         if self.trouble is None:

@@ -21,6 +21,32 @@ TINY = {
     "S2V Sampler.preview_seconds": 1.2,
 }
 
+# A node that has a conditioning begin afresh at times: Prompt Timeline does, and needs a text encoder of gigabytes.
+CUTS = """
+from fractions import Fraction
+
+class Cuts:
+    INPUT_TYPES = classmethod(lambda cls: {"required": {"conditioning": ("CONDITIONING",), "times": ("STRING", {})}})
+    RETURN_TYPES = ("CONDITIONING",)
+    FUNCTION = "cut"
+
+    def cut(self, conditioning, times):
+        keys = ("sound_to_video_start_seconds", "sound_to_video_cut")
+        starts = [dict(zip(keys, (Fraction(time), True))) for time in times.split()]
+        return ([[tensor, {**more, **start}] for start in starts for tensor, more in conditioning],)
+
+NODE_CLASS_MAPPINGS = {"Cuts": Cuts}
+"""
+
+
+def clip_of_shots(prompt: dict, times: str) -> dict:
+    """A quick start's prompt as a workflow of the API's format, with cuts; not measured, so that it may be short."""
+    nodes = {node_id: node for node_id, node in prompt.items() if node["class_type"] != "SoundToVideo_MeasureSync"}
+    (sampler,) = [node for node in nodes.values() if node["class_type"] == "SoundToVideo_S2VSampler"]
+    nodes["cuts"] = {"class_type": "Cuts", "inputs": {"conditioning": sampler["inputs"]["positive"], "times": times}}
+    sampler["inputs"]["positive"] = ["cuts", 0]
+    return nodes
+
 
 def tiny_rows(count: int, **values) -> list[Row]:
     return [Row(line, {**TINY, "seed": line, "out": f"clip_{line}", **values}) for line in range(1, count + 1)]
@@ -40,7 +66,11 @@ def own_server():
     """A ComfyUI as ``render.py`` starts it."""
     folder = DEV_DIRECTORY / "farm-server"
     shutil.rmtree(folder, ignore_errors=True)
-    with OwnComfyUI(Installation(find_host(), sys.executable, ROOT), folder, ["--cpu"]) as server:
+    cuts = folder / "custom_nodes" / "cuts" / "__init__.py"
+    cuts.parent.mkdir(parents=True)
+    cuts.write_text(CUTS, "utf-8")
+    installation = Installation(find_host(), sys.executable, ROOT)
+    with OwnComfyUI(installation, folder, ["--cpu"], segments=folder / "segments") as server:
         server.ensure()
         yield server
 

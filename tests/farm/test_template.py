@@ -140,3 +140,9 @@ def test_a_workflow_with_nodes_that_are_not_there():
 def test_what_is_no_workflow(odd):
     with pytest.raises(FarmError, match="no workflow"):
         Template(json.loads(json.dumps(odd)), OBJECT_INFO)
+
+
+def test_parts_are_for_our_samplers_only():
+    made = Template(workflow(), OBJECT_INFO)
+    with pytest.raises(FarmError, match="parts are for clips of S2V Sampler"):
+        made.part_of(made.base, 1, 2)

@@ -228,3 +228,21 @@ def test_an_opening_has_the_prompts_of_the_whole_plan():
     whole, opening = (LTXAV().plan(40, Fraction(24), 0, 0, preview, times) for preview in (0, 5))
     assert opening.segments == whole.segments[:2]
     assert opening.frame_count == 120
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.id)
+@pytest.mark.parametrize("count", [1, 2, 5, 40])
+def test_parts_are_whole_shots_each_once(family, count):
+    draw = random.Random(count)
+    cuts = [draw.uniform(0, 60) for _ in range(12)]
+    plan = plan_clip(60, family.frame_rate, family.grid, family.window, 3, cuts)
+    parts = [plan.part(number, count) for number in range(1, count + 1)]
+    assert sorted((segment for part in parts for segment in part), key=lambda segment: segment.index) == [
+        *plan.segments
+    ]
+    for shot in plan.shots():
+        assert sum(set(shot) <= set(part) for part in parts) == 1
+    lengths = [sum(segment.new_latents for segment in part) for part in parts]
+    longest = max(sum(segment.new_latents for segment in shot) for shot in plan.shots())
+    assert max(lengths) <= plan.latent_count / count + longest
+    assert all(list(part) == sorted(part, key=lambda segment: segment.index) for part in parts)
