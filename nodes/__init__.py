@@ -18,6 +18,7 @@ _REGISTRY = (  # module, class
     ("scene_without_text", "SceneWithoutText"),
     ("measure_sync", "MeasureSync"),
     ("video_frame", "VideoFrame"),
+    ("compare_clips", "CompareClips"),
 )
 
 

@@ -1,5 +1,6 @@
 /** Sound to Video in the browser: gives the pack's nodes their waveforms. Without it their plain fields do all the work. */
 import { api, app } from "./host.js";
+import { CompareWidget } from "./ui/compare.js";
 import { LoadWidget } from "./ui/load.js";
 import { widen } from "./ui/panel.js";
 import { RecordWidget } from "./ui/record.js";
@@ -18,6 +19,7 @@ const PANELS = {
   SoundToVideo_LoadAudio: { panel: (node) => new LoadWidget(node), width: 320 },
   SoundToVideo_RecordMic: { panel: (node) => new RecordWidget(node), width: 360 },
   SoundToVideo_TrimAudio: { panel: (node) => new TrimWidget(node), width: 520 },
+  SoundToVideo_CompareClips: { panel: (node) => new CompareWidget(node), width: 480 },
 };
 
 followRuns();

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { contrast, legible } from "../../web/lib/colour.js";
 import { familiesFor } from "../../web/lib/families.js";
 import { isConnected, nodeAt, originOf, targetsOf, valueInto } from "../../web/lib/graph.js";
+import { catchUp, frameAt, lengthOf, middleOfFrame, stepped } from "../../web/lib/pair.js";
 import { Peaks, messages } from "../../web/lib/peaks.js";
 import { Runs } from "../../web/lib/runs.js";
 import { Scope } from "../../web/lib/scope.js";
@@ -535,4 +536,19 @@ test("the plan is of the family whose encoder is loaded", () => {
   assert.deepEqual(meant(""), ["wan_s2v", "humo"]);
   assert.deepEqual(meant("wav2vec2.pt", "humo"), ["humo"], "what the last run recognised");
   assert.deepEqual(meant("whatever.pt", "", "audio_vae"), ["ltx"]);
+});
+
+test("two clips in step: times are middles of frames, and the one behind catches up", () => {
+  const clip = { frame_rate: 24, frame_count: 48 };
+  near(lengthOf(clip), 2);
+  for (let frame = 0; frame < 48; frame++) {
+    assert.equal(frameAt(clip, frame / 24), frame);
+    assert.equal(frameAt(clip, middleOfFrame(clip, frame / 24)), frame);
+    assert.equal(frameAt(clip, stepped(clip, middleOfFrame(clip, frame / 24), 1)), Math.min(47, frame + 1));
+    assert.equal(frameAt(clip, stepped(clip, middleOfFrame(clip, frame / 24), -1)), Math.max(0, frame - 1));
+  }
+  assert.equal(frameAt(clip, 99), 47);
+  assert.deepEqual(catchUp(0.001, 24), { speed: 1, jump: false });
+  assert.ok(catchUp(0.05, 24).speed > 1 && catchUp(-0.05, 24).speed < 1);
+  assert.ok(catchUp(5, 24).jump && catchUp(-5, 24).jump);
 });

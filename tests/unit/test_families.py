@@ -22,7 +22,7 @@ from sound_to_video.tests.checkpoints import LTX_2_5_TRANSFORMER, make_ltx_av
 AGAIN = "sound_to_video_again"  # the same files under another name: imported anew
 ALL = [
     *("LoadAudio", "RecordMic", "TrimAudio", "AudioEncode", "S2VSampler", "A2VSampler", "MuxAudioVideo"),
-    *("PromptTimeline", "LoadDiffusersLTX", "SceneWithoutText", "MeasureSync", "VideoFrame"),
+    *("PromptTimeline", "LoadDiffusersLTX", "SceneWithoutText", "MeasureSync", "VideoFrame", "CompareClips"),
 ]
 
 
