@@ -1,4 +1,4 @@
-"""The voice, music and pictures that the bundled workflows open with."""
+"""The voice, music, pictures and footage that the bundled workflows open with."""
 
 import contextlib
 import logging
@@ -7,15 +7,15 @@ import shutil
 from pathlib import Path
 
 MEDIA = Path(__file__).resolve().parents[1] / "media"
-SUFFIXES = (".png", ".wav", ".flac")
+SUFFIXES = (".png", ".wav", ".flac", ".mp4")
 
 
 def install_samples(input_directory: str | Path) -> list[Path]:
     """Copy the sample files into ComfyUI's input folder where they are missing; return the paths written.
 
-    Core's Load Image and our Load Audio list that folder's files, so that a bundled workflow runs as opened. A file of
-    that name that is there already stays as it is. A folder that can't be written to is only logged: the nodes work
-    without the samples.
+    Core's Load Image and Load Video and our Load Audio list that folder's files, so that a bundled workflow runs as
+    opened. A file of that name that is there already stays as it is. A folder that can't be written to is only logged:
+    the nodes work without the samples.
     """
     written = []
     for source in sorted(MEDIA.glob("sound_to_video_*")):

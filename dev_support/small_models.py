@@ -72,7 +72,7 @@ def adapt(prompt: Prompt, missing: dict[str, str], files: dict[str, str]) -> Pro
         elif adapted[node_id]["class_type"] in TEXT_ENCODERS:
             _replace_text(adapted, node_id)
     for node in adapted.values():
-        for side in ("width", "height"):
+        for side in ("width", "height", "crop_size"):
             if isinstance(node["inputs"].get(side), int):
                 node["inputs"][side] = min(node["inputs"][side], LARGEST_SIDE)
         if isinstance(node["inputs"].get("steps"), int):

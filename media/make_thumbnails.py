@@ -12,6 +12,7 @@ WORKFLOWS = MEDIA.parent / "workflows"
 SIZE = 512
 BARS = 56
 PORTRAIT, STAGE = MEDIA / "sound_to_video_portrait.png", MEDIA / "sound_to_video_stage.png"
+SPEAKER = MEDIA / "sound_to_video_speaker.mp4"
 FACE, SHAPES = MEDIA / "sound_to_video_face.png", MEDIA / "sound_to_video_shapes.png"
 VOICE, MUSIC = MEDIA / "sound_to_video_voice.wav", MEDIA / "sound_to_video_music.flac"
 
@@ -21,6 +22,8 @@ THUMBNAILS = {
     "music_performance": (STAGE, MUSIC, ((255, 170, 210), (130, 140, 255))),
     "quickstart_portrait_and_voice": (FACE, VOICE, ((255, 246, 226), (250, 190, 150))),
     "quickstart_shapes_and_music": (SHAPES, MUSIC, ((255, 214, 140), (120, 220, 190))),
+    "quickstart_lip_sync": (SPEAKER, VOICE, ((200, 250, 235), (110, 200, 240))),
+    "lip_sync_ltx": (SPEAKER, VOICE, ((255, 226, 190), (240, 140, 170))),
     "quickstart_sound_alone": (None, MUSIC, ((140, 230, 255), (120, 120, 255))),
 }
 
@@ -35,11 +38,20 @@ def loudness(path: Path) -> np.ndarray:
     return levels / levels.max()
 
 
+def opened(picture: Path) -> Image.Image:
+    """A picture, or of a video the frame in the middle."""
+    if picture.suffix != ".mp4":
+        with Image.open(picture) as image:
+            return image.convert("RGB")
+    with av.open(str(picture)) as container:
+        frames = list(container.decode(video=0))
+    return frames[len(frames) // 2].to_image()
+
+
 def draw(picture: Path | None, sound: Path, colours) -> Image.Image:
     art = Painting(SIZE, SIZE)
     if picture:
-        with Image.open(picture) as image:
-            art.image = ImageOps.fit(image.convert("RGB"), art.size, Image.Resampling.LANCZOS)
+        art.image = ImageOps.fit(opened(picture), art.size, Image.Resampling.LANCZOS)
         shade = art.mask([(0, 380), (SIZE, 380), (SIZE, SIZE), (0, SIZE)], smooth=False)
         art.paint(shade, (14, 10, 24), opacity=0.72, blur=26)
     else:

@@ -19,6 +19,7 @@ _REGISTRY = (  # module, class
     ("measure_sync", "MeasureSync"),
     ("video_frame", "VideoFrame"),
     ("compare_clips", "CompareClips"),
+    ("lip_sync_sampler", "LipSyncSampler"),
 )
 
 

@@ -19,7 +19,7 @@ from ..core.families import FAMILIES, Family
 from ..core.families.option import Option
 from ..core.families.options import OPTIONS, SCHEDULES
 from ..core.frames.images import IMAGE_FITS
-from ..core.render import render
+from ..core.render import Rendered, render
 from ..core.sampling.model_key import upstream_graph
 from ..core.sampling.store import SegmentStore
 from ..core.timeline import rounded
@@ -188,7 +188,7 @@ SAMPLER_OUTPUTS = [
 SAMPLER_HIDDEN = [io.Hidden.unique_id, io.Hidden.dynprompt]
 
 
-def run_sampler(hidden: Any, inputs: dict[str, Any]) -> io.NodeOutput:
+def run_sampler(hidden: Any, inputs: dict[str, Any], render: Callable[..., Rendered] = render) -> io.NodeOutput:
     """Sample a clip from a sampler's inputs, by name."""
     store = SegmentStore(segments_folder()) if inputs.get("keep_segments", True) else None
     graph = partial(upstream_graph, hidden.dynprompt, hidden.unique_id)

@@ -335,7 +335,7 @@ class TensorSource:
         return None  # no file can move under it
 
 
-class _Changed:
+class Changed:
     """What is computed from an ``Audio``, sample by sample."""
 
     def __init__(self, audio: Audio):
@@ -351,7 +351,7 @@ class _Changed:
         return self.audio._secure(start, stop, folder, on_piece)
 
 
-class _Faded(_Changed):
+class _Faded(Changed):
     """An ``Audio`` with raised-cosine gains at its ends."""
 
     def __init__(self, audio: Audio, fade_in_samples: int, fade_out_samples: int):
@@ -371,7 +371,7 @@ class _Faded(_Changed):
             start += piece.shape[1]
 
 
-class _Stereo(_Changed):
+class _Stereo(Changed):
     """An ``Audio`` of more channels, mixed down."""
 
     def __init__(self, audio: Audio):
@@ -387,7 +387,7 @@ class _Stereo(_Changed):
             yield to_stereo(piece)
 
 
-class _Delayed(_Changed):
+class _Delayed(Changed):
     """An ``Audio`` after silence."""
 
     def __init__(self, audio: Audio, silence: int):

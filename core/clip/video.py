@@ -18,6 +18,7 @@ from ..audio import Audio
 from ..decoding.stream import Decoder, skip_frames
 from ..errors import SoundToVideoError
 from ..timeline import clip_frame_count, exact, rounded
+from .composite import CompositeDecoder
 from .formats import asked_format
 from .mux import write_clip
 
@@ -31,7 +32,7 @@ class SampledVideo(Input.Video):
 
     def __init__(
         self,
-        decoder: Decoder,
+        decoder: Decoder | CompositeDecoder,
         latents: Sequence[torch.Tensor],
         audio: Audio | None,
         first_frame: int = 0,
@@ -39,7 +40,7 @@ class SampledVideo(Input.Video):
     ):
         self._decoder, self._latents, self._audio = decoder, latents, audio
         self._first_frame = first_frame
-        self._frame_count = decoder.plan.frame_count if frame_count is None else frame_count
+        self._frame_count = decoder.frame_count if frame_count is None else frame_count
 
     def stream_frames(self) -> Iterator[torch.Tensor]:
         """The frames in order, ``[n, height, width, 3]`` float32 in 0..1, decoded with the memory of one group."""
@@ -119,7 +120,7 @@ class SampledVideo(Input.Video):
         return self._frame_count
 
     def get_frame_rate(self) -> Fraction:
-        return self._decoder.plan.frame_rate
+        return self._decoder.frame_rate
 
     def get_duration(self) -> float:
         return float(self._frame_count / self.get_frame_rate())

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -38,6 +39,14 @@ class Decoder:
     height: int
     leads: Sequence[torch.Tensor] = ()
     skipped_frames: int | None = None
+
+    @property
+    def frame_rate(self) -> Fraction:
+        return self.plan.frame_rate
+
+    @property
+    def frame_count(self) -> int:
+        return self.plan.frame_count
 
     def frames(self, latents: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
         """Decode the clip group by group in constant memory.

@@ -28,6 +28,7 @@ from .options import OPTIONS
 if TYPE_CHECKING:
     from ..features.encoded import EncodedAudio
     from ..features.layout import FeatureLayout
+    from ..frames.crops import Crops
     from ..sampling.host_sampler import HostSampler
 
 
@@ -105,6 +106,7 @@ class Family(ABC):
     size_multiple: width and height must be multiples of it.
     schedules: fixed noise levels by the name that they have as a scheduler, those of each stage.
     options: the options that it knows, of those in ``families/options.py``.
+    lip_syncs: whether it can make a mouth in footage anew (``prepare_lip_sync``).
     """
 
     id: str
@@ -121,6 +123,7 @@ class Family(ABC):
     size_multiple: int
     schedules: Mapping[str, tuple[tuple[float, ...], ...]] = {}
     options: tuple[Option, ...] = ()
+    lip_syncs: bool = False
 
     @abstractmethod
     def recognises(self, wired: Mapping[str, Any]) -> bool:
@@ -137,6 +140,13 @@ class Family(ABC):
     @abstractmethod
     def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
         """Do what all segments share: encode the reference image, lay out the audio, patch a clone of the MODEL."""
+
+    def prepare_lip_sync(self, scene: Scene, plan: Plan, crops: Crops, strength: float) -> ClipSampler:
+        """As ``prepare``, for footage: what is masked in its crops is made anew to the sound, the rest stays.
+
+        strength: 1 forgets what the mouth did, less keeps some of it.
+        """
+        raise SoundToVideoError(f"{self.name} cannot make a mouth in footage anew: load a model that can.")
 
     def rate(self, asked: Number) -> Fraction:
         """The frame rate to use for what the user asked, 0 being the family's own."""
@@ -169,15 +179,23 @@ class Family(ABC):
         seed: int = 0,
         preview_seconds: Number = 0,
         conditionings: Sequence[list] = (),
+        cuts: Sequence[Number] = (),
     ) -> Plan:
         """The plan of a clip: the one that is sampled, and the one that is shown.
 
         duration: of the audio, in seconds.  segment_seconds, preview_seconds: as the samplers' inputs of these names.
         conditionings: the host's CONDITIONING of the samplers' inputs; prompts at times and cuts are borders.
+        cuts: further times in seconds at which a segment starts afresh, such as those of footage.
         """
         window = self.window_for(frame_rate, segment_seconds)
         plan = plan_clip(
-            duration, frame_rate, self.grid, window, seed, cut_times(*conditionings), prompt_times(*conditionings)
+            duration,
+            frame_rate,
+            self.grid,
+            window,
+            seed,
+            (*cut_times(*conditionings), *cuts),
+            prompt_times(*conditionings),
         )
         plan = replace(plan, notes=tuple(unexpected_prompts(plan, window, *conditionings)))
         return plan.opening(preview_seconds) if preview_seconds else plan

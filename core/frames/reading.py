@@ -1,7 +1,7 @@
 """The frames of any VIDEO or IMAGE, a group at a time."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -67,6 +67,32 @@ def frames_of(video: Any, frame_rate: Number) -> FrameStream:
         return _of_file(video)
     components = video.get_components()
     return _of_images(components.images, Fraction(components.frame_rate), components.audio)
+
+
+class FileFrames:
+    """The frames of a VIDEO of a file, from any one on: within its trim, turned as it says, at a constant rate.
+
+    source: the file's path, or itself where it is in memory.
+    Raises SoundToVideoError: the file has no moving pictures.
+    """
+
+    def __init__(self, video: InputImpl.VideoFromFile):
+        self.source: Any = video.get_stream_source()
+        with _sentences(self.source):
+            start, duration = (exact(seconds) for seconds in video.get_active_trim_window())
+            self._stop = start + duration if duration else None
+            self._clock = _clock_of(self.source, start)
+            self.rate = self._clock.rate
+            first = _first_time(self.source, self._clock)
+            if first is None:
+                raise SoundToVideoError("the VIDEO holds no frames: choose another, or another stretch of it.")
+            self._grid = self._clock.picture_start(first)
+            self.height, self.width = next(self.frames(0)).shape[:2]
+            self.audio = _sound_of_file(video, self._clock, self._stop)
+
+    def frames(self, first: int) -> Iterator[Tensor]:
+        """Frames ``[height, width, 3]`` from number ``first`` on."""
+        return _file_frames(self.source, self._clock, self._stop, first, self._grid if first else None)
 
 
 def _of_images(images: Tensor, frame_rate: Fraction, audio: Any) -> FrameStream:
@@ -140,6 +166,14 @@ class _Clock:
         return 1 / (8 * self.rate)
 
 
+def _first_time(source: Any, clock: _Clock) -> Fraction | None:
+    """The time of the first frame from the clock's start on; None where there is none."""
+    for _, time, tick in _timed_frames(source, clock, clock.start):
+        if int(time / tick) >= int(clock.start / tick):
+            return time
+    return None
+
+
 def _clock_of(source: Any, start: Fraction) -> _Clock:
     with _opened(source) as container:
         stream = _picture_of(container, source)
@@ -184,17 +218,19 @@ def _grouped(frames: Iterator[Tensor]) -> Iterator[Tensor]:
         yield torch.stack(group)
 
 
-def _file_frames(source: Any, clock: _Clock, stop: Fraction | None) -> Iterator[Tensor]:
+def _file_frames(
+    source: Any, clock: _Clock, stop: Fraction | None, first: int = 0, grid: Fraction | None = None
+) -> Iterator[Tensor]:
     """Frames of a file from the clock's start to ``stop`` seconds, ``[H, W, 3]``.
 
     Of a constant frame rate those that the host's ``get_components`` gives.
+    first: how many of them are left out; the file is opened near there where ``grid``, the time of frame 0, is given.
     """
     reformatter = VideoReformatter()
     shown: Tensor | None = None
     held: VideoFrame | None = None
-    grid: Fraction | None = None
-    given, end, tick = 0, Fraction(0), Fraction(1)
-    for frame, time, tick in _timed_frames(source, clock):
+    given, end, tick = first, Fraction(0), Fraction(1)
+    for frame, time, tick in _timed_frames(source, clock, clock.start if grid is None else grid + first / clock.rate):
         if int(time / tick) < int(clock.start / tick):
             held = frame
             continue
@@ -218,15 +254,29 @@ def _is_over(time: Fraction, stop: Fraction | None, tick: Fraction) -> bool:
     return stop is not None and rounded(time / tick) >= int(stop / tick)
 
 
-def _timed_frames(source: Any, clock: _Clock) -> Iterator[tuple[VideoFrame, Fraction, Fraction]]:
-    """Frames from before the clock's start on, their times, and the unit of these."""
+def _timed_frames(source: Any, clock: _Clock, start: Fraction) -> Iterator[tuple[VideoFrame, Fraction, Fraction]]:
+    """Frames from before ``start`` on, their times, and the unit of these."""
+    frames = _frames_near(source, clock, start)
+    first = next(frames, None)
+    if start > 0 and (first is None or first[1] > start + clock.tremble):  # the file's index leads too far
+        frames.close()
+        frames = _frames_near(source, clock, Fraction(0))
+        first = next(frames, None)
+    if first is not None:
+        yield first
+        yield from frames
+
+
+def _frames_near(
+    source: Any, clock: _Clock, start: Fraction
+) -> Generator[tuple[VideoFrame, Fraction, Fraction], None, None]:
     with _sentences(source), _opened(source) as container:
         stream = _picture_of(container, source)
         check_picture(name_of(source), stream.width, stream.height)
         stream.thread_type = "AUTO"
         tick = stream.time_base or Fraction(1, 1000)
-        if clock.start:
-            container.seek(int((clock.origin + clock.start) / tick), stream=stream)
+        if start > 0:
+            container.seek(int((clock.origin + start) / tick), stream=stream)
         is_damaged = False
         for packet in demuxed(container, stream):
             try:

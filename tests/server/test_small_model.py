@@ -89,6 +89,33 @@ def test_quick_start_follows_its_sound(client, name):
     assert correlation(other.heard, own.moved) < own.correlation / 2
 
 
+def test_lip_sync_says_the_new_sound_and_keeps_the_footage(client):
+    prompt = prompt_of("quickstart_lip_sync", client)
+    assert not missing_models(prompt, client.object_info())
+    for node in prompt.values():
+        if "seed" in node["inputs"]:
+            node["inputs"]["seed"] = 1
+    result = client.run(prompt)
+    measured = [node for node, entry in prompt.items() if entry["class_type"] == "SoundToVideo_MeasureSync"]
+    assert all(result.outputs[node]["images"] for node in measured) and len(measured) == 2
+    frames, rate = clip_of(client, result)
+    with av.open(str(ROOT / "media" / "sound_to_video_speaker.mp4")) as container:
+        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    footage = torch.from_numpy(np.stack(decoded)).float() / 255
+    new, old = sound_of("sound_to_video_voice.wav"), sound_of("sound_to_video_speaker.mp4")
+    assert (frames.shape[1:], rate) == (footage.shape[1:], 25)
+    assert abs(len(frames) / rate - new["waveform"].shape[-1] / 16000) <= 0.5 / rate
+    head = (0.2, 0.4, 0.8, 0.9)
+    said = measure_sync([frames], rate, new, region=head)
+    assert said.correlation >= 0.7 and abs(said.lag_frames) <= 1
+    before = measure_sync([footage], rate, old, region=head)
+    assert before.correlation > 0.9
+    assert abs(correlation(before.heard[: len(said.moved)], said.moved)) < said.correlation / 2
+    above = slice(0, footage.shape[1] * 4 // 10)
+    error = (frames[:, above] - footage[: len(frames), above]).square().mean()
+    assert -10 * torch.log10(error) > 40, "above the nose it is the footage, but for two H.264 encodings"
+
+
 def test_the_portrait_stays_itself(client):
     prompt = prompt_of("quickstart_portrait_and_voice", client)
     for node in prompt.values():

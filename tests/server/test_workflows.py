@@ -35,7 +35,7 @@ def test_runs_as_opened(client, checkpoints, file):
     for node in prompt.values():  # a second of the sound is as good as all of it, and quick
         if node["class_type"] == "SoundToVideo_TrimAudio":
             node["inputs"].update(start_seconds=0.2, end_seconds=1.2)
-        for side in ("width", "height"):
+        for side in ("width", "height", "crop_size"):
             if isinstance(node["inputs"].get(side), int):
                 node["inputs"][side] = 64
     result = client.run(prompt)
@@ -88,7 +88,9 @@ def test_sizes_are_whole_patches_and_the_note_says_what_it_takes(file):
     """Official sizes are multiples of 64: at 832x480 Wan2.2-S2V does not see the lowest rows of what came before."""
     nodes = all_nodes(json.loads(file.read_text("utf-8")))
     for node in nodes:
-        if node["type"].endswith("Sampler"):
+        if node["type"] == "SoundToVideo_LipSyncSampler":
+            assert node["widgets_values"][0] % 64 == 0, "crop_size"
+        elif node["type"].endswith("Sampler"):
             assert [side % 64 for side in node["widgets_values"][:2]] == [0, 0], node["widgets_values"][:2]
     if any(node.get("properties", {}).get("models") for node in nodes):
         (note,) = [node["widgets_values"][0] for node in nodes if node["type"] == "MarkdownNote"]

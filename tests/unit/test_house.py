@@ -11,7 +11,8 @@ FLOORS = (  # of rooms (folders, or files that stand alone), the lowest first; r
     ("core/plan", "core/audio"),
     ("core/frames", "core/features", "core/decoding", "core/scene", "core/sampling", "core/sync"),
     ("core/families", "core/clip"),
-    ("core/render", "core/lip_sync"),
+    ("core/render",),
+    ("core/lip_sync",),
     ("nodes", "server"),
     ("__init__",),
 )

@@ -11,6 +11,7 @@ NAMES = {
     "sound_to_video_shapes.png",
     "sound_to_video_portrait.png",
     "sound_to_video_stage.png",
+    "sound_to_video_speaker.mp4",
     "sound_to_video_voice.wav",
     "sound_to_video_music.flac",
 }

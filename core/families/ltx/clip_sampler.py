@@ -1,0 +1,191 @@
+"""A clip in the making by LTX-2: each segment's picture and sound in one latent, through one stage or two."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import comfy.model_management
+import comfy.nested_tensor
+import node_helpers
+import torch
+from comfy_extras.nodes_lt import preprocess
+from comfy_extras.nodes_lt_upsampler import LTXVLatentUpsampler
+
+from ...decoding.stream import Decoder
+from ...frames.images import fitted_reference, longer_edge_resized, resized_cropped
+from ...plan import Plan, Segment
+from ...sampling.spool import LatentHistory
+from ...scene.pictures import ShotPictures
+from ...scene.prompts import prompt_at
+from ...timeline import clip_frame_count, rounded
+from ..base import ClipSampler, Scene
+from ..memory import check_memory
+from .audio_latents import AudioLatents
+from .guidance import Guidance, guided, scaled_audio
+from .options import SCHEDULES
+from .partial_noise import clean_by_token
+
+if TYPE_CHECKING:
+    from ...sampling.host_sampler import HostSampler
+
+LATENT_CHANNELS = 128
+SPATIAL_RATIO = 32
+UPSCALE = 2
+DECODE_CONTEXT = 2  # latents decoded in front of an overlap that is encoded anew at half size
+REFERENCE_EDGE = 1536  # pixels of the reference image's longer edge when it is compressed, as in the template
+
+DEFAULT_REFINING = SCHEDULES["ltx-2.3 distilled"][1]
+
+
+class LTXAVClipSampler(ClipSampler):
+    def __init__(self, scene: Scene, plan: Plan, pictures: ShotPictures):
+        super().__init__(scene, plan)
+        self.pictures = pictures
+        self.upscaler = scene.option("latent_upscale_model")
+        unguided = scaled_audio(scene.model, scene.audio_scale)
+        self.model = guided(unguided, guidance_of(scene))
+        refining_model = scene.option("refining_model")
+        self.refining_input = "model" if refining_model is None else "refining_model"
+        self.refining_model = unguided if refining_model is None else scaled_audio(refining_model, scene.audio_scale)
+        if self.upscaler is None:  # else the refining pass has the picture whole, whatever the first one leaves of it
+            self.model = clean_by_token(self.model)
+        rate = {"frame_rate": float(plan.frame_rate)}
+        self.positive = node_helpers.conditioning_set_values(scene.positive, rate)
+        self.negative = node_helpers.conditioning_set_values(scene.negative, rate)
+        self.sizes = [(scene.width, scene.height)]
+        if self.upscaler is not None:
+            self.sizes.insert(0, (scene.width // UPSCALE, scene.height // UPSCALE))
+        check_memory(scene.model, plan, scene.width, scene.height, Fraction(LATENT_CHANNELS, SPATIAL_RATIO**2))
+        self.references = {number: self._references(number) for number in pictures.shown(plan)}
+
+    def _references(self, number: int) -> list[torch.Tensor | None]:
+        """A picture's latent ``[1, 128, 1, H, W]`` at the size of every pass."""
+        scene = self.scene
+        if scene.reference_image is None:
+            return [None] * len(self.sizes)
+        image = scene.reference_image[number : number + 1]
+        image = fitted_reference(image, scene.width, scene.height, scene.image_fit, "lanczos")
+        image = compressed(longer_edge_resized(image, REFERENCE_EDGE), scene.option("image_compression"))
+        return [scene.vae.encode(resized_cropped(image, width, height)) for width, height in self.sizes]
+
+    def steps(self, sampler: HostSampler) -> int:
+        steps = len(sampler.sigmas(self.model)) - 1
+        return steps if self.upscaler is None else steps + len(self._refining_sigmas(sampler)) - 1
+
+    def _refining_sigmas(self, sampler: HostSampler) -> torch.Tensor:
+        sigmas = self.scene.option("refining_sigmas")
+        if sigmas is not None:
+            return sigmas
+        return torch.tensor(SCHEDULES.get(sampler.settings.scheduler, (None, DEFAULT_REFINING))[1])
+
+    def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
+        scene = self.scene
+        time = segment.prompt_seconds
+        positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)
+        sound = self.sound(segment)
+        references = self.references[self.pictures.number(segment)]
+        overlap = self._overlap(history, segment)
+        width, height = self.sizes[0]
+        shape = [1, LATENT_CHANNELS, segment.latent_count, height // SPATIAL_RATIO, width // SPATIAL_RATIO]
+        empty = torch.zeros(shape, device=comfy.model_management.intermediate_device())
+        first_overlap = overlap if self.upscaler is None or overlap is None else self._halved(history, segment)
+        strength = scene.option("image_strength")
+        latent, mask = self._joint(empty, sound, references[0], strength, segment, first_overlap)
+        result = sampler.sample(self.model, positive, negative, latent, segment.seed, noise_mask=mask)
+        if self.upscaler is not None:
+            picture, sound = result.unbind()
+            picture = LTXVLatentUpsampler.execute({"samples": picture}, self.upscaler, scene.vae)[0]["samples"]
+            latent, mask = self._joint(picture, sound, references[1], 1.0, segment, overlap)
+            result = sampler.sample(
+                self.refining_model,
+                positive,
+                negative,
+                latent,
+                segment.seed,
+                noise_mask=mask,
+                sigmas=self._refining_sigmas(sampler),
+                cfg=1.0,
+                model_input=self.refining_input,
+            )
+        return result.unbind()[0][:, :, segment.overlap :]
+
+    def sound(self, segment: Segment) -> torch.Tensor:
+        """The audio latents under a segment, ``[1, 8, n, 16]``: silence where the grid goes beyond the audio.
+
+        The last segment hears the audio to its end, also where that outlasts the last frame by a latent or two.
+        """
+        encoded = self.scene.encoded_audio
+        assert isinstance(encoded, AudioLatents)
+        plan, stride = self.plan, self.plan.grid.stride
+        start = rounded(stride * segment.latent_start / plan.frame_rate * encoded.rate)
+        end_frame = stride * (segment.latent_stop - 1) + 1
+        stop = rounded(end_frame / plan.frame_rate * encoded.rate)
+        if plan.grid.frame_count(segment.latent_stop) >= clip_frame_count(encoded.duration, plan.frame_rate):
+            stop = max(stop, encoded.count)
+        return encoded.span(start, stop).to(comfy.model_management.intermediate_device())
+
+    def _joint(
+        self,
+        picture: torch.Tensor,
+        sound: torch.Tensor,
+        reference: torch.Tensor | None,
+        strength: float,
+        segment: Segment,
+        overlap: torch.Tensor | None,
+    ) -> tuple[Any, Any]:
+        """The host's nested latents and noise masks of both, what is known set in: mask 0 is kept, 1 is sampled."""
+        picture = picture.clone()
+        mask = torch.ones([1, 1, picture.shape[2], 1, 1], device=picture.device)
+        if overlap is not None:
+            picture[:, :, : segment.overlap] = overlap.to(picture)
+            mask[:, :, : segment.overlap] = 0.0
+        elif reference is not None:
+            picture[:, :, : reference.shape[2]] = reference.to(picture)
+            mask[:, :, : reference.shape[2]] = 1.0 - strength
+        latent = comfy.nested_tensor.NestedTensor((picture, sound))
+        return latent, comfy.nested_tensor.NestedTensor((mask, torch.zeros_like(sound)))
+
+    @property
+    def anchored(self) -> bool:
+        return self.scene.option("anchor_first_frame")
+
+    def _overlap(self, history: LatentHistory, segment: Segment) -> torch.Tensor | None:
+        """What a segment goes on from, ``[1, 128, overlap, H, W]``; None where it starts afresh."""
+        if not segment.overlap:
+            return None
+        overlap = history.last(segment.overlap)
+        return torch.cat([history.first(), overlap[:, :, 1:]], dim=2) if self.anchored else overlap
+
+    def _halved(self, history: LatentHistory, segment: Segment) -> torch.Tensor:
+        """``_overlap`` at half size: decoded, scaled and encoded anew.
+
+        The first pass of a segment goes on from what the refining pass of the one before really shows; and nothing but
+        the clip itself is needed to go on.
+        """
+        vae, stride = self.scene.vae, self.plan.grid.stride
+
+        def halved(latents: torch.Tensor, frame_count: int) -> torch.Tensor:
+            frames = vae.decode(latents)
+            frames = frames.reshape(-1, *frames.shape[-3:])[-frame_count:]
+            return vae.encode(resized_cropped(frames, *self.sizes[0]))
+
+        overlap = halved(history.last(segment.overlap + DECODE_CONTEXT), stride * (segment.overlap - 1) + 1)
+        return torch.cat([halved(history.first(), 1), overlap[:, :, 1:]], dim=2) if self.anchored else overlap
+
+    def decoder(self) -> Decoder:
+        # After a cut the first latent, one frame in its segment, holds eight in the clip: decoded after itself it does.
+        return Decoder(self.scene.vae, self.plan, self.scene.width, self.scene.height)
+
+
+def guidance_of(scene: Scene) -> Guidance:
+    return Guidance(
+        scene.option("audio_guidance"),
+        scene.option("structure_guidance"),
+        scene.option("guidance_rescale"),
+    )
+
+
+def compressed(image: torch.Tensor, crf: int) -> torch.Tensor:
+    """The first picture ``[1, height, width, 3]`` after H.264 (crf 0 = untouched), as core's LTXV Preprocess has it."""
+    return preprocess(image[0], crf).unsqueeze(0)

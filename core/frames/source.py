@@ -1,0 +1,102 @@
+"""Frames a to b of any VIDEO, read when they are asked for: what a clip over footage reads again and again."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from comfy_api.latest import Input, InputImpl
+from torch import Tensor
+
+from ..audio import Audio, audio_from, file_stamp
+from ..errors import SoundToVideoError, article
+from .images import check_frames
+from .reading import FileFrames
+
+
+class FrameSource(ABC):
+    """Frames ``[height, width, 3]`` float32 in 0..1, ``rate`` of them a second, from any one on.
+
+    audio: the VIDEO's own sound, from its first frame on.
+    """
+
+    rate: Fraction
+    width: int
+    height: int
+    audio: Audio | None = None
+
+    @abstractmethod
+    def frames(self, start: int, stop: int) -> Iterator[Tensor]:
+        """Frames ``start ... stop - 1`` in order, fewer where there are no more; in the memory of a few.
+
+        Raises SoundToVideoError: a file was changed since the source was made.
+        """
+
+
+def source_of(video: Any) -> FrameSource:
+    """The frames of a VIDEO; raises SoundToVideoError for what is none, or has no pictures."""
+    if not isinstance(video, Input.Video):
+        raise SoundToVideoError(f"expected a VIDEO, got {article(type(video).__name__)}: connect Load Video.")
+    if hasattr(video, "stream_frames"):
+        return _Streamed(video)
+    if isinstance(video, InputImpl.VideoFromFile):
+        return _File(video)
+    components = video.get_components()
+    return TensorFrames(components.images, Fraction(components.frame_rate), components.audio)
+
+
+class TensorFrames(FrameSource):
+    """Frames that are in memory: an IMAGE ``[n, height, width, 3]``; further channels are left out."""
+
+    def __init__(self, images: Tensor, rate: Fraction, audio: Any = None):
+        check_frames(images, "footage")
+        self._images, self.rate = images, rate
+        self.height, self.width = images.shape[1:3]
+        self.audio = audio_from(audio) if audio else None
+
+    def frames(self, start: int, stop: int) -> Iterator[Tensor]:
+        for image in self._images[max(0, start) : stop]:
+            yield image[..., :3].float().cpu()
+
+
+class _File(FrameSource):
+    """A file on disk or in memory: opened anew, near the first frame asked for, each time."""
+
+    def __init__(self, video: InputImpl.VideoFromFile):
+        self._file = FileFrames(video)
+        self.rate, self.width, self.height = self._file.rate, self._file.width, self._file.height
+        self.audio = self._file.audio
+        self._path = Path(self._file.source) if isinstance(self._file.source, str) else None
+        self._stamp = file_stamp(self._path) if self._path else None
+
+    def frames(self, start: int, stop: int) -> Iterator[Tensor]:
+        if self._path and file_stamp(self._path) != self._stamp:
+            raise SoundToVideoError(f"the footage {self._path.name} was changed or moved: run the sampler again.")
+        return islice(self._file.frames(start), max(0, stop - start))
+
+
+class _Streamed(FrameSource):
+    """A VIDEO that decodes as it goes, from its beginning: reading on is cheap, going back begins again."""
+
+    def __init__(self, video: Any):
+        self._video = video
+        self.width, self.height = video.get_dimensions()
+        self.rate = video.get_frame_rate()
+        self.audio = getattr(video, "audio", None)
+        self._position, self._stream = 0, iter(())
+
+    def frames(self, start: int, stop: int) -> Iterator[Tensor]:
+        if start < self._position or not self._position:
+            self._position = 0
+            self._stream = (frame for group in self._video.stream_frames() for frame in group)
+        for frame in self._stream:
+            self._position += 1
+            if self._position > start:
+                yield torch.as_tensor(frame)[..., :3]
+            if self._position >= stop:
+                return

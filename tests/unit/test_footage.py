@@ -1,0 +1,116 @@
+"""Footage under a sound: which of its frames is shown when, and that each is the one that the file holds."""
+
+import io
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import torch
+from comfy_api.latest import InputImpl, Types
+from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.frames.footage import Footage
+from sound_to_video.core.frames.footage_time import WHEN_LONGER, footage_frame, frame_step, jumps, step_in_words
+from sound_to_video.core.frames.reading import frames_of
+from sound_to_video.core.frames.source import source_of
+
+
+def write_footage(path, times=range(30), rate=25, size=(48, 32), codec="libx264", **options):
+    """A frame of another brightness at each of ``times`` (frames of ``rate`` a second); a key frame every 12."""
+    noise = np.random.default_rng(0).integers(0, 80, (size[1], size[0], 3))
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream(codec, rate=rate, options={"g": "12", "crf": "12", **options})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, rate)
+        for number, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray((noise + 5 * (number % 35)).astype(np.uint8), format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, rate)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return path
+
+
+def whole(video) -> torch.Tensor:
+    return torch.cat(list(frames_of(video, 1).groups))
+
+
+def test_when_the_sound_is_longer():
+    shown = {way: [footage_frame(index, 4, way) for index in range(10)] for way in WHEN_LONGER}
+    assert shown["hold"] == [0, 1, 2, 3, 3, 3, 3, 3, 3, 3]
+    assert shown["forth and back"] == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3]
+    assert shown["loop"] == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]
+    assert all(footage_frame(index, 1, way) == 0 for way in WHEN_LONGER for index in range(5))
+
+
+def test_a_scene_begins_at_cuts_in_both_directions_and_where_a_loop_begins_anew():
+    assert jumps(10, 10, "hold", [3]) == [3]
+    assert jumps(9, 4, "forth and back", [2]) == [2, 5, 8]
+    assert jumps(9, 4, "loop", [2]) == [2, 4, 6, 8]
+    assert jumps(9, 4, "hold", []) == []
+
+
+def test_fast_footage_is_sampled_at_a_part_of_its_frames():
+    rates = [24, Fraction(30000, 1001), 32, 48, Fraction(60000, 1001), 120]
+    assert [frame_step(rate) for rate in rates] == [1, 1, 1, 2, 2, 4]
+    assert step_in_words(Fraction(30)) is None
+    assert "every second frame and blended in between" in (step_in_words(Fraction(60000, 1001)) or "")
+
+
+@pytest.mark.parametrize(
+    "times", [range(30), [0, 1, 2, 5, 6, 10, 11, 12, 13, 20, 21, 22, 23, 24, 29]], ids=["cfr", "vfr"]
+)
+@pytest.mark.parametrize("start", [0, 0.3], ids=["whole", "trimmed"])
+def test_any_stretch_of_a_file_is_the_one_read_from_its_beginning(tmp_path, times, start):
+    path = write_footage(tmp_path / "footage.mp4", times)
+    video = InputImpl.VideoFromFile(str(path), start_time=start)
+    expected, source = whole(video), source_of(video)
+    assert (source.width, source.height) == (48, 32)
+    for first, last in ((0, 5), (3, 9), (13, 14), (12, 30), (len(expected) - 2, len(expected) + 5)):
+        got = list(source.frames(first, last))
+        assert torch.equal(torch.stack(got), expected[first:last]), (first, last)
+    assert list(source.frames(len(expected), len(expected) + 3)) == []
+
+
+def test_footage_in_memory_of_components_and_of_a_stream(tmp_path):
+    path = write_footage(tmp_path / "footage.mp4")
+    expected = whole(InputImpl.VideoFromFile(str(path)))
+    components = Types.VideoComponents(images=expected, audio=None, frame_rate=Fraction(25))
+    videos = [InputImpl.VideoFromFile(io.BytesIO(path.read_bytes())), InputImpl.VideoFromComponents(components)]
+
+    class Streamed(InputImpl.VideoFromComponents):
+        def stream_frames(self):
+            yield from expected.split(7)
+
+    for video in [*videos, Streamed(components)]:
+        source = source_of(video)
+        for first, last in ((4, 9), (9, 12), (2, 20)):
+            assert torch.equal(torch.stack(list(source.frames(first, last))), expected[first:last])
+
+
+@pytest.mark.parametrize("when_longer", WHEN_LONGER)
+def test_frames_are_shown_in_their_order(tmp_path, when_longer, monkeypatch):
+    monkeypatch.setattr("sound_to_video.core.frames.footage.BACKWARD_BYTES", 5 * 48 * 32 * 3)  # five frames at a time
+    video = InputImpl.VideoFromFile(str(write_footage(tmp_path / "footage.mp4")))
+    frames = whole(video)
+    footage = Footage(source_of(video), 4, 20, when_longer)
+    for start, stop in ((0, 30), (17, 45), (38, 39)):
+        expected = torch.stack([frames[4 + footage_frame(index, 20, when_longer)] for index in range(start, stop)])
+        assert torch.equal(torch.stack(list(footage.frames(start, stop))), expected)
+
+
+def test_what_is_no_footage_says_so(tmp_path):
+    from sound_to_video.tests.sound_files import chirp, write_sound
+
+    sound = write_sound(tmp_path / "sound.m4a", "aac", chirp(1, 44100, 1), 44100)
+    with pytest.raises(SoundToVideoError, match="holds no moving picture that can be read"):
+        source_of(InputImpl.VideoFromFile(str(sound)))
+    with pytest.raises(SoundToVideoError, match="expected a VIDEO, got an int"):
+        source_of(7)
+
+
+def test_a_file_that_was_changed_is_not_read_on(tmp_path):
+    path = write_footage(tmp_path / "footage.mp4")
+    source = source_of(InputImpl.VideoFromFile(str(path)))
+    write_footage(path, range(20))
+    with pytest.raises(SoundToVideoError, match=r"footage\.mp4 was changed or moved: run the sampler again"):
+        list(source.frames(0, 3))
