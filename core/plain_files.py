@@ -13,8 +13,7 @@ from .errors import SoundToVideoError
 def open_plain(path: str | Path) -> BinaryIO:
     """A file opened for reading, at once: never a pipe that nobody writes to, a device or a folder.
 
-    Raises:
-        OSError: It is not there, cannot be read, or is not a plain file.
+    Raises OSError: It is not there, cannot be read, or is not a plain file.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
@@ -29,9 +28,8 @@ def open_plain(path: str | Path) -> BinaryIO:
 def read_plain(path: str | Path, most_bytes: int) -> bytes:
     """All of a file that has no business to be larger than ``most_bytes``.
 
-    Raises:
-        OSError: As ``open_plain``.
-        SoundToVideoError: It is larger.
+    Raises OSError: As ``open_plain``.
+    Raises SoundToVideoError: It is larger.
     """
     with open_plain(path) as file:
         content = file.read(most_bytes + 1)

@@ -41,8 +41,7 @@ class Environment:
 def prepare(tools: bool = True) -> Environment:
     """Make what is missing and return what to run with; ``tools``: pytest, ruff, pyright, playwright too.
 
-    Raises:
-        StepFailed: which step, why, and what to do.
+    Raises StepFailed: which step, why, and what to do.
     """
     DEV_DIRECTORY.mkdir(exist_ok=True)
     given = os.environ.get("COMFYUI_PATH")

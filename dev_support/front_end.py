@@ -12,8 +12,7 @@ NEWEST = "1.58.1"
 def newest_front_end() -> Path:
     """The folder that ``main.py --front-end-root`` takes; fetched from PyPI the first time.
 
-    Raises:
-        StepFailed: it could not be fetched.
+    Raises StepFailed: it could not be fetched.
     """
     folder = DEV_DIRECTORY / "front-ends" / NEWEST
     static = folder / "comfyui_frontend_package" / "static"

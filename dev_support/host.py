@@ -12,8 +12,7 @@ PACK_FOLDER = "comfyui-sound-to-video"
 def find_host() -> Path:
     """Return the folder of ComfyUI: ``COMFYUI_PATH``, or the one that ``dev.py`` unpacked.
 
-    Raises:
-        FileNotFoundError: neither holds a ``main.py`` and a ``comfy`` folder.
+    Raises FileNotFoundError: neither holds a ``main.py`` and a ``comfy`` folder.
     """
     given = os.environ.get("COMFYUI_PATH")
     host = Path(given).expanduser().resolve() if given else DEV_DIRECTORY / "ComfyUI"

@@ -16,15 +16,14 @@ KINDS = ("checkpoints", "diffusion_models", "vae", "audio_encoders", "latent_ups
 class ComfyServer(ComfyProcess):
     """ComfyUI on 127.0.0.1 with the pack linked in; a context manager.
 
-    Args:
-        host: the folder with ComfyUI's ``main.py``; nothing of it is changed.
-        base_directory: input, output, temp, user, custom_nodes and models of this server; made when absent.
-        model_folders: more folders laid out as ComfyUI's ``models``; earlier ones win.
-        python: the interpreter that has the host's requirements.
-        arguments: more arguments of ``main.py``, such as ``("--cpu",)``.
-        listen: address to listen on.
-        environment: variables added to this process's own.
-        link_pack: False starts the bare host.
+    host: the folder with ComfyUI's ``main.py``; nothing of it is changed.
+    base_directory: input, output, temp, user, custom_nodes and models of this server; made when absent.
+    model_folders: more folders laid out as ComfyUI's ``models``; earlier ones win.
+    python: the interpreter that has the host's requirements.
+    arguments: more arguments of ``main.py``, such as ``("--cpu",)``.
+    listen: address to listen on.
+    environment: variables added to this process's own.
+    link_pack: False starts the bare host.
     """
 
     def __init__(

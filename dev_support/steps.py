@@ -63,8 +63,7 @@ def run_logged(
 ) -> None:
     """Run ``command`` behind a progress line, its output in ``log``.
 
-    Raises:
-        StepFailed: it could not be started, or ended with another code than 0; ``why`` holds the log's last lines.
+    Raises StepFailed: it could not be started, or ended with another code than 0; ``why`` holds the log's last lines.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     progress = Progress(text)

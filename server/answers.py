@@ -19,8 +19,8 @@ from ..core.errors import SoundToVideoError, encodable
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+# Of every answer: it is of the type that it says, and may be another one the next time.
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-"""Of every answer: it is of the type that it says, and may be another one the next time."""
 
 REFUSALS: dict[int, type[web.HTTPException]] = {
     400: web.HTTPBadRequest,

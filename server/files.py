@@ -39,8 +39,7 @@ class SoundFile(NamedTuple):
 def folder_of(kind: str) -> Path:
     """The host's input, output or temp folder.
 
-    Raises:
-        web.HTTPBadRequest: any other kind.
+    Raises web.HTTPBadRequest: any other kind.
     """
     if kind not in FOLDERS:
         raise refusal(400, f"the folder must be one of {', '.join(FOLDERS)}, not {kind[:40]!r}.")
@@ -53,9 +52,8 @@ def folder_of(kind: str) -> Path:
 def checked_parts(name: str) -> tuple[str, ...]:
     """The parts of a relative file name with ``/`` between folders.
 
-    Raises:
-        web.HTTPBadRequest: empty, absolute, with a drive, a backslash, a null byte or ``..`` in it, or longer than a
-            file system takes (``MOST_PART_BYTES`` each, ``MOST_DEPTH`` of them).
+    Raises web.HTTPBadRequest: empty, absolute, with a drive, a backslash, a null byte or ``..`` in it, or longer than a
+        file system takes (``MOST_PART_BYTES`` each, ``MOST_DEPTH`` of them).
     """
     parts = tuple(name.split("/"))
     dangerous = any(part in ("", ".", "..") or part.endswith((" ", ".")) or ":" in part for part in parts)
@@ -76,9 +74,8 @@ def is_within(folder: Path, path: Path) -> bool:
 async def requested_file(request: web.Request) -> SoundFile:
     """The sound file that ``?filename=…&type=input`` names; subfolders are part of the name, or in ``subfolder``.
 
-    Raises:
-        web.HTTPException: 400 for names that lead out of the folder, 404 for files that are not there (or are reached
-            through a link out of the folder), 415 for types that hold no sound.
+    Raises web.HTTPException: 400 for names that lead out of the folder, 404 for files that are not there (or are
+        reached through a link out of the folder), 415 for types that hold no sound.
     """
     query = request.rel_url.query
     name = "/".join(part for part in (query.get("subfolder", ""), query.get("filename", "")) if part)

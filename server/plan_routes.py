@@ -58,9 +58,8 @@ async def plan(request: web.Request) -> web.Response:
 def plan_for(query: Mapping[str, str]) -> Plan:
     """The plan that a query asks for: see ``plan``.
 
-    Raises:
-        web.HTTPException: 404 for an unknown family, 400 for what are no numbers in range, 422 for what the family or
-            the planner refuses.
+    Raises web.HTTPException: 404 for an unknown family, 400 for what are no numbers in range, 422 for what the family
+        or the planner refuses.
     """
     family = next((family for family in FAMILIES if family.id == query.get("family")), None)
     if family is None:

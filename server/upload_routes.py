@@ -83,8 +83,7 @@ async def upload(request: web.Request) -> web.Response:
 async def _target(request: web.Request) -> Path:
     """The file that an upload is to become; there may be one of that name.
 
-    Raises:
-        web.HTTPException: 400 for a subfolder that leads out of the input folder, 415 for what holds no sound.
+    Raises web.HTTPException: 400 for a subfolder that leads out of the input folder, 415 for what holds no sound.
     """
     query = request.rel_url.query
     filename = plain_name(query.get("filename", ""))

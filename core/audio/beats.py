@@ -18,10 +18,10 @@ OVERLAP_SECONDS = 12
 
 FINE_HOP_SAMPLES = 64
 FINE_WINDOW_SAMPLES = 512
+# librosa's beats come 20 to 35 ms after what is heard (its window is 93 ms long): where to look for the onset.
 EARLIER_SECONDS, LATER_SECONDS = 0.06, 0.02
-"""librosa's beats come 20 to 35 ms after what is heard (its window is 93 ms long): where to look for the onset."""
+# An onset is one where it is this strong, compared with the median of all beats.
 CLEAR_ONSET = 0.25
-"""An onset is one where it is this strong, compared with the median of all beats."""
 
 
 class MissingBeatLibrary(SoundToVideoError):
@@ -35,11 +35,8 @@ def detect_beats(audio: Audio) -> list[float]:
     windows of four minutes, each with 12 s of its neighbours; each is then moved to the onset that is heard, and at the
     ends of the sound those without an onset are left out.
 
-    Args:
-        audio: any rate, channels and length; only one window is decoded at a time.
-
-    Raises:
-        MissingBeatLibrary: librosa cannot be imported; the message says how to install it.
+    audio: any rate, channels and length; only one window is decoded at a time.
+    Raises MissingBeatLibrary: librosa cannot be imported; the message says how to install it.
     """
     try:
         import librosa

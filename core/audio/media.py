@@ -59,13 +59,10 @@ def open_media(source: str | Path | IO[bytes] | Any, container: str | None = Non
     Only the file itself is read: a playlist under the name of a sound, or a container that names other files, opens
     nothing. Tags that cannot be read decide nothing.
 
-    Args:
-        source: A path, or a binary file object that can be sought in.
-        container: libav's name of the container, where it is known.
-
-    Raises:
-        SoundToVideoError: It is none of ``CONTAINERS``, or has too many streams.
-        FFmpegError, OSError: It cannot be opened.
+    source: A path, or a binary file object that can be sought in.
+    container: libav's name of the container, where it is known.
+    Raises SoundToVideoError: It is none of ``CONTAINERS``, or has too many streams.
+    Raises FFmpegError, OSError: It cannot be opened.
     """
     file = source
     if isinstance(source, str | Path):
@@ -87,8 +84,7 @@ def demuxed(container: InputContainer, *streams: Stream) -> Iterator[Packet]:
     PyAV (to 18.1) looks for it at the end among those it has, and raises an IndexError after the last packet of
     ``streams``.
 
-    Raises:
-        FFmpegError: A place cannot be read.
+    Raises FFmpegError: A place cannot be read.
     """
     with suppress(IndexError):
         yield from container.demux(*streams)
@@ -169,10 +165,9 @@ def name_of(source: Any) -> str:
 def check_sound(name: str, sample_rate: int, channels: int) -> None:
     """Raise SoundToVideoError for what no recording has, and a damaged or made-up header says.
 
-    Args:
-        name: How the sentence calls the file.
-        sample_rate: Hz, 1 to 1,536,000 (DSD256 as libav decodes it has 1,411,200).
-        channels: 1 to 64.
+    name: How the sentence calls the file.
+    sample_rate: Hz, 1 to 1,536,000 (DSD256 as libav decodes it has 1,411,200).
+    channels: 1 to 64.
     """
     if not 1 <= sample_rate <= HIGHEST_RATE:
         raise SoundToVideoError(

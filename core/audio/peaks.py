@@ -20,8 +20,8 @@ from .media import demuxed, open_media, streams_by_preference
 from .probe import samples_of
 
 FINEST_BINS_PER_SECOND = 1000
+# 66 minutes at the finest resolution, 8 MB. A longer sound gets coarser bins, not more of them.
 MOST_BINS = 4_000_000
-"""66 minutes at the finest resolution, 8 MB. A longer sound gets coarser bins, not more of them."""
 
 LEVELS_PER_SECOND = 100
 SILENCE_BELOW_LOUD_DB = 32.0
@@ -77,9 +77,8 @@ class _Bins:
 class PeakMeter:
     """Peaks and loudness of a sound that comes in blocks.
 
-    Args:
-        sample_rate: Hz.
-        bins_per_second: of the peaks, see :func:`bins_per_second_for`.
+    sample_rate: Hz.
+    bins_per_second: of the peaks, see :func:`bins_per_second_for`.
     """
 
     def __init__(self, sample_rate: int, bins_per_second: int) -> None:

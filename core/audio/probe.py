@@ -24,8 +24,8 @@ from .media import SharedFile, check_sound, demuxed, open_media, picture_stream,
 PIECE_SAMPLES = 65536
 MOST_FIRST_LENGTHS = 4096
 MOST_UNDECODED_BYTES = 1 << 26
+# From here on a sound starts late: MKV rounds times to ms, and no ear or eye notices less.
 LATE_SECONDS = Fraction(1, 100)
-"""From here on a sound starts late: MKV rounds times to ms, and no ear or eye notices less."""
 MOST_LATE_SECONDS = 3600
 
 

@@ -25,8 +25,8 @@ UNKNOWN = -(2**62)
 SURVEY_SECONDS = 600
 MOST_SURVEY_BYTES = 1 << 27
 GAP_SECONDS = Fraction(1, 20)
+# A longer one is a wrong timestamp, as the ffmpeg command line has it (``dts_delta_threshold``).
 MOST_GAP_SECONDS = 10
-"""A longer one is a wrong timestamp, as the ffmpeg command line has it (``dts_delta_threshold``)."""
 MORE_FRAMES = 8  # after a checkpoint: libav looks at some before it takes a file for what it is
 JOINED = "has something between its frames that is no sound, as where files were joined or cut; it is left out"
 

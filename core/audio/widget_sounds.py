@@ -16,8 +16,8 @@ from . import Audio
 from .trim import write_wav
 
 WIDGET_SOUND = re.compile(r"sound_to_video_[0-9a-f]+\.wav")
+# Of what lies in the temp folder for widgets; a sound of an hour has 640 MB. The least recently made go first.
 MOST_WIDGET_BYTES = 2 << 30
-"""Of what lies in the temp folder for widgets; a sound of an hour has 640 MB. The least recently made go first."""
 MOST_OFFERED = 256
 
 _offered: OrderedDict[str, weakref.ref[Audio]] = OrderedDict()

@@ -103,9 +103,9 @@ def encoder_samples(audio: Audio) -> int:
 def _one_pass(audio: Audio, encoder: Any) -> tuple[torch.Tensor, ...]:
     """Every layer at 50 features a second, each ``[1, T, width]``, by one call of the host's encoder."""
     waveform = audio["waveform"]
-    lack = rounded(SHORTEST_SECONDS * audio.sample_rate) - waveform.shape[-1]
-    if lack > 0:
-        waveform = torch.nn.functional.pad(waveform, (0, lack))
+    missing = rounded(SHORTEST_SECONDS * audio.sample_rate) - waveform.shape[-1]
+    if missing > 0:
+        waveform = torch.nn.functional.pad(waveform, (0, missing))
     return _layers(_at_encoder_rate(waveform, audio.sample_rate), encoder)
 
 

@@ -47,8 +47,7 @@ def content_key(*values: Any) -> str:
     SHA-256 is what processors have instructions for; a tensor that occurs twice, as in positive and negative
     conditioning, is read once.
 
-    Raises:
-        Unnameable: There is something else among them, outside of a ``ByGraph`` with a graph.
+    Raises Unnameable: There is something else among them, outside of a ``ByGraph`` with a graph.
     """
     content = _Content()
     content.feed((FORMAT, torch.__version__, values))

@@ -50,7 +50,9 @@ class HostSampler:
         self.store = store
         self.resumed_runs = 0
         self._graph = graph
-        self._model_keys: dict[int, tuple[Any, str]] = {}  # by id; the models held, so that no other takes it
+        self._model_keys: dict[
+            int, tuple[Any, str]
+        ] = {}  # by id(model); the MODEL is kept alive so that its id stays its own
         self._progress: comfy.utils.ProgressBar | None = None
         self._done_steps = 0
 
@@ -58,7 +60,7 @@ class HostSampler:
         """The noise levels of the settings, ``[steps + 1]``, as KSampler computes them for this MODEL."""
         if self.settings.sigmas is not None:
             return self.settings.sigmas
-        schedule = comfy.samplers.KSampler(
+        ksampler = comfy.samplers.KSampler(
             model,
             steps=self.settings.steps,
             device=model.load_device,
@@ -67,7 +69,7 @@ class HostSampler:
             denoise=1.0,
             model_options=model.model_options,
         )
-        return schedule.sigmas
+        return ksampler.sigmas
 
     def start(self, total_steps: int) -> None:
         self._progress = comfy.utils.ProgressBar(total_steps)
@@ -94,8 +96,8 @@ class HostSampler:
         """
         sigmas = self.sigmas(model) if sigmas is None else sigmas
         cfg = self.settings.cfg if cfg is None else cfg
-        how = [seed, sigmas, self.settings.sampler_name, cfg]
-        key = self._key(model, model_input, positive, negative, latent, noise_mask, how)
+        settings = [seed, sigmas, self.settings.sampler_name, cfg]
+        key = self._key(model, model_input, positive, negative, latent, noise_mask, settings)
         dtype = comfy.model_management.intermediate_dtype()
         like = [torch.empty(part.shape, dtype=dtype, device="meta") for part in _parts(latent)]
         kept = self.store.load(key, like) if self.store is not None and key is not None else None

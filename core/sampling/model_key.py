@@ -46,8 +46,7 @@ def model_key(model: Any, graph: Any) -> str:
 
     graph: from ``upstream_graph``. It speaks for what has no name, such as functions made inside of others.
 
-    Raises:
-        Unnameable: There is such a thing, and no graph.
+    Raises Unnameable: There is such a thing, and no graph.
     """
     samples = _Samples()
     for name, tensor, dtype in _weights(model):

@@ -10,10 +10,10 @@ import torch
 from ..errors import SoundToVideoError
 
 SCENES = ("any", "face", "shapes")
+# Of the embedding's two halves: one for the picture, one for the sound, as LTX-2's text embeddings are laid out.
 SCENE_CHANNELS = 64
-"""Of the embedding's two halves: one for the picture, one for the sound, as LTX-2's text embeddings are laid out."""
+# Key in the CONDITIONING by which the samplers know that it is no text.
 MARK = "sound_to_video_scene"
-"""Key in the CONDITIONING by which the samplers know that it is no text."""
 _CHANNELS_OF_A_SCENE = 16
 
 

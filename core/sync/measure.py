@@ -16,24 +16,24 @@ from ..errors import SoundToVideoError
 from ..timeline import rounded
 
 SAMPLE_RATE = 16000
+# Curves are computed at 100 values a second, then read at the frames' times.
 HOP = 160
-"""Curves are computed at 100 values a second, then read at the frames' times."""
 CURVE_RATE = SAMPLE_RATE // HOP
+# RMS levels, against full scale, that count as silence and as loud.
 QUIET_DB, LOUD_DB = -42.0, -14.0
-"""RMS levels, against full scale, that count as silence and as loud."""
 LOUDNESS_WINDOW = 1280
 MEL_BANDS = 32
 MEL_WINDOW = 512
+# A rise of the bands' mean level by so much, within 30 ms, is a full onset.
 ONSET_DB = 9.0
-"""A rise of the bands' mean level by so much, within 30 ms, is a full onset."""
 PULSE_DECAY_SECONDS = 0.12
 WINDOW_SECONDS, CONTEXT_SECONDS = 60, 2
 MOST_LAG_SECONDS = 0.5
 SLOWEST_SECONDS = 10
 SHORTEST_FRAMES, SHORTEST_SECONDS = 16, 1
 THUMBNAIL, CHANGE_SIZE = 24, 64
+# Deviation below which a curve says nothing.
 FLAT = 1e-5
-"""Deviation below which a curve says nothing."""
 
 
 def loudness(samples: torch.Tensor, sample_rate: int, frame_rate: float, frame_count: int) -> torch.Tensor:
@@ -86,10 +86,10 @@ def pulse_curve(mono: torch.Tensor) -> torch.Tensor:
     return torch.tensor(curve)
 
 
+# What can be heard: ``[n]`` mono samples at 16 kHz to 100 values a second.
 HEARD = {"loudness": loudness_curve, "onsets": pulse_curve}
-"""What can be heard: ``[n]`` mono samples at 16 kHz to 100 values a second."""
+# What can move: how far the picture is from its still state, as a mouth opens; or how much it changes in a frame.
 MOTIONS = ("opening", "change")
-"""What can move: how far the picture is from its still state, as a mouth opens; or how much it changes in a frame."""
 
 
 @dataclass(frozen=True)
@@ -148,14 +148,11 @@ def measure_sync(
 ) -> Sync:
     """Lag and correlation between what is heard and what moves, in memory of 4 kB a frame.
 
-    Args:
-        frames: groups of them, in order, ``[n, height, width, 3]`` in 0..1.
-        audio: an Audio, or the host's AUDIO; only windows of it are decoded at a time.
-        heard: one of ``HEARD``.  motion: one of ``MOTIONS``.
-        region: the part of the picture that is watched, (left, top, right, bottom) in 0..1.
-
-    Raises:
-        SoundToVideoError: the clip is too short to say anything, or the region is empty.
+    frames: groups of them, in order, ``[n, height, width, 3]`` in 0..1.
+    audio: an Audio, or the host's AUDIO; only windows of it are decoded at a time.
+    heard: one of ``HEARD``.  motion: one of ``MOTIONS``.
+    region: the part of the picture that is watched, (left, top, right, bottom) in 0..1.
+    Raises SoundToVideoError: the clip is too short to say anything, or the region is empty.
     """
     moved = motion_curve(frames, motion, region, rounded(SLOWEST_SECONDS * frame_rate))
     seconds = len(moved) / frame_rate

@@ -58,10 +58,10 @@ class AudioLatents(EncodedAudio):
         if stop <= self.count:
             return self.latents[:, :, start:stop]
         known = self.count - MIRRORED_LATENTS
-        lack = stop - known - self._after.shape[2]
+        missing = stop - known - self._after.shape[2]
         pieces = [self.latents[:, :, :known], self._after[:, :, : stop - known]]
-        if lack > 0:
-            pieces.append(self._after[:, :, -1:].expand(-1, -1, lack, -1))
+        if missing > 0:
+            pieces.append(self._after[:, :, -1:].expand(-1, -1, missing, -1))
         return torch.cat(pieces, dim=2)[:, :, start:stop]
 
 
@@ -83,7 +83,7 @@ def encode_with_vae(audio: Audio, audio_vae: Any) -> AudioLatents:
     rate = Fraction(network.preprocessor.target_sample_rate, network.preprocessor.mel_hop_length * 4)
     encode = _Encoder(heard, audio_vae, network, channels)
     total_seconds = -(-audio.sample_count // audio.sample_rate)
-    if audio.duration <= WINDOW_SECONDS or rate.denominator != 1 or _looks_everywhere(network):
+    if audio.duration <= WINDOW_SECONDS or rate.denominator != 1 or _has_attention(network):
         latents = encode(0, None)
     else:
         latents = _in_windows(encode, audio, int(rate))
@@ -108,7 +108,7 @@ def _channels(count: int) -> str:
     return "stereo" if count == 2 else f"{count} channels"
 
 
-def _looks_everywhere(network: Any) -> bool:
+def _has_attention(network: Any) -> bool:
     """Whether the encoder has attention, whose every output depends on all of the audio (LTX-2 has none)."""
     attention = comfy.ldm.lightricks.vae.causal_audio_autoencoder.AttnBlock
     return any(isinstance(module, attention) for module in network.autoencoder.encoder.modules())
@@ -148,8 +148,8 @@ class _Encoder:
             stop_if_interrupted = comfy.model_management.throw_exception_if_processing_interrupted
             waveform, rate = resampled(waveform, rate, own_rate, stop_if_interrupted), own_rate
         shortest = -(-2 * self.network.autoencoder.n_fft * rate // own_rate)
-        lack = max(silence * rate, shortest - waveform.shape[-1])
-        waveform = torch.nn.functional.pad(waveform, (0, lack))
+        missing = max(silence * rate, shortest - waveform.shape[-1])
+        waveform = torch.nn.functional.pad(waveform, (0, missing))
         seconds = waveform.shape[-1] // rate + 1
         shape = (1, self.channels, seconds * self.vae.audio_sample_rate)
         memory = self.vae.memory_used_encode(shape, self.vae.vae_dtype)

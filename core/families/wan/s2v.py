@@ -106,8 +106,8 @@ class WanS2VClipSampler(ClipSampler):
         lead = 1 if segment.latent_start else 0
         stop_frame = grid.first_frame(segment.latent_stop)
         frames = scene.control_video[first_frame - lead : stop_frame]
-        lack = -(frames.shape[0] - 1) % grid.stride
-        frames = torch.cat([frames, frames[-1:].repeat(lack, 1, 1, 1)])
+        missing = -(frames.shape[0] - 1) % grid.stride
+        frames = torch.cat([frames, frames[-1:].repeat(missing, 1, 1, 1)])
         encoded = scene.vae.encode(resized_cropped(frames, scene.width, scene.height))[:, :, lead:]
         control[:, :, : encoded.shape[2]] = encoded
         return control
