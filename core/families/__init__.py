@@ -106,7 +106,8 @@ def listen(
     if audio_encoder is not None:
         from ..features.encoders import EncoderFeatures, encoder_kind  # needs parts of the host that only these have
 
-        return EncoderFeatures(audio, audio_encoder, _layouts(encoder_kind(audio_encoder)))
+        kind = encoder_kind(audio_encoder)
+        return EncoderFeatures(audio, audio_encoder, kind, _layouts(kind))
     try:
         from .ltx.audio_latents import encode_with_vae  # needs parts of the host that only LTX has
     except ImportError as error:

@@ -111,13 +111,13 @@ class HostEncodedAudio(EncodedAudio):
                 torch.cat(list(self.encoded["encoded_audio_all_layers"])),
                 int(self.encoded["audio_samples"]),
             )
-            self._features[layout] = layout.features(of_the_sound(layers, self.kind, samples), samples)
+            self._features[layout] = layout.features(of_the_sound(layers, samples, self.kind == WHISPER), samples)
         return self._features[layout]
 
 
-def of_the_sound(layers: torch.Tensor, kind: str, sample_count: int) -> torch.Tensor:
+def of_the_sound(layers: torch.Tensor, sample_count: int, is_whisper: bool) -> torch.Tensor:
     """``[layers, T, width]`` without what the host's Whisper hears behind the sound: it always listens for 30 s."""
-    if kind != WHISPER:
+    if not is_whisper:
         return layers
     return layers[:, : max(1, rounded(Fraction(sample_count * LAYER_RATE, ENCODER_SAMPLE_RATE)))]
 

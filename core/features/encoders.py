@@ -33,14 +33,14 @@ ONE_PASS_VALUES = 400  # held by one wav2vec2 pass for every 16 kHz sample: 512 
 class EncoderFeatures(EncodedAudio):
     """Audio encoded by an AUDIO_ENCODER, kept as families hear it.
 
-    layouts: those that are wanted; all are made in one go.
+    kind: of the encoder (``encoder_kind``).  layouts: those that are wanted; all are made in one go.
     Every layer at 50 a second would be 5 MB a second; core nodes that ask for it get it computed anew.
     """
 
     audio: Audio
 
-    def __init__(self, audio: Audio, encoder: Any, layouts: Sequence[FeatureLayout] = ()):
-        self.audio, self.kind, self.duration = audio, encoder_kind(encoder), audio.duration
+    def __init__(self, audio: Audio, encoder: Any, kind: str, layouts: Sequence[FeatureLayout] = ()):
+        self.audio, self.kind, self.duration = audio, kind, audio.duration
         self._heard = audio
         self._encoder = encoder
         self._features = laid_out(audio, encoder, layouts)
@@ -70,7 +70,7 @@ def laid_out(audio: Audio, encoder: Any, layouts: Sequence[FeatureLayout]) -> di
     if of_layers and one_pass_fits(audio, encoder):
         try:
             samples = encoder_samples(audio)
-            layers = of_the_sound(torch.cat(all_layers(audio, encoder)), encoder_kind(encoder), samples)
+            layers = of_the_sound(torch.cat(all_layers(audio, encoder)), samples, is_whisper(encoder))
             return features | {layout: layout.features(layers, samples).cpu() for layout in of_layers}
         except Exception as error:
             comfy.model_management.raise_non_oom(error)

@@ -8,7 +8,7 @@ from sound_to_video.core.audio import audio_from
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import listen
 from sound_to_video.core.families.wan.features import WanS2VLayout
-from sound_to_video.core.features.encoded import HostEncodedAudio, encoded_audio_from
+from sound_to_video.core.features.encoded import WHISPER, HostEncodedAudio, encoded_audio_from
 from sound_to_video.core.features.encoders import EncoderFeatures, all_layers, encoder_kind, windows
 from sound_to_video.core.features.layout import frames_between
 
@@ -103,26 +103,24 @@ def test_all_families_of_an_encoder_hear_one_encoding(small_whisper, monkeypatch
         windows_encoded.append(waveform)
         return encode(waveform, sample_rate)
 
-    monkeypatch.setattr("sound_to_video.core.features.encoders.encoder_kind", lambda encoder: "whisper-large-v3")
     monkeypatch.setattr(small_whisper, "encode_audio", counted)
     at_16, at_25 = WanS2VLayout(), WanS2VLayout(Fraction(25))
-    encoded = EncoderFeatures(sound(seconds), small_whisper, [at_16, at_25])
+    encoded = EncoderFeatures(sound(seconds), small_whisper, WHISPER, [at_16, at_25])
     once = len(windows_encoded)
     assert once == (1 if seconds <= 30 else 4)
     assert encoded.features(WanS2VLayout()) is encoded.features(at_16)
     assert encoded.features(at_25).shape == (3, 25 * seconds, 32)
     assert len(windows_encoded) == once
-    alone = EncoderFeatures(sound(seconds), small_whisper)
+    alone = EncoderFeatures(sound(seconds), small_whisper, WHISPER)
     assert torch.equal(alone.features(at_25), encoded.features(at_25))
 
 
-def test_a_family_may_drive_the_encoder_itself(small_whisper, monkeypatch):
+def test_a_family_may_drive_the_encoder_itself(small_whisper):
     class Own(WanS2VLayout):
         def from_encoder(self, audio, encoder):
             return torch.full([1, int(audio.duration * 16), 2], float(encoder is small_whisper))
 
-    monkeypatch.setattr("sound_to_video.core.features.encoders.encoder_kind", lambda encoder: "whisper-large-v3")
-    encoded = EncoderFeatures(sound(2), small_whisper, [Own()])
+    encoded = EncoderFeatures(sound(2), small_whisper, WHISPER, [Own()])
     assert torch.equal(encoded.features(Own()), torch.ones([1, 32, 2]))
 
 
