@@ -13,8 +13,11 @@ MOST_STEPS = 4
 
 # class of loader: (its input, checkpoint of tests/checkpoints.py by what the wanted file's name holds; "" fits all)
 LOADERS = {
-    "UNETLoader": ("unet_name", {"s2v": "wan_s2v", "ltx": "ltx_av", "": "wan_s2v"}),
-    "VAELoader": ("vae_name", {"": "wan_vae"}),
+    "UNETLoader": ("unet_name", {"s2v": "wan_s2v", "ltx-2.5": "ltx_2_5", "ltx": "ltx_av", "": "wan_s2v"}),
+    "VAELoader": (
+        "vae_name",
+        {"ltx-2.5-video": "ltx_2_5_vae", "ltx-2.5-audio": "ltx_2_5_audio_vae", "": "wan_vae"},
+    ),
     "AudioEncoderLoader": ("audio_encoder_name", {"whisper": "whisper", "": "wav2vec2"}),
     "CheckpointLoaderSimple": ("ckpt_name", {"": "ltx_av"}),
     "LTXVAudioVAELoader": ("ckpt_name", {"": "ltx_av"}),

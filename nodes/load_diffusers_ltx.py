@@ -20,8 +20,8 @@ class LoadDiffusersLTX(io.ComfyNode):
             display_name="Load LTX-2 (diffusers)",
             category="sound to video",
             description=(
-                "Loads LTX-2 or LTX-2.3 from a folder in models/diffusers, as the diffusers library keeps it: model, "
-                "video VAE and audio VAE. Sharded files are read as they are; the library itself is not needed."
+                "Loads LTX-2, LTX-2.3 or LTX-2.5 from a folder in models/diffusers, as the diffusers library keeps it: "
+                "model, video VAE and audio VAE. Sharded files are read as they are; the library itself is not needed."
             ),
             search_aliases=["diffusers", "ltx-2", "sharded safetensors", "huggingface folder"],
             inputs=[

@@ -10,6 +10,7 @@ from PIL import Image
 from sound_to_video.dev_support.small_models import LORAS, adapt, missing_models, needed_checkpoints
 from sound_to_video.dev_support.workflow import to_prompt
 from sound_to_video.tests.checkpoints import CHECKPOINTS
+from sound_to_video.tests.ltx import skip_without_ltx_2_5
 
 WORKFLOWS = sorted((Path(__file__).resolve().parents[2] / "workflows").glob("*.json"))
 BUNDLED_MODELS = list((Path(__file__).resolve().parents[2] / "models").glob("*.safetensors"))
@@ -29,6 +30,8 @@ def test_runs_as_opened(client, checkpoints, file):
     prompt = to_prompt(json.loads(file.read_text("utf-8")), object_info)
     missing = missing_models(prompt, object_info)
     needed = needed_checkpoints(prompt, missing)
+    if "ltx_2_5" in needed.values():
+        skip_without_ltx_2_5()
     for name in set(needed.values()):
         checkpoints.path(name)
     prompt = adapt(prompt, missing, {node: Path(CHECKPOINTS[kind][0]).name for node, kind in needed.items()})
