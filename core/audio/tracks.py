@@ -13,6 +13,7 @@ from av.audio.frame import AudioFrame
 from av.packet import Packet
 
 from ..errors import SoundToVideoError
+from .flac_numbers import is_one_stream
 from .frame_chain import FRAME_KINDS, SYNC, FrameChain
 from .packets import PacketLength, packet_length
 from .probe import Conformed, Probe, Reading, decoded, end_padding, floats, silence, skip_samples
@@ -109,6 +110,16 @@ class StampedTrack(SeekingTrack):
     def prepare(self, sample: int) -> None:
         if not self.probe.is_pcm:
             self._raw_end()
+
+    def _measure_end(self) -> int:
+        if self.probe.container == "flac" and not self._is_one_stream():
+            raise IrregularError
+        return super()._measure_end()
+
+    def _is_one_stream(self) -> bool:
+        with Reading(self.probe.path, self.probe.stream) as reading:
+            first = next(reading.packets(), None)
+            return first is None or first.pos is None or is_one_stream(self.probe.path, first.pos)
 
     def _rough_end(self) -> int:
         if self.probe.declared_pts:

@@ -108,6 +108,7 @@ def test_odd_values_on_nodes(fuzz_round, checkpoints, folders, caplog):
         except Exception as error:
             wrong.append(f"{case}: {type(error).__name__}: {str(error)[:200]}")
         ran += 1
+    fuzz_round.tell(f"{ran} odd values on nodes")
     assert ran
     assert not wrong, f"{len(wrong)} of {ran} (seed {fuzz_round.seed}):\n" + "\n".join(wrong)
 

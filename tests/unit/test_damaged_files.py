@@ -12,6 +12,7 @@ import torch
 from comfy_api.latest import InputImpl
 from sound_to_video.core.audio import open_audio, tracks
 from sound_to_video.core.audio.file import FileSource
+from sound_to_video.core.audio.flac_numbers import is_one_stream
 from sound_to_video.core.audio.lazy import Audio
 from sound_to_video.core.audio.peaks import sketch
 from sound_to_video.core.errors import SoundToVideoError
@@ -111,6 +112,20 @@ def test_flacs_joined_under_the_header_of_the_first_are_heard_whole(tmp_path, mo
     assert audio.sample_count == 12 * RATE
     expected = torch.cat([open_audio(part)["waveform"] for part in parts], dim=-1)
     assert torch.equal(audio["waveform"], expected)
+
+
+@pytest.mark.parametrize("seconds", [(30.0, 30.0), (40.0, 3.0), (5.0, 40.0)])
+def test_a_long_flac_whose_parts_have_the_same_times_is_heard_whole(tmp_path, monkeypatch, seconds):
+    """A seek to a time near the end of the first part may land in the second."""
+    monkeypatch.setattr(tracks, "SURVEY_SECONDS", 1)
+    parts = [write_sound(tmp_path / f"{n}.flac", "flac", chirp(n, RATE, 2), RATE) for n in seconds]
+    path = tmp_path / "joined.flac"
+    path.write_bytes(parts[0].read_bytes() + flac_frames(parts[1]))
+    audio = assert_any_stretch_is_the_slice_of_the_whole(path)
+    assert audio.sample_count == sum(seconds) * RATE
+    first_byte = parts[0].stat().st_size - len(flac_frames(parts[0]))
+    assert is_one_stream(parts[0], first_byte)
+    assert not is_one_stream(path, first_byte)
 
 
 def test_an_ogg_whose_second_part_has_another_rate(tmp_path):
