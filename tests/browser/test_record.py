@@ -123,6 +123,20 @@ def test_the_countdown_counts_and_can_be_cancelled(recording):
     assert take(comfy) == ""
 
 
+def test_the_level_can_be_tried_before_a_take(recording):
+    comfy = recording
+    meter = comfy.page.get_by_role("meter")
+    press(comfy, "Hear the level before you record")
+    comfy.page.get_by_text("This is what the microphone hears; nothing is kept.").wait_for()
+    comfy.until(lambda: float(meter.get_attribute("aria-valuenow")) > -30, "the meter moves")
+    press(comfy, "Hear the level before you record")
+    comfy.until(lambda: comfy.sounding() == SILENT, "the microphone is let go")
+    press(comfy, "Hear the level before you record")
+    comfy.until(lambda: comfy.sounding()["microphones"] == 1, "it hears again")
+    record(comfy, 0.4)
+    assert comfy.sounding() == SILENT, "a take lets go of both"
+
+
 def test_cleaning_up_is_one_choice_and_remembered(recording):
     comfy = recording
     comfy.page.get_by_role("button", name="Echo cancellation, noise suppression").click()

@@ -9,7 +9,18 @@ import { catchUp, frameAt, lengthOf, middleOfFrame, stepped } from "../../web/li
 import { Peaks, messages } from "../../web/lib/peaks.js";
 import { Runs } from "../../web/lib/runs.js";
 import { Scope } from "../../web/lib/scope.js";
-import { between, fieldsOf, movedTo, selectionOf, withEnd, withFades, withStart } from "../../web/lib/selection.js";
+import {
+  between,
+  endingAt,
+  fieldsOf,
+  movedTo,
+  phraseAt,
+  selectionOf,
+  startingAt,
+  withEnd,
+  withFades,
+  withStart,
+} from "../../web/lib/selection.js";
 import { lowerBound, nearest, snapped } from "../../web/lib/snap.js";
 import { soundFileOf, valueOf } from "../../web/lib/soundfile.js";
 import { formatTime, frameCount, nearestFrameTime, parseTime, spokenTime, toMilliseconds } from "../../web/lib/time.js";
@@ -24,6 +35,7 @@ import {
   zoomedView,
 } from "../../web/lib/view.js";
 import { Change, withNode } from "../../web/lib/undo.js";
+import { Watch } from "../../web/lib/watch.js";
 import { interleaved, wavParts } from "../../web/lib/wav.js";
 
 const rounding = JSON.parse(readFileSync(new URL("../data/rounding.json", import.meta.url), "utf-8"));
@@ -551,4 +563,56 @@ test("two clips in step: times are middles of frames, and the one behind catches
   assert.deepEqual(catchUp(0.001, 24), { speed: 1, jump: false });
   assert.ok(catchUp(0.05, 24).speed > 1 && catchUp(-0.05, 24).speed < 1);
   assert.ok(catchUp(5, 24).jump && catchUp(-5, 24).jump);
+});
+
+test("the ends are set at the cursor, on whichever side of the other it is", () => {
+  const range = { start: 2, end: 6, fadeIn: 0.5, fadeOut: 1 };
+  assert.deepEqual(startingAt(range, 3, 10), { ...range, start: 3 });
+  assert.deepEqual(startingAt(range, 7, 10), { ...range, start: 7, end: 10 });
+  assert.deepEqual(endingAt(range, 5, 10), { ...range, end: 5 });
+  assert.deepEqual(endingAt(range, 1, 10), { start: 0, end: 1, fadeIn: 0.5, fadeOut: 0.5 });
+});
+
+test("a phrase lies between two silences", () => {
+  /** @type {[number, number][]} */
+  const silences = [
+    [0, 0.5],
+    [3, 4],
+    [7, 7.5],
+  ];
+  assert.deepEqual(phraseAt(silences, 1, 10), { start: 0.5, end: 3 });
+  assert.deepEqual(phraseAt(silences, 4, 10), { start: 4, end: 7 });
+  assert.deepEqual(phraseAt(silences, 9, 10), { start: 7.5, end: 10 });
+  assert.deepEqual(phraseAt(silences, 3.5, 10), { start: 0, end: 10 }, "in a silence");
+  assert.deepEqual(phraseAt([], 3, 10), { start: 0, end: 10 }, "where there is none");
+});
+
+test("a change of a node, a value or a link is seen, and nothing is where there is none", () => {
+  /** @type {any} */
+  const load = { id: 1, type: "Load", mode: 0, outputs: [port()], widgets: [{ name: "audio", value: "a.wav" }] };
+  const trim = { id: 2, type: "Trim", mode: 0, inputs: [port()], properties: { kept: null, other: 1 } };
+  const root = graphOf([load, trim], [[1, 1, 0, 2, 0]]);
+  const inner = graphOf([{ id: 3, widgets: [{ value: 1 }] }], [], { rootGraph: root });
+  root.subgraphs = new Map([["a", inner]]);
+  const watch = new Watch();
+  const hasChanged = (/** @type {unknown[]} */ ...others) => watch.hasChanged(root, ["kept"], others);
+  assert.deepEqual([hasChanged(1), hasChanged(1)], [true, false]);
+  const changes = [
+    () => (load.widgets[0].value = "b.wav"),
+    () => (trim.mode = 4),
+    () => (trim.properties.kept = /** @type {any} */ ({})),
+    () => (inner.nodes[0].widgets[0].value = 2),
+    () => root.links.delete(1),
+    () => root.nodes.pop(),
+  ];
+  for (const change of changes) {
+    change();
+    assert.deepEqual([hasChanged(1), hasChanged(1)], [true, false], String(change));
+  }
+  trim.properties.other = 2;
+  assert.equal(hasChanged(1), false);
+  assert.equal(hasChanged(2), true);
+  Object.defineProperty(load.widgets[0], "value", { get: () => { throw new Error("not ready") } });
+  assert.deepEqual([hasChanged(2), hasChanged(2)], [true, false]);
+  assert.equal(watch.hasChanged(null, []), true);
 });

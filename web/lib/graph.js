@@ -12,11 +12,11 @@ const BYPASSED = 4;
 const MUTED = 2;
 const FARTHEST = 200;
 
-/** Links of a graph; their ends are numbers in older front ends and strings in newer ones. @param {any} graph @returns {any[]} */
-function linksOf(graph) {
+/** Links of a graph; their ends are numbers in older front ends and strings in newer ones. @param {any} graph @returns {Iterable<any>} */
+export function linksOf(graph) {
   const links = graph?.links;
   if (!links) return [];
-  return typeof links.values === "function" ? [...links.values()] : Object.values(links);
+  return typeof links.values === "function" ? links.values() : Object.values(links);
 }
 
 /** @param {any} one @param {any} other */
@@ -26,12 +26,13 @@ function isSame(one, other) {
 
 /** The link into an input; ports of nodes are not asked, as their `link` goes away. @param {any} graph @param {any} id @param {number} slot */
 function linkInto(graph, id, slot) {
-  return linksOf(graph).find((link) => isSame(link.target_id, id) && Number(link.target_slot) === slot) ?? null;
+  for (const link of linksOf(graph)) if (isSame(link.target_id, id) && Number(link.target_slot) === slot) return link;
+  return null;
 }
 
 /** The links out of an output. @param {any} graph @param {any} id @param {number} slot */
 function linksFrom(graph, id, slot) {
-  return linksOf(graph).filter((link) => isSame(link.origin_id, id) && Number(link.origin_slot) === slot);
+  return [...linksOf(graph)].filter((link) => isSame(link.origin_id, id) && Number(link.origin_slot) === slot);
 }
 
 /** Whether something is connected to the input of that name. @param {GraphNode} node @param {string} name */

@@ -32,6 +32,11 @@ export class Peaks {
     return this.levels.reduce((sum, level) => sum + level.byteLength, this.overview.byteLength);
   }
 
+  /** How much of the sound is known to its last detail, 0..1. */
+  get share() {
+    return this.levels.length ? Math.min(1, (2 * this.known) / this.levels[0].length) : 0;
+  }
+
   /**
    * Take in the bins from `firstBin` on; they come in order.
    * @param {number} firstBin @param {Int8Array} values two a bin

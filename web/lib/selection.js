@@ -82,6 +82,36 @@ export function withFades(selection, changed = {}) {
   return { ...selection, fadeIn, fadeOut: Math.min(fadeOut, length - fadeIn) };
 }
 
+/**
+ * The range with its start where the cursor is; behind its end it takes all that follows.
+ * @param {Selection} selection @param {number} time @param {number} duration @returns {Selection}
+ */
+export function startingAt(selection, time, duration) {
+  const isBehind = time > selection.end - SHORTEST_SELECTION_SECONDS;
+  return withStart(isBehind ? { ...selection, end: duration } : selection, time);
+}
+
+/**
+ * The range with its end where the cursor is; before its start it takes all that comes before.
+ * @param {Selection} selection @param {number} time @param {number} duration @returns {Selection}
+ */
+export function endingAt(selection, time, duration) {
+  const isBefore = time < selection.start + SHORTEST_SELECTION_SECONDS;
+  return withEnd(isBefore ? { ...selection, start: 0 } : selection, time, duration);
+}
+
+/**
+ * The phrase at a time: from the silence before it to the one after it. In a silence, and where there is none, all.
+ * @param {readonly [number, number][]} silences ascending @param {number} time @param {number} duration
+ * @returns {{start: number, end: number}}
+ */
+export function phraseAt(silences, time, duration) {
+  if (silences.some(([from, to]) => from <= time && time < to)) return { start: 0, end: duration };
+  const before = silences.filter(([, to]) => to <= time).at(-1);
+  const after = silences.find(([from]) => from > time);
+  return { start: before?.[1] ?? 0, end: after?.[0] ?? duration };
+}
+
 /** @param {Selection} selection @param {number} duration */
 export function isWhole(selection, duration) {
   return selection.start <= 0.0005 && selection.end >= duration - 0.0005;

@@ -6,7 +6,7 @@ import { formatTime } from "../lib/time.js";
 import { iconButton, make, setIcon, toggleButton } from "./dom.js";
 import { addPanel } from "./panel.js";
 import { lastSaid } from "./runs.js";
-import { onTick } from "./ticker.js";
+import { onGraphChange } from "./ticker.js";
 
 const PANEL_PIXELS = 320;
 const INVITATION = "Run the workflow: both clips are played here.";
@@ -47,7 +47,7 @@ export class CompareWidget {
     this.#layOut();
     this.#show();
     this.scope.onEnd(() => this.#load([]));
-    onTick(this.scope, () => this.refresh());
+    onGraphChange(this.scope, () => this.refresh());
   }
 
   /** @type {Clip[]} */

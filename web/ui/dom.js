@@ -39,6 +39,8 @@ const ICONS = {
   upload:
     "M7.200 10V4.900L5.300 6.800 4.200 5.700 8 1.900l3.800 3.800-1.100 1.100-1.900-1.900V10zM2.500 10.500H4v2h8v-2h1.500V14h-11z",
   record: "M8 3a5 5 0 1 0 0 10A5 5 0 0 0 8 3z",
+  microphone:
+    "M8 1.500a2.200 2.200 0 0 0-2.200 2.200v4a2.200 2.200 0 0 0 4.400 0v-4A2.200 2.200 0 0 0 8 1.500zM3.600 7.500a4.400 4.400 0 0 0 3.650 4.340V13.200H5.200v1.500h5.600v-1.500H8.750v-1.360A4.400 4.400 0 0 0 12.400 7.500h-1.500a2.900 2.900 0 0 1-5.800 0z",
   again: "M8 2.500a5.500 5.500 0 1 1-5.200 3.700l1.500.5A3.900 3.900 0 1 0 8 4.100V6.500L4.300 3.300 8 0z",
   keep: "M6.300 12.300 2 8l1.300-1.300 3 3 6.400-6.400L14 4.600z",
 };
@@ -62,10 +64,36 @@ export function icon(name) {
 export function iconButton(name, label, onClick, words) {
   return make(
     "button",
-    { type: "button", class: "stv-button", "aria-label": label, title: label, onclick: onClick },
+    { type: "button", class: "stv-button", "aria-label": nameOf(words ?? "", label), title: label, onclick: onClick },
     icon(name),
     words ? make("span", { text: words }) : null,
   );
+}
+
+/** Make a row of buttons one stop of the Tab key; the arrows go from button to button. @param {HTMLElement} row */
+export function asToolbar(row) {
+  const buttons = () => [...row.querySelectorAll("button")];
+  /** @param {HTMLElement | undefined} stop */
+  const stopAt = (stop) => {
+    for (const button of buttons()) button.tabIndex = button === stop ? 0 : -1;
+  };
+  row.setAttribute("role", "toolbar");
+  row.addEventListener("focusin", (event) => stopAt(/** @type {HTMLElement} */ (event.target)));
+  row.addEventListener("keydown", (event) => {
+    const usable = buttons().filter((button) => !button.disabled);
+    const at = usable.indexOf(/** @type {HTMLButtonElement} */ (event.target));
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: usable.length - 1 }[event.key];
+    if (to === undefined || at < 0) return;
+    event.preventDefault();
+    usable[(to + usable.length) % usable.length].focus();
+  });
+  stopAt(buttons()[0]);
+}
+
+/** What a control is called: what is written on it is part of it, as people say that to their computer. @param {string} words @param {string} label */
+function nameOf(words, label) {
+  if (!words || label.toLowerCase().includes(words.toLowerCase())) return label;
+  return `${words}: ${label[0].toLowerCase()}${label.slice(1)}`;
 }
 
 /** Change a button's icon and label. @param {HTMLButtonElement} button @param {keyof typeof ICONS} name @param {string} label */
@@ -84,7 +112,7 @@ export function setIcon(button, name, label) {
 export function toggleButton(words, label, onChange, name) {
   const button = make(
     "button",
-    { type: "button", class: "stv-button stv-toggle", "aria-pressed": "false", "aria-label": label, title: label },
+    { type: "button", class: "stv-button stv-toggle", "aria-pressed": "false", "aria-label": nameOf(words, label), title: label },
     name ? icon(name) : null,
     words ? make("span", { text: words }) : null,
   );

@@ -7,7 +7,7 @@ import { iconButton, make } from "./dom.js";
 import { fieldValue } from "./follow.js";
 import { Listen } from "./listen.js";
 import { addPanel } from "./panel.js";
-import { onTick } from "./ticker.js";
+import { onGraphChange } from "./ticker.js";
 import { ACCEPTED, upload } from "./upload.js";
 
 const WAVE_PIXELS = 84;
@@ -52,7 +52,7 @@ export class LoadWidget {
     this.#acceptDrops();
     this.#acceptPaste();
     addChoices(node);
-    onTick(this.scope, () => this.refresh());
+    onGraphChange(this.scope, () => this.refresh());
   }
 
   /** @type {AbortController | null} */
@@ -133,7 +133,9 @@ export class LoadWidget {
     if (!files.length) return false;
     const file = files.find((file) => mayHoldSound(file.name));
     if (file) this.#send(file);
-    else toast("warn", "Load Audio", `${files[0].name} is neither audio nor video.`);
+    if (file && files.length > 1)
+      toast("info", "Load Audio", `${file.name} is taken; one Load Audio holds one sound of the ${files.length}.`);
+    else if (!file) toast("warn", "Load Audio", `${files[0].name} is neither audio nor video.`);
     return true;
   }
 

@@ -2,7 +2,10 @@
 import { app } from "../host.js";
 import { make } from "./dom.js";
 import { nodeKey } from "./follow.js";
-import { onTick } from "./ticker.js";
+import { onGraphChange, onTick } from "./ticker.js";
+
+/** Modes of a muted and of a bypassed node, which the classic renderer dims. */
+const NOT_RUN = [2, 4];
 
 /** The panel that was last seen on screen for each node. @type {Map<string, WeakRef<HTMLElement>>} */
 const onScreen = new Map();
@@ -48,6 +51,7 @@ export function addPanel(node, scope, name, height, children) {
   };
   requestAnimationFrame(() => requestAnimationFrame(settle));
   onTick(scope, settle);
+  onGraphChange(scope, () => panel.classList.toggle("stv-off", liesOverCanvas(panel) && NOT_RUN.includes(node.mode)));
   return panel;
 }
 

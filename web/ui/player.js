@@ -4,6 +4,7 @@
  */
 import { packURL } from "../host.js";
 import { fadeGain } from "../lib/selection.js";
+import { playback } from "./playback.js";
 
 /** @typedef {import("./sounds.js").Sound} Sound */
 /** @typedef {{start: number, end: number, fadeIn: number, fadeOut: number}} Part seconds */
@@ -30,6 +31,7 @@ export class Player {
     scope.listen(this.#audio, "timeupdate", () => this.#tick());
     scope.listen(this.#audio, "error", () => this.playing && this.#fail("the sound cannot be played."));
     scope.listen(window, "pagehide", () => this.stop());
+    scope.listen(playback, "change", () => this.#heed());
     scope.onEnd(() => this.load(null));
   }
 
@@ -40,6 +42,8 @@ export class Player {
   #loops = false;
   /** Plays round and round, while it is there. @type {AudioContext | null} */
   #context = null;
+  /** @type {GainNode | null} */
+  #gain = null;
   #loopStart = Infinity;
   #turn = 0;
 
@@ -77,7 +81,7 @@ export class Player {
     this.playing = true;
     this.told.onState(true);
     try {
-      if (loops && part.end - part.start <= GAPLESS_SECONDS) await this.#playLoop(part, turn);
+      if (loops && playback.speed === 1 && part.end - part.start <= GAPLESS_SECONDS) await this.#playLoop(part, turn);
       else await this.#playFrom(from);
     } catch (error) {
       if (turn === this.#turn && this.playing) this.#fail(error instanceof Error ? error.message : String(error));
@@ -103,7 +107,8 @@ export class Player {
     if (!this.sound) return;
     const url = new URL(packURL("sound", this.sound.query), location.href).href;
     if (this.#audio.src !== url) this.#audio.src = url;
-    this.#audio.volume = this.#gainAt(from);
+    this.#audio.volume = this.#gainAt(from) * playback.volume;
+    this.#audio.playbackRate = this.#audio.defaultPlaybackRate = playback.speed;
     this.#audio.currentTime = from;
     await this.#audio.play();
   }
@@ -122,7 +127,8 @@ export class Player {
       this.#fade(buffer.getChannelData(channel), buffer.sampleRate, part);
     }
     const source = new AudioBufferSourceNode(context, { buffer, loop: true });
-    source.connect(context.destination);
+    this.#gain = new GainNode(context, { gain: playback.volume });
+    source.connect(this.#gain).connect(context.destination);
     source.start();
     this.#loopStart = context.currentTime;
   }
@@ -144,6 +150,14 @@ export class Player {
     return fadeGain(Math.min(into, out));
   }
 
+  /** Take another volume or speed while it plays. */
+  #heed() {
+    if (!this.playing || !this.#part) return;
+    const plays = this.#context ? 1 : this.#audio.playbackRate;
+    if (plays !== playback.speed) this.play(this.#part, this.time, this.#loops);
+    else if (this.#gain) this.#gain.gain.value = playback.volume;
+  }
+
   #animate() {
     cancelAnimationFrame(this.#frame);
     this.#frame = requestAnimationFrame(() => {
@@ -156,7 +170,7 @@ export class Player {
     if (!this.playing || !this.#part) return;
     const time = this.time;
     if (!this.#context) {
-      this.#audio.volume = this.#gainAt(time);
+      this.#audio.volume = this.#gainAt(time) * playback.volume;
       if (time >= this.#part.end) {
         this.#reachedEnd();
         return;

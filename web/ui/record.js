@@ -8,10 +8,10 @@ import { Listen } from "./listen.js";
 import { Meter } from "./meter.js";
 import { addPanel } from "./panel.js";
 import { Recorder, microphoneProblem, microphones, whyNoMicrophone } from "./recorder.js";
-import { onTick } from "./ticker.js";
+import { onGraphChange, onTick } from "./ticker.js";
 import { upload } from "./upload.js";
 
-/** @typedef {"idle" | "opening" | "countdown" | "recording" | "uploading" | "unsaved" | "review"} State */
+/** @typedef {"idle" | "opening" | "trying" | "countdown" | "recording" | "uploading" | "unsaved" | "review"} State */
 
 const WAVE_PIXELS = 84;
 const PANEL_PIXELS = 202;
@@ -45,6 +45,7 @@ export class RecordWidget {
     );
     this.recordButton = iconButton("record", "Record", () => this.#press(), "Record");
     this.recordButton.classList.add("stv-record");
+    this.tryButton = iconButton("microphone", "Hear the level before you record", () => this.#try());
     this.keepButton = iconButton("keep", "Keep this take", () => this.#keep(), "Keep");
     this.backButton = iconButton("again", "Go back to the take before", () => this.#goBack(), "Back");
     this.timer = make("span", { class: "stv-clock", role: "timer", text: "" });
@@ -58,6 +59,7 @@ export class RecordWidget {
         { class: "stv-row" },
         this.recordButton,
         this.countdown,
+        this.tryButton,
         this.meter.element,
         this.meter.light,
         this.timer,
@@ -75,14 +77,15 @@ export class RecordWidget {
       this.status,
     ]);
     this.#recallChoices();
-    this.scope.listen(this.device, "change", () => this.#keepChoices());
+    this.scope.listen(this.device, "change", () => this.#onDevice());
     this.scope.listen(this.countdown, "change", () => this.#keepChoices());
     this.scope.listen(this.device, "pointerdown", () => this.#listMicrophones());
     if (navigator.mediaDevices)
       this.scope.listen(navigator.mediaDevices, "devicechange", () => this.#listMicrophones());
     this.scope.listen(window, "pagehide", () => this.#cancel());
     this.scope.onEnd(() => this.#cancel());
-    onTick(this.scope, () => this.refresh());
+    onGraphChange(this.scope, () => this.refresh());
+    onTick(this.scope, () => this.#state === "recording" && this.refresh());
     this.#listMicrophones();
     this.#enter("idle");
   }
@@ -129,7 +132,7 @@ export class RecordWidget {
 
   #showButtons() {
     const state = this.#state;
-    const idle = ["idle", "review", "unsaved"].includes(state);
+    const idle = ["idle", "trying", "review", "unsaved"].includes(state);
     const [icon, words] =
       state === "recording"
         ? /** @type {const} */ (["stop", "Stop"])
@@ -146,6 +149,9 @@ export class RecordWidget {
     this.keepButton.hidden = state !== "review" && state !== "unsaved";
     const keepWords = this.keepButton.querySelector("span");
     if (keepWords) keepWords.textContent = state === "unsaved" ? "Save again" : "Keep";
+    this.keepButton.setAttribute("aria-label", state === "unsaved" ? "Save again" : "Keep this take");
+    this.tryButton.disabled = Boolean(whyNoMicrophone()) || !["idle", "trying"].includes(state);
+    setPressed(this.tryButton, state === "trying");
     this.backButton.hidden = !(state === "review" && this.#before);
   }
 
@@ -155,25 +161,49 @@ export class RecordWidget {
     else this.#record();
   }
 
+  /** Show what the microphone hears, and keep nothing of it; again: let go of it. */
+  async #try() {
+    if (this.#state === "trying") {
+      this.#cancel();
+      return;
+    }
+    this.meter.reset();
+    if (await this.#open()) this.#enter("trying", "This is what the microphone hears; nothing is kept.");
+  }
+
+  /** Another microphone was chosen. */
+  #onDevice() {
+    this.#keepChoices();
+    if (this.#state !== "trying") return;
+    this.#cancel();
+    this.#try();
+  }
+
   async #record() {
+    this.recorder.close();
     if (this.#state !== "review" && this.#state !== "unsaved") this.#before = this.#take;
     this.listen.player.stop();
     this.meter.reset();
     this.#unsaved = null;
+    if (await this.#open()) this.#countDown(Number(this.countdown.value));
+  }
+
+  /** Open the microphone that is chosen; false where it cannot be, which is said, or is not wanted any more. */
+  async #open() {
     this.#enter("opening", "Waiting for the microphone …");
     try {
       await this.recorder.open(this.device.value, isPressed(this.processing));
     } catch (error) {
       this.recorder.close();
       if (this.#state === "opening") this.#fail(microphoneProblem(error));
-      return;
+      return false;
     }
     if (this.#state !== "opening") {
       this.recorder.close(); // cancelled while the browser asked
-      return;
+      return false;
     }
     this.#listMicrophones();
-    this.#countDown(Number(this.countdown.value));
+    return true;
   }
 
   /** @param {number} seconds */
@@ -235,7 +265,7 @@ export class RecordWidget {
   #cancel() {
     clearTimeout(this.#wait);
     this.recorder.close();
-    if (["opening", "countdown", "recording"].includes(this.#state)) this.#enter("idle");
+    if (["opening", "trying", "countdown", "recording"].includes(this.#state)) this.#enter("idle");
   }
 
   /** @param {string} sentence */

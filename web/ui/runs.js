@@ -2,6 +2,7 @@
 import { api, app, onQueued, openWorkflow } from "../host.js";
 import { nodeAt } from "../lib/graph.js";
 import { Runs } from "../lib/runs.js";
+import { stir } from "./ticker.js";
 
 const runs = new Runs();
 
@@ -13,15 +14,19 @@ const ENDINGS = {
 
 /** Listen to runs, once. */
 export function followRuns() {
-  onQueued((prompt, workflow) => runs.queued(prompt, workflow));
+  onQueued((prompt, workflow) => {
+    runs.queued(prompt, workflow);
+    stir();
+  });
   const events = /** @type {EventTarget} */ (/** @type {unknown} */ (api));
   const listen = (/** @type {string} */ type, /** @type {(about: any) => import("../lib/runs.js").Said | null} */ read) =>
     events.addEventListener(type, (event) => {
       const about = /** @type {CustomEvent} */ (event).detail ?? {};
       const node = about.display_node ?? about.node ?? about.node_id;
       const said = read(about);
-      if (said && node !== undefined && node !== null)
-        runs.say(String(about.prompt_id), String(node), said, openWorkflow());
+      if (!said || node === undefined || node === null) return;
+      runs.say(String(about.prompt_id), String(node), said, openWorkflow());
+      stir();
     });
   listen("executed", ({ output }) =>
     Object.keys(output ?? {}).some((key) => key.startsWith("sound_to_video_")) ? { output } : null,

@@ -8,7 +8,7 @@ import { modelBefore } from "./follow.js";
 import { make } from "./dom.js";
 import { addPanel } from "./panel.js";
 import { lastSaid } from "./runs.js";
-import { onTick } from "./ticker.js";
+import { onGraphChange } from "./ticker.js";
 
 const PROPERTY = "sound_to_video_run";
 const PANEL_PIXELS = 40;
@@ -30,7 +30,7 @@ export class SaidWidget {
       this.scope.end();
       return onRemoved?.apply(node, values);
     };
-    onTick(this.scope, () => this.refresh());
+    onGraphChange(this.scope, () => this.refresh());
   }
 
   /** @type {import("../lib/runs.js").Said | null} */

@@ -2,6 +2,7 @@
 import { packJSON, packURL } from "../host.js";
 import { Peaks, messages } from "../lib/peaks.js";
 import { fileKey } from "../lib/soundfile.js";
+import { stir } from "./ticker.js";
 
 /** @typedef {import("../lib/soundfile.js").SoundFile} SoundFile */
 
@@ -124,6 +125,7 @@ export async function lookForChanges() {
     stamps.delete(key);
     known.delete(key);
     changes.set(key, (changes.get(key) ?? 0) + 1);
+    stir();
   };
   await Promise.all([...stamps].map(([key, was]) => look(key, was)));
 }

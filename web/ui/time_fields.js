@@ -5,6 +5,7 @@ import { make } from "./dom.js";
 /** @typedef {"start" | "end" | "length"} TimeName */
 
 const LABELS = /** @type {const} */ ({ start: "Start", end: "End", length: "Length" });
+const HINTS = { start: "; [ or I sets it at the cursor", end: "; ] or O sets it at the cursor", length: "" };
 
 export class TimeFields {
   /** @param {(name: TimeName, seconds: number) => void} onTyped a person typed a time that can be read */
@@ -17,7 +18,7 @@ export class TimeFields {
         class: "stv-time",
         spellcheck: "false",
         autocomplete: "off",
-        title: "A time such as 1:23.45",
+        title: `A time such as 1:23.45${HINTS[name]}`,
       });
       input.addEventListener("change", () => this.#typed(name, input));
       input.addEventListener("blur", () => this.#leave(input));

@@ -2,17 +2,28 @@
 import { captureUndo, setWidgetValue, widgetOf } from "../host.js";
 import { isConnected } from "../lib/graph.js";
 import { Scope } from "../lib/scope.js";
-import { fieldsOf, selectionOf, wholeOf, withEnd, withFades, withStart } from "../lib/selection.js";
+import {
+  endingAt,
+  fieldsOf,
+  phraseAt,
+  selectionOf,
+  startingAt,
+  wholeOf,
+  withEnd,
+  withFades,
+  withStart,
+} from "../lib/selection.js";
 import { formatTime } from "../lib/time.js";
 import { viewAround } from "../lib/view.js";
 import { make, setPressed } from "./dom.js";
 import { downstreamUse, fieldValue, nodeKey, upstreamSound } from "./follow.js";
 import { Minimap } from "./minimap.js";
 import { Outcome } from "./outcome.js";
+import { playbackControls } from "./playback.js";
 import { Player } from "./player.js";
 import { addPanel } from "./panel.js";
 import { soundIn, soundKey } from "./sounds.js";
-import { onTick } from "./ticker.js";
+import { onGraphChange, onTick } from "./ticker.js";
 import { TimeFields } from "./time_fields.js";
 import { TrimArea } from "./trim_area.js";
 import { TrimToolbar } from "./trim_toolbar.js";
@@ -20,7 +31,7 @@ import { TrimToolbar } from "./trim_toolbar.js";
 /** @typedef {import("../lib/selection.js").Selection} Selection */
 
 const WAVE_PIXELS = 118;
-const PANEL_PIXELS = 226;
+const PANEL_PIXELS = 238;
 const FIELDS = /** @type {const} */ (["start_seconds", "end_seconds", "fade_in_seconds", "fade_out_seconds"]);
 /** Which field a handle writes; the range writes both ends. */
 const FIELD_OF = /** @type {const} */ ({
@@ -30,6 +41,14 @@ const FIELD_OF = /** @type {const} */ ({
   fadeIn: ["fade_in_seconds"],
   fadeOut: ["fade_out_seconds"],
 });
+
+/** Which end a key sets at the cursor. @type {Map<string, "start" | "end">} */
+const CURSOR_KEYS = new Map([
+  ["[", "start"],
+  ["i", "start"],
+  ["]", "end"],
+  ["o", "end"],
+]);
 
 /** How a node's widget was left: undo and a switch of tabs build the node anew. @type {Map<string, {file: string, view: {start: number, end: number}, pressed: string[], playhead: number | null}>} */
 const left = new Map();
@@ -46,6 +65,7 @@ export class TrimWidget {
       onSelect: (selection) => this.#write(selection),
       onCommit: captureUndo,
       onSeek: (time) => this.#seek(time),
+      onDouble: (time) => this.#takePhrase(time),
       onView: () => this.minimap?.redraw(),
     });
     this.waveform = this.area.waveform;
@@ -57,6 +77,7 @@ export class TrimWidget {
     });
     this.outcome = new Outcome(this.scope, (words, isError) => {
       this.#plan = { words, isError };
+      this.#enable();
       this.#say();
     });
     this.toolbar = new TrimToolbar({
@@ -80,15 +101,16 @@ export class TrimWidget {
       hidden: true,
       onclick: () => this.#choose(this.#whole()),
     });
-    addPanel(node, this.scope, "Trim", PANEL_PIXELS, [
+    const panel = addPanel(node, this.scope, "Trim", PANEL_PIXELS, [
       this.toolbar.element,
       this.waveform.element,
       this.minimap.element,
       this.times.element,
-      make("div", { class: "stv-row stv-last" }, this.line, this.cure),
+      make("div", { class: "stv-row stv-last" }, this.line, this.cure, playbackControls(this.scope)),
     ]);
-    scopeKeys(this);
-    onTick(this.scope, () => this.refresh());
+    listenToKeys(this, panel);
+    onGraphChange(this.scope, () => this.refresh());
+    onTick(this.scope, () => this.#remember());
     for (const name of FIELDS) this.#follow(name);
   }
 
@@ -100,6 +122,7 @@ export class TrimWidget {
   /** What the last line has to say, the most pressing last. */
   #plan = { words: "", isError: false };
   #noticed = "";
+  #busy = "";
   #problem = "";
   /** Fields whose number another node will bring. @type {string[]} */
   #unknown = [];
@@ -125,7 +148,6 @@ export class TrimWidget {
       if (this.toolbar.snapsTo("beats")) this.#onBeats(true);
     }
     this.#read();
-    this.#remember();
   }
 
   /** @returns {import("../lib/selection.js").Fields} */
@@ -181,9 +203,13 @@ export class TrimWidget {
     const { sound } = this.waveform;
     const destiny = selection && !this.#unknown.length ? downstreamUse(this.node, 0) : null;
     this.outcome.ask(destiny, selection?.start ?? 0, selection?.end ?? 0, sound?.sampleRate ?? 0);
-    this.toolbar.enable(Boolean(sound?.complete), Boolean(this.outcome.frameRate));
+    this.#enable();
     this.times.show(selection, Boolean(sound?.duration));
     this.#say();
+  }
+
+  #enable() {
+    this.toolbar.enable(Boolean(this.waveform.sound?.complete), Boolean(this.outcome.frameRate));
   }
 
   /** @returns {import("../lib/snap.js").SnapTargets} */
@@ -201,6 +227,8 @@ export class TrimWidget {
     this.waveform.redraw();
     if (!on || !sound || this.#beats) return;
     this.toolbar.snaps.beats.classList.add("stv-busy");
+    this.#busy = "Looking for beats …";
+    this.#say();
     try {
       const beats = await sound.beats();
       if (sound !== this.waveform.sound || this.scope.ended) return;
@@ -211,6 +239,8 @@ export class TrimWidget {
       setPressed(this.toolbar.snaps.beats, false);
       this.#notice(error instanceof Error ? error.message : String(error));
     } finally {
+      this.#busy = "";
+      this.#say();
       this.toolbar.snaps.beats.classList.remove("stv-busy");
       this.waveform.redraw();
     }
@@ -226,10 +256,17 @@ export class TrimWidget {
     const unknown = this.#unknown.length
       ? `${this.#unknown.join(", ").replaceAll("_seconds", "")}: from another node, known when it runs.`
       : "";
-    const words = this.#problem || this.#noticed || unknown || this.#plan.words;
+    const words = this.#problem || this.#noticed || this.#busy || unknown || this.#plan.words || this.#reading();
     this.cure.hidden = !this.#problem || FIELD_OF.range.some((name) => this.#isLinked(name));
     if (this.line.textContent !== words) this.line.textContent = words;
     this.line.classList.toggle("stv-error", Boolean(this.#problem || this.#noticed) || this.#plan.isError);
+  }
+
+  /** How much of a long sound has been read; until then beats and silences are not known. */
+  #reading() {
+    const { sound } = this.waveform;
+    if (!sound?.duration || sound.complete || sound.error) return "";
+    return `Reading the sound … ${Math.round(100 * sound.peaks.share)} %`;
   }
 
   /** @param {boolean} onlySelection */
@@ -297,6 +334,25 @@ export class TrimWidget {
     );
   }
 
+  /** Start or end at the cursor, also while it plays. @param {"start" | "end"} name */
+  takeCursor(name) {
+    const { duration, playhead } = this.waveform;
+    if (!duration || playhead === null || this.area.locked.has(name)) return;
+    const selection = this.area.selection ?? this.#whole();
+    const take = name === "start" ? startingAt : endingAt;
+    this.#choose(take(selection, playhead, duration));
+  }
+
+  /** The phrase between two silences; all, where it is taken already. @param {number} time */
+  #takePhrase(time) {
+    const { duration, sound } = this.waveform;
+    if (!duration || this.area.locked.has("range")) return;
+    const was = this.area.selection ?? this.#whole();
+    const phrase = phraseAt(sound?.silences ?? [], time, duration);
+    const isTaken = Math.abs(was.start - phrase.start) < 0.001 && Math.abs(was.end - phrase.end) < 0.001;
+    this.#choose(isTaken ? this.#whole() : withFades({ ...was, ...phrase }));
+  }
+
   /** Take a selection as one step of undo. @param {Selection} selection */
   #choose(selection) {
     this.area.select(selection);
@@ -341,11 +397,20 @@ export class TrimWidget {
   }
 }
 
-/** Space plays from anywhere in the widget but from where it means something else. @param {TrimWidget} widget */
-function scopeKeys(widget) {
+/** Space plays from anywhere in the waveform; [ and ], I and O set the ends from wherever nothing is typed. @param {TrimWidget} widget @param {HTMLElement} panel */
+function listenToKeys(widget, panel) {
   widget.scope.listen(widget.waveform.element, "keydown", (event) => {
     if (event.key !== " ") return;
     event.preventDefault();
     widget.space();
+  });
+  widget.scope.listen(panel, "keydown", (event) => {
+    const isTyped = event.target instanceof HTMLSelectElement || event.target.type === "text";
+    const isBracket = "[]".includes(event.key); // with Ctrl and Alt on some keyboards
+    if (isTyped || (!isBracket && (event.ctrlKey || event.metaKey || event.altKey))) return;
+    const end = CURSOR_KEYS.get(event.key.toLowerCase());
+    if (!end) return;
+    event.preventDefault();
+    widget.takeCursor(end);
   });
 }

@@ -14,7 +14,12 @@ const NUDGE_SECONDS = 0.01;
 const FAR_NUDGE_SECONDS = 1;
 const SNAP_PIXELS = 8;
 const DRAG_PIXELS = 3;
-const FADE_HANDLE_PIXELS = 16;
+/** Handles are as wide as a finger needs, and do not cover each other. */
+const HANDLE_PIXELS = 24;
+/** A range narrower than this on screen has no room for the handles of fades, or for its ends within it. */
+const BAR_PIXELS = 8;
+const THIN_BAR_PIXELS = 4;
+const NARROW_PIXELS = 3 * HANDLE_PIXELS;
 
 const LABELS = {
   start: "Start of the selection",
@@ -29,7 +34,8 @@ export class TrimArea {
   /**
    * @param {import("../lib/scope.js").Scope} scope
    * @param {{height: number, targets: () => SnapTargets, whole: () => Selection, onSelect: (selection: Selection) => void,
-   *          onCommit: () => void, onSeek: (time: number) => void, onView: () => void}} told
+   *          onCommit: () => void, onSeek: (time: number) => void, onDouble: (time: number) => void,
+   *          onView: () => void}} told
    *        whole: all of the sound with the fades that are set, where nothing of it is selected
    */
   constructor(scope, told) {
@@ -71,6 +77,10 @@ export class TrimArea {
     scope.listen(element, "pointerup", (event) => this.#onUp(event));
     scope.listen(element, "pointercancel", (event) => this.#onUp(event));
     scope.listen(element, "lostpointercapture", (event) => this.#onUp(event)); // its release went to somebody else
+    scope.listen(element, "dblclick", (event) => {
+      const { handle = "range" } = event.target.dataset;
+      if (handle === "range" && this.#duration) this.told.onDouble(this.waveform.timeOf(event));
+    });
     // The browser would now give the focus to what is focusable under the pointer, and take it from the handle.
     scope.listen(element, "mousedown", (event) => event.button === 0 && event.preventDefault());
     // Two fingers on the waveform zoom it; the front end, which listens further out, would zoom the graph with them.
@@ -198,7 +208,7 @@ export class TrimArea {
     return between(selection, first, snap(time, first), this.#duration);
   }
 
-  /** @param {number} time @param {number} anchor */
+  /** Where a time goes that is put to what is switched on. @param {number} time @param {number} anchor the other end */
   #snap(time, anchor) {
     return snapped(time, this.told.targets(), this.waveform.secondsOf(SNAP_PIXELS), anchor);
   }
@@ -255,20 +265,38 @@ export class TrimArea {
   /** A handle's place; those of the fades keep off the ends, which they would cover. @param {HandleName} name @param {Selection} selection */
   #xOf(name, selection) {
     const x = this.waveform.x(this.#timeOf(name, selection));
-    if (name === "fadeIn") return Math.max(x, this.waveform.x(selection.start) + FADE_HANDLE_PIXELS);
-    if (name === "fadeOut") return Math.min(x, this.waveform.x(selection.end) - FADE_HANDLE_PIXELS);
+    if (name === "fadeIn") return Math.max(x, this.waveform.x(selection.start) + HANDLE_PIXELS);
+    if (name === "fadeOut") return Math.min(x, this.waveform.x(selection.end) - HANDLE_PIXELS);
     return x;
+  }
+
+  /** An end's bar lies inside the range, beside a narrow one; what takes the pointer is wider and stays on the waveform. @param {"start" | "end"} name @param {number} x @param {boolean} isNarrow */
+  #placeEnd(name, x, isNarrow) {
+    const { width } = this.waveform;
+    const isStart = name === "start";
+    const bar = isNarrow ? THIN_BAR_PIXELS : BAR_PIXELS;
+    const wanted = x - HANDLE_PIXELS * (isNarrow ? Number(isStart) : 0.5);
+    const isShown = x > -1 && x < width + 1;
+    const left = isShown ? Math.min(Math.max(wanted, 0), width - HANDLE_PIXELS) : wanted;
+    const barLeft = x - left - (isStart === isNarrow ? bar : 0);
+    const { style } = this.handles[name];
+    style.left = `${left}px`;
+    style.setProperty("--stv-bar", `${Math.min(Math.max(barLeft, 0), HANDLE_PIXELS - bar)}px`);
   }
 
   /** Put the handles where the selection is, and tell screen readers. */
   #place() {
     const { selection, waveform } = this;
     const shown = Boolean(selection && this.#duration);
+    const isNarrow = shown && selection && waveform.x(selection.end) - waveform.x(selection.start) < NARROW_PIXELS;
+    waveform.element.classList.toggle("stv-narrow-range", Boolean(isNarrow));
     for (const name of NAMES) {
       const handle = this.handles[name];
-      handle.hidden = !shown;
+      handle.hidden = !shown || Boolean(isNarrow && name.startsWith("fade"));
       if (!selection || !shown) continue;
-      handle.style.left = `${this.#xOf(name, selection)}px`;
+      const x = this.#xOf(name, selection);
+      if (name === "start" || name === "end") this.#placeEnd(name, x, Boolean(isNarrow));
+      else handle.style.left = `${x}px`;
       const value =
         name === "fadeIn" ? selection.fadeIn : name === "fadeOut" ? selection.fadeOut : this.#timeOf(name, selection);
       handle.setAttribute("aria-valuenow", value.toFixed(3));

@@ -1,5 +1,5 @@
 /** The row of buttons over Trim Audio's waveform: playback, snapping, zoom. */
-import { iconButton, isPressed, make, setIcon, setPressed, toggleButton } from "./dom.js";
+import { asToolbar, iconButton, isPressed, make, setIcon, setPressed, toggleButton } from "./dom.js";
 
 /** @typedef {"beats" | "silences" | "frames"} SnapName */
 
@@ -10,6 +10,8 @@ import { iconButton, isPressed, make, setIcon, setPressed, toggleButton } from "
  * @property {() => void} zoomOut @property {() => void} zoomIn @property {() => void} zoomToSelection @property {() => void} showAll
  */
 
+const BEATS = "Snap to beats";
+const SILENCES = "Snap to where the sound falls silent or sets in";
 const FRAMES = "Snap to whole frames of the clip";
 
 export class TrimToolbar {
@@ -21,15 +23,15 @@ export class TrimToolbar {
     const snap = (/** @type {string} */ words, /** @type {string} */ label, /** @type {SnapName} */ name) =>
       toggleButton(words, label, (on) => actions.onSnap(name, on), name);
     this.snaps = {
-      beats: snap("Beats", "Snap to beats", "beats"),
-      silences: snap("Silences", "Snap to where the sound falls silent or sets in", "silences"),
+      beats: snap("Beats", BEATS, "beats"),
+      silences: snap("Silences", SILENCES, "silences"),
       frames: snap("Frames", FRAMES, "frames"),
     };
     const playSelection = iconButton("selection", "Play the selection (space)", actions.playSelection);
     this.element = make(
       "div",
       { class: "stv-row" },
-      group("Playback", this.playButton, playSelection, this.loop, this.clock),
+      group("Play", this.playButton, playSelection, this.loop, this.clock),
       make("span", { class: "stv-gap" }),
       group("Snap", make("span", { class: "stv-label", text: "Snap" }), ...Object.values(this.snaps)),
       group(
@@ -40,6 +42,8 @@ export class TrimToolbar {
         iconButton("whole", "Show the whole sound", actions.showAll),
       ),
     );
+    this.element.setAttribute("aria-label", "Play, snap, zoom");
+    asToolbar(this.element);
   }
 
   /** @param {boolean} playing */
@@ -59,6 +63,9 @@ export class TrimToolbar {
   /** Which snaps there is something for. @param {boolean} soundIsKnown @param {boolean} framesAreKnown */
   enable(soundIsKnown, framesAreKnown) {
     this.snaps.beats.disabled = this.snaps.silences.disabled = !soundIsKnown;
+    const whyNot = "Known once the whole sound has been read";
+    this.snaps.beats.title = soundIsKnown ? BEATS : whyNot;
+    this.snaps.silences.title = soundIsKnown ? SILENCES : whyNot;
     this.snaps.frames.disabled = !framesAreKnown;
     this.snaps.frames.title = framesAreKnown ? FRAMES : "Connect Audio Encode and a sampler to snap to their frames";
   }

@@ -5,7 +5,7 @@
 import { formatTime } from "../lib/time.js";
 import { clampedView, ruler, scrolledView, timeAt, viewShowing, wholeView, xAt, zoomedView } from "../lib/view.js";
 import { followPalette, make, palette } from "./dom.js";
-import { onTick } from "./ticker.js";
+import { onZoom } from "./ticker.js";
 
 /** @typedef {import("../lib/scope.js").Scope} Scope */
 /** @typedef {import("./sounds.js").Sound} Sound */
@@ -46,9 +46,16 @@ export class Waveform {
       this.redraw();
     });
     sizes.observe(this.element);
-    onTick(scope, () => this.#sharpness() !== this.#drawnSharpness && this.redraw());
+    onZoom(scope, () => this.#sharpness() !== this.#drawnSharpness && this.redraw());
+    // What is off the screen is drawn when it comes to be seen.
+    const seen = new IntersectionObserver((entries) => {
+      this.#isSeen = entries.at(-1)?.isIntersecting ?? true;
+      if (this.#isSeen && this.#isStale) this.redraw();
+    });
+    seen.observe(this.element);
     scope.onEnd(() => {
       sizes.disconnect();
+      seen.disconnect();
       cancelAnimationFrame(this.#frame);
       this.#follow?.abort();
     });
@@ -60,6 +67,8 @@ export class Waveform {
   #width = 0;
   #drawnSharpness = 0;
   #instead = "";
+  #isSeen = true;
+  #isStale = false;
   /** @type {AbortController | null} */
   #follow = null;
 
@@ -148,6 +157,8 @@ export class Waveform {
   }
 
   redraw() {
+    this.#isStale = !this.#isSeen;
+    if (this.#isStale) return;
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
       const start = performance.now();
@@ -223,7 +234,8 @@ export class Waveform {
 
   /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height */
   #drawPeaks(context, width, height) {
-    const count = Math.max(1, Math.round(width));
+    const count = Math.max(1, Math.round(width * this.#drawnSharpness));
+    const columnWidth = width / count;
     if (this.#columns.length !== 2 * count) this.#columns = new Int8Array(2 * count);
     const peaks = this.sound?.peaks;
     if (!peaks) return;
@@ -240,7 +252,7 @@ export class Waveform {
       for (let column = Math.max(first, 0); column < Math.min(last, count); column++) {
         const high = this.#columns[2 * column + 1] * unit;
         const low = this.#columns[2 * column] * unit;
-        context.rect(column, middle - high - 0.5, 1, high - low + 1);
+        context.rect(column * columnWidth, middle - high - 0.5, columnWidth, high - low + 1);
       }
       context.fillStyle = colour;
       context.globalAlpha = alpha;
