@@ -113,3 +113,40 @@ class FrameGrid:
         """The latent whose first frame is nearest to a frame's index, which may lie between two frames."""
         frame = exact(frame)
         return 0 if frame < Fraction(1, 2) else 1 + rounded((frame - 1) / self.stride)
+
+
+@dataclass(frozen=True)
+class CycleGrid:
+    """The temporal grid of a video VAE whose latents hold turns of frame counts, such as MiniMax H3's 1, 4, 4, 4, 4.
+
+    cycle: frames of the latents, in turns.  ending: how many latents of its last, unfinished turn a clip has.
+    MiniMax H3 (host comfy/ldm/minimax/model.py FRAME_PER_TOKEN): 5k + 2 latents are 17k + 5 frames.
+    """
+
+    cycle: tuple[int, ...]
+    ending: int
+
+    @property
+    def stride(self) -> Fraction:
+        """Frames of a latent on average."""
+        return Fraction(sum(self.cycle), len(self.cycle))
+
+    def latent_count(self, frame_count: int) -> int:
+        """The fewest latents that a clip can have and that hold ``frame_count`` frames."""
+        missing = max(0, frame_count - self.frame_count(self.ending))
+        return self.ending + len(self.cycle) * -(-missing // sum(self.cycle))
+
+    def frame_count(self, latent_count: int) -> int:
+        """Frames that ``latent_count`` latents decode to."""
+        turns, rest = divmod(latent_count, len(self.cycle))
+        return turns * sum(self.cycle) + sum(self.cycle[:rest])
+
+    def first_frame(self, latent_index: int) -> int:
+        """Index of the first frame that a latent decodes to."""
+        return self.frame_count(latent_index)
+
+    def nearest_latent(self, frame: Number) -> int:
+        """The latent whose first frame is nearest to a frame's index, which may lie between two frames."""
+        frame, turn = exact(frame), len(self.cycle)
+        start = int(frame // sum(self.cycle)) * turn
+        return min(range(start, start + turn + 1), key=lambda index: (abs(self.first_frame(index) - frame), -index))

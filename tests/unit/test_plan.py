@@ -9,9 +9,10 @@ from sound_to_video.core.families.ltx.av import LTXAV
 from sound_to_video.core.families.wan.s2v import WanS2V
 from sound_to_video.core.plan import MAXIMUM_SEGMENTS, plan_clip
 from sound_to_video.core.scene.prompts import placed
-from sound_to_video.core.timeline import FrameGrid, clip_frame_count, exact, rounded, sample_index
+from sound_to_video.core.timeline import CycleGrid, FrameGrid, clip_frame_count, exact, rounded, sample_index
 
 FAMILIES = [WanS2V(), LTXAV()]
+FRAMES_OF_LATENTS = (1, 4, 4, 4, 4)  # of MiniMax H3, in turns
 WAN, LTX = ((family.grid, family.window, family.frame_rate) for family in FAMILIES)
 
 
@@ -246,3 +247,24 @@ def test_parts_are_whole_shots_each_once(family, count):
     longest = max(sum(segment.new_latents for segment in shot) for shot in plan.shots())
     assert max(lengths) <= plan.latent_count / count + longest
     assert all(list(part) == sorted(part, key=lambda segment: segment.index) for part in parts)
+
+
+def test_the_grid_of_minimax_h3_is_the_hosts():
+    """5k + 2 latents, 17k + 5 frames; nothing is lost on the way there and back."""
+    host = pytest.importorskip("comfy_extras.nodes_minimax_h3", reason="this ComfyUI does not know MiniMax H3")
+    grid = CycleGrid(FRAMES_OF_LATENTS, ending=2)
+    for frame_count in range(1, 400):
+        aligned, latents, _ = host.temporal_shape(frame_count)
+        assert grid.latent_count(frame_count) == latents
+        assert grid.frame_count(latents) == aligned >= frame_count
+
+
+def test_latents_in_turns_begin_where_the_ones_before_them_end():
+    grid = CycleGrid(FRAMES_OF_LATENTS, ending=2)
+    begins = [grid.first_frame(index) for index in range(12)]
+    assert begins == [0, 1, 5, 9, 13, 17, 18, 22, 26, 30, 34, 35]
+    for frame in range(36):
+        nearest = grid.nearest_latent(frame)
+        assert abs(grid.first_frame(nearest) - frame) == min(abs(begin - frame) for begin in begins)
+    assert [grid.nearest_latent(Fraction(number, 2)) for number in (1, 6, 7)] == [1, 2, 2]
+    assert grid.stride == Fraction(17, 5)
