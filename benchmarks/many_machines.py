@@ -125,6 +125,7 @@ def measure(url: str, runs: int) -> Costs:
 
     from farm.board import Board
     from farm.client import Client
+    from farm.comfyui import RemoteComfyUI
     from farm.jobs import Prompts, make_jobs
     from farm.on_ray import Cluster
     from farm.results import Results
@@ -136,6 +137,7 @@ def measure(url: str, runs: int) -> Costs:
         jobs = make_jobs(rows, Path(folder), Path(folder), None, None)
         results, board = Results(Path(folder)), Board(jobs, stream=io.StringIO())
         by_hand, by_ours = [], []
+        server = RemoteComfyUI(url)
         with Cluster("local", gpus=0, servers=(url,)).workers_for(jobs, board) as workers:
             prompts = Prompts(workers.object_info())
             for index, job in enumerate(jobs):
@@ -144,10 +146,12 @@ def measure(url: str, runs: int) -> Costs:
                     workers.do([job], prompts, results, 1)
                     by_ours.append(time.perf_counter() - began)
                 else:
-                    prompt = prompts.of(job).prompt
+                    prompt = prompts.of(job)
+                    for name, path in prompt.files.items():
+                        server.put(name, path)
                     began = time.perf_counter()
                     with Client(url) as client:
-                        client.run(prompt)
+                        client.run(prompt.prompt)
                     by_hand.append(time.perf_counter() - began)
             begun = time.perf_counter()
             for job in jobs:

@@ -13,18 +13,17 @@ from .template import file_digest, find_file
 LONGEST_NAME = 1000
 
 
-def digest_of(workflow: Any, values: Mapping[str, Any], folders: Sequence[Path]) -> str:
-    """Of a workflow, a row's values by column, and the content of every file that either names.
+def digest_of(value: Any, folders: Sequence[Path]) -> str:
+    """Of a workflow or a row's values, with the content of every file that they name.
 
     folders: where files are looked for.  Other names that stand in them, of models say, count as they are.
     """
     contents = {}
-    for text in sorted({*_texts(workflow), *_texts(values)}):
+    for text in sorted(set(_texts(value))):
         found = find_file(text, folders) if 0 < len(text) <= LONGEST_NAME else None
         if found is not None:
             contents[text] = file_digest(found)
-    text = json.dumps([workflow, dict(values), contents], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:40]
+    return hashlib.sha256(json.dumps([value, contents], sort_keys=True).encode()).hexdigest()[:40]
 
 
 def _texts(value: Any) -> Iterator[str]:

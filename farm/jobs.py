@@ -52,7 +52,7 @@ def make_jobs(
     jobs: list[Job] = []
     lines: dict[str, int] = {}
     writable: dict[Path, str | None] = {}
-    workflows: dict[Path, Any] = {}
+    workflows: dict[Path, str] = {}  # their digests
     digits = len(str(rows[-1].line))
     for row in rows:
         try:
@@ -66,10 +66,11 @@ def make_jobs(
                 writable[where] = _why_not_writable(where)
             if writable[where]:
                 raise FarmError(f"{where} cannot be written: {writable[where]}.")
+            folders = (folder, *file_folders(path, input_folder))
             if path not in workflows:
-                workflows[path] = read_workflow(path)
+                workflows[path] = digest_of(read_workflow(path), folders)
             values = {column: value for column, value in row.values.items() if column not in OWN_COLUMNS}
-            digest = digest_of(workflows[path], values, (folder, *file_folders(path, input_folder)))
+            digest = digest_of([workflows[path], values], folders)
             jobs.append(Job(row.line, name, path, values, folder, digest, _parts(row.values.get("parts", 1))))
         except FarmError as error:
             problems.append((row.line, str(error)))

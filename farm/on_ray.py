@@ -125,6 +125,7 @@ class Workers:
         self._looks: dict[Any, _Actor] = {}
         self._put: OrderedDict[Path, Any] = OrderedDict()
         self._last_loss = "none was given"
+        self._work = _Work(board)
 
     def begin(self, count: int) -> None:
         cluster = self.cluster
@@ -165,7 +166,7 @@ class Workers:
 
         tries: how often a job may be under way when that happens; then it counts as the reason.
         """
-        work = _Work(jobs, self.board, results, tries)
+        work = self._work = _Work(self.board, jobs, results, tries)
         looked = time.monotonic()
         while self.actors and (work.waiting or any(actor.in_flight for actor in self.actors)):
             for actor in self.actors:
@@ -206,6 +207,8 @@ class Workers:
         self._last_loss = why
         self.board.say(f"worker {actor.number} takes no more jobs: {why}")
         self.actors.remove(actor)
+        for task in actor.in_flight.values():
+            self._work.lost(task, why, False)
         self._readiness = {ref: other for ref, other in self._readiness.items() if other is not actor}
         self.ray.kill(actor.handle)
 
@@ -237,8 +240,8 @@ class Workers:
             end = self.ray.get(ref)
         except self.ray.exceptions.RayError as error:
             end = {"state": "lost", "why": f"worker {actor.number}: {_reason(error)}", "began": is_oldest}
-            if actor.is_ready:
-                self._await_ready(actor)
+        if end["state"] == "lost" and actor.is_ready:
+            self._await_ready(actor)  # what it had is done by whoever is free meanwhile
         if end["state"] != "lost":
             actor.losses = 0
             if task.part is not None and end["state"] == "done":
@@ -271,7 +274,7 @@ class Workers:
 class _Work:
     """The tasks that wait, and what becomes of them."""
 
-    def __init__(self, jobs: Sequence[Job], board: Board, results: Results, most_tries: int):
+    def __init__(self, board: Board, jobs: Sequence[Job] = (), results: Results | None = None, most_tries: int = 1):
         self.waiting: deque[_Task] = deque()
         self._board = board
         self._results = results
@@ -303,6 +306,7 @@ class _Work:
         if end["state"] == "failed":
             self._fail(task, end["why"])
             return
+        assert self._results is not None
         self._results.keep(task.job, end["files"])
         for _, source in end["files"]:
             if isinstance(source, Path):

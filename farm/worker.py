@@ -62,6 +62,7 @@ class Worker:
         arguments = self._arguments
         if not arguments and not installation.has_accelerator():
             arguments = ["--cpu"]
+        os.environ.pop("OMP_NUM_THREADS", None)  # Ray's, for this process; on a processor results depend on it
         name = f"{socket.gethostname()} {os.getpid()}"
         return OwnComfyUI(installation, self._work, arguments, name, self._segments)
 
