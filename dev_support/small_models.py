@@ -13,7 +13,10 @@ MOST_STEPS = 4
 
 # class of loader: (its input, checkpoint of tests/checkpoints.py by what the wanted file's name holds; "" fits all)
 LOADERS = {
-    "UNETLoader": ("unet_name", {"s2v": "wan_s2v", "ltx-2.5": "ltx_2_5", "ltx": "ltx_av", "": "wan_s2v"}),
+    "UNETLoader": (
+        "unet_name",
+        {"s2v": "wan_s2v", "humo": "humo_17b", "ltx-2.5": "ltx_2_5", "ltx": "ltx_av", "": "wan_s2v"},
+    ),
     "VAELoader": (
         "vae_name",
         {"ltx-2.5-video": "ltx_2_5_vae", "ltx-2.5-audio": "ltx_2_5_audio_vae", "": "wan_vae"},

@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,6 +25,7 @@ Shapes = dict[str, torch.Tensor]
 # Conditioning of core's LotusConditioning, [1, 2, 1024], serves as the text.
 WAN = {"dim": 48, "ffn_dim": 96, "num_layers": 2, "num_heads": 2, "text_dim": 1024, "freq_dim": 64}
 WAN_S2V = {**WAN, "audio_dim": 1024, "audio_inject_layers": [0, 1]}
+HUMO = {**WAN, "in_dim": 16}  # of the 1.7B; the 17B has 36, and a VAE's latents of a picture among them
 
 LTX_TRANSFORMER = {
     "num_layers": 2,
@@ -224,11 +226,12 @@ def _save_safetensors(path: Path, state_dict: Shapes, config: dict | None = None
     return _write(path, lambda partial: save_file(tensors, partial, metadata=metadata))
 
 
-def _wan(path: Path, model: type, config: dict, seed: int, **more) -> Path:
+def _wan(path: Path, model: type, config: dict, seed: int, dtype: torch.dtype = torch.float32, **more: Any) -> Path:
     import comfy.ops
 
     network = model(**config, **more, operations=comfy.ops.disable_weight_init, device="cpu", dtype=torch.float32)
-    return _save_safetensors(path, fill(network.state_dict(), seed), {"transformer": config})
+    weights = {name: tensor.to(dtype) for name, tensor in fill(network.state_dict(), seed).items()}
+    return _save_safetensors(path, weights, {"transformer": config})
 
 
 def make_wan_s2v(path: Path, seed: int = SEED, **overrides) -> Path:
@@ -236,6 +239,13 @@ def make_wan_s2v(path: Path, seed: int = SEED, **overrides) -> Path:
     from comfy.ldm.wan.model import WanModel_S2V
 
     return _wan(path, WanModel_S2V, {**WAN_S2V, **overrides}, seed)
+
+
+def make_humo(path: Path, seed: int = SEED, **overrides) -> Path:
+    """HuMo for UNETLoader: overrides of ``HUMO``. The host fixes what takes the sound: 39 M parameters, in float16."""
+    from comfy.ldm.wan.model import HumoWanModel
+
+    return _wan(path, HumoWanModel, {**HUMO, **overrides}, seed, torch.float16)
 
 
 def make_wan_t2v(path: Path, seed: int = SEED, **overrides) -> Path:
@@ -386,6 +396,8 @@ def make_ltx_upscaler(path: Path, seed: int = SEED, **overrides) -> Path:
 CHECKPOINTS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "wan_s2v": ("diffusion_models/wan_s2v_tiny.safetensors", make_wan_s2v),
     "wan_s2v_768": ("diffusion_models/wan_s2v_768_tiny.safetensors", lambda path: make_wan_s2v(path, audio_dim=768)),
+    "humo": ("diffusion_models/humo_1.7b_tiny.safetensors", make_humo),
+    "humo_17b": ("diffusion_models/humo_17b_tiny.safetensors", lambda path: make_humo(path, in_dim=36)),
     "wan_t2v": ("diffusion_models/wan_t2v_tiny.safetensors", make_wan_t2v),
     "wan_vae": ("vae/wan_vae_tiny.safetensors", make_wan_vae),
     "taehv": ("vae/taehv_wan_random.safetensors", make_taehv),

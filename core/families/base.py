@@ -198,7 +198,12 @@ class Family(ABC):
             prompt_times(*conditionings),
         )
         plan = replace(plan, notes=tuple(unexpected_prompts(plan, window, *conditionings)))
-        return plan.opening(preview_seconds) if preview_seconds else plan
+        plan = plan.opening(preview_seconds) if preview_seconds else plan
+        return replace(plan, notes=(*plan.notes, *self.plan_notes(plan)))
+
+    def plan_notes(self, plan: Plan) -> list[str]:
+        """Sentences on what the user may not expect of a plan, whatever the scene: shown wherever the plan is."""
+        return []
 
     def pictures(self, scene: Scene) -> ShotPictures:
         """Which picture of the reference image each segment is shown: another one comes in with a cut."""

@@ -80,8 +80,10 @@ def longer_edge_resized(image: torch.Tensor, longer_edge: int) -> torch.Tensor:
     return torch.from_numpy(pixels)[None].to(image.device)
 
 
-def fitted_reference(image: torch.Tensor, width: int, height: int, fit: str, method: str = "bilinear") -> torch.Tensor:
-    """The first picture of an IMAGE at width x height: cropped to fill it, or whole with black bars."""
+def fitted_reference(
+    image: torch.Tensor, width: int, height: int, fit: str, method: str = "bilinear", bars: float = 0.0
+) -> torch.Tensor:
+    """The first picture of an IMAGE at width x height: cropped to fill it, or whole with bars (0 black ... 1 white)."""
     image = image[:1]
     if fit == "crop":
         return resized_cropped(image, width, height, method)
@@ -89,7 +91,7 @@ def fitted_reference(image: torch.Tensor, width: int, height: int, fit: str, met
     inner_width = min(width, max(1, round(image.shape[2] * scale)))
     inner_height = min(height, max(1, round(image.shape[1] * scale)))
     inner = resized_cropped(image, inner_width, inner_height, method)
-    canvas = torch.zeros([1, height, width, 3], device=image.device)
+    canvas = torch.full([1, height, width, 3], bars, device=image.device)
     left, top = (width - inner_width) // 2, (height - inner_height) // 2
     canvas[:, top : top + inner_height, left : left + inner_width] = inner
     return canvas

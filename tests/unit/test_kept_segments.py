@@ -16,7 +16,7 @@ from sound_to_video.core.sampling.model_key import upstream_graph
 from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.core.sampling.store import SegmentStore
 from sound_to_video.core.scene.prompts import placed
-from sound_to_video.tests import ltx
+from sound_to_video.tests import humo, ltx
 from sound_to_video.tests.quantised import load_quantised
 
 SETTINGS = SamplerSettings(seed=5, steps=1, cfg=1.0, sampler_name="euler", scheduler="simple")
@@ -82,10 +82,20 @@ def ltx_scene(ltx_models):
     return lambda model: ltx.scene_of(ltx_models, ltx.sound(44100), model=model)
 
 
-@pytest.fixture(params=["wan_s2v", "ltx_av"])
+@pytest.fixture(scope="module")
+def humo_scene(checkpoints):
+    import comfy.sd
+    import comfy.utils
+
+    vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
+    return lambda model: humo.scene_of(model, vae, 1.2)
+
+
+@pytest.fixture(params=["wan_s2v", "ltx_av", "humo"])
 def kind(request):
     """The checkpoint's name, and a scene for a MODEL made of it."""
-    return request.param, request.getfixturevalue({"wan_s2v": "wan_scene", "ltx_av": "ltx_scene"}[request.param])
+    scenes = {"wan_s2v": "wan_scene", "ltx_av": "ltx_scene", "humo": "humo_scene"}
+    return request.param, request.getfixturevalue(scenes[request.param])
 
 
 @pytest.mark.slow

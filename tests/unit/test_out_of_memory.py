@@ -6,6 +6,7 @@ import torch
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families.ltx.av import LTXAV
 from sound_to_video.core.families.memory import OutOfMemory, explained_out_of_memory
+from sound_to_video.core.families.wan.humo import HuMo
 from sound_to_video.core.families.wan.s2v import WanS2V
 from sound_to_video.core.plan import plan_clip
 from sound_to_video.core.render import sample_segments
@@ -16,6 +17,7 @@ from sound_to_video.tests.ltx import SETTINGS
 
 WAN = plan_clip(10, 16, WanS2V.grid, WanS2V.window)
 LTX = plan_clip(10, 24, LTXAV.grid, LTXAV.window)
+HUMO = plan_clip(10, 25, HuMo.grid, HuMo.window)
 OF_THE_DEVICE = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
 
@@ -42,14 +44,18 @@ def too_large() -> Exception:
     return caught.value
 
 
-@pytest.mark.parametrize("plan", [WAN, LTX], ids=["Wan", "LTX"])
+LOWER = r"set segment_seconds to \d or less, or lower width and height"
+LOWER_SIZE = "lower width and height"  # half of HuMo's 3.9 s would be less than it can go on with
+
+
+@pytest.mark.parametrize(("plan", "what"), [(WAN, LOWER), (LTX, LOWER), (HUMO, LOWER_SIZE)], ids=["Wan", "LTX", "HuMo"])
 @pytest.mark.parametrize("error", [OF_THE_DEVICE, too_large(), MemoryError()], ids=["device", "CPU", "Python"])
-def test_every_family_says_what_to_lower(plan, error, tmp_path):
+def test_every_family_says_what_to_lower(plan, what, error, tmp_path):
     @named_errors("S2V Sampler")
     def execute():
         sample_segments(FailingSampler(plan, error), HostSampler(SETTINGS), LatentSpool(tmp_path))
 
-    message = r"S2V Sampler: out of memory in a segment of \d+\.\d s: set segment_seconds to \d or less, or lower width"
+    message = rf"S2V Sampler: out of memory in a segment of \d+\.\d s: {what}"
     with pytest.raises(SoundToVideoError, match=message) as caught:
         execute()
     assert comfy.model_management.is_oom(caught.value)  # execution.py: the host unloads all models then

@@ -12,24 +12,16 @@ The first term is the host's CFG. The others are added here after it, for the pi
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import comfy.samplers
 import comfy.utils
 import torch
 
 from ...errors import SoundToVideoError
-from ..network_patches import (
-    AROUND_BATCH,
-    AROUND_NETWORK,
-    Forward,
-    forward_replaced,
-    options_with_wrappers,
-    with_wrapper,
-)
+from ..extra_pass import predicted_again
+from ..network_patches import Forward, forward_replaced, with_wrapper
 from .versions import version_of
 
 
@@ -94,10 +86,10 @@ class _AfterCFG:
         clean = _picture(args["cond_denoised"], shapes)
         change = torch.zeros_like(clean)
         if guidance.structure:
-            without = _predict(args, SelfAttentionPassedBy(self.block))
+            without = _predicted_with(args, SelfAttentionPassedBy(self.block))
             change += guidance.structure * (clean - _picture(without, shapes))
         if guidance.audio != 1:
-            without = _predict(args, PictureAndSoundApart(), a2v_cross_attn=False, v2a_cross_attn=False)
+            without = _predicted_with(args, PictureAndSoundApart(), a2v_cross_attn=False, v2a_cross_attn=False)
             change += (guidance.audio - 1) * (clean - _picture(without, shapes))
         parts = comfy.utils.unpack_latents(args["denoised"], shapes)
         picture = parts[0].float() + change
@@ -208,38 +200,10 @@ class _PassingBy:
         return override
 
 
-@dataclass(frozen=True)
-class _SkippedAlike:
-    """Around a batch: a pass that is compared with the main one is taken from the host's EasyCache when that one was.
-
-    EasyCache (comfy_extras/nodes_easycache.py) forgets with every batch that the step is to be skipped.
-    """
-
-    skipped: bool
-
-    def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
-        cache = args[-1]["transformer_options"].get("easycache")
-        if cache is not None:
-            cache.skip_current_step = self.skipped
-        return executor(*args, **kwargs)
-
-
 def _picture(packed: torch.Tensor, shapes: list) -> torch.Tensor:
     return comfy.utils.unpack_latents(packed, shapes)[0].float()
 
 
-def _predict(args: dict[str, Any], around_network: Callable[..., Any], **transformer_options: Any) -> torch.Tensor:
-    """One more prediction for the positive condition, with a wrapper around the network.
-
-    The condition gets an id of its own, the same at every step: caches (EasyCache) keep what they know of a condition
-    under its id, and would give back the main prediction.
-    """
-    name = type(around_network).__name__
-    cond = [{**entry, "uuid": uuid.uuid5(entry["uuid"], name)} for entry in args["cond"]]
-    cache = args["model_options"].get("transformer_options", {}).get("easycache")
-    wrappers = {
-        AROUND_NETWORK: around_network,
-        AROUND_BATCH: _SkippedAlike(bool(getattr(cache, "skip_current_step", False))),
-    }
-    options = options_with_wrappers(args["model_options"], wrappers, **transformer_options)
-    return comfy.samplers.calc_cond_batch(args["model"], [cond], args["input"], args["sigma"], options)[0]
+def _predicted_with(args: dict[str, Any], around_network: Callable[..., Any], **options: Any) -> torch.Tensor:
+    """One more prediction for the positive condition, with a wrapper around the network."""
+    return predicted_again(args, args["cond"], type(around_network).__name__, around_network, **options)

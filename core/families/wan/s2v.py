@@ -13,13 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import comfy.latent_formats
 import comfy.model_base
-import comfy.model_management
 import node_helpers
 import torch
 
@@ -27,22 +25,29 @@ from ...decoding.stream import Decoder
 from ...errors import SoundToVideoError
 from ...features.encoded import KIND_NAMES
 from ...features.layout import frames_between
-from ...frames.images import check_images, fitted_reference, resized_cropped
+from ...frames.images import check_images, resized_cropped
 from ...plan import Plan, Segment, Window
 from ...sampling.spool import LatentHistory
-from ...scene.pictures import ShotPictures, shot_pictures
-from ...scene.prompts import cut_times, prompt_at, start_times
+from ...scene.pictures import ShotPictures
+from ...scene.prompts import prompt_at
 from ...timeline import FrameGrid
 from ..base import ClipSampler, Family, Scene
 from ..memory import check_memory
 from ..network_patches import Forward, forward_replaced, with_wrapper
+from .common import (
+    POSITIONS,
+    check_encoder,
+    check_prompts,
+    check_vae,
+    empty_latents,
+    pictures_of_prompts,
+    reference_latents,
+)
 from .features import WanS2VLayout
 
 if TYPE_CHECKING:
     from ...sampling.host_sampler import HostSampler
 
-LATENT_CHANNELS = 16
-SPATIAL_RATIO = 8
 MOTION_LATENTS = 19  # 73 frames
 MOTION_BLOCK = 64  # pixels
 LAYOUT = WanS2VLayout()
@@ -52,15 +57,10 @@ class WanS2VClipSampler(ClipSampler):
     def __init__(self, scene: Scene, plan: Plan, pictures: ShotPictures):
         super().__init__(scene, plan)
         self.pictures = pictures
-        check_memory(scene.model, plan, scene.width, scene.height, Fraction(1, SPATIAL_RATIO**2))
+        check_memory(scene.model, plan, scene.width, scene.height, POSITIONS)
         self.model = scaled_audio(scene.model, scene.audio_scale)
         self.positive, self.negative = scene.positive, scene.negative
-        self.reference_latents: dict[int, torch.Tensor] = {}
-        if scene.reference_image is not None:
-            for number in pictures.shown(plan):
-                image = scene.reference_image[number : number + 1]
-                reference = fitted_reference(image, scene.width, scene.height, scene.image_fit)
-                self.reference_latents[number] = scene.vae.encode(reference)
+        self.reference_latents = reference_latents(scene, plan, pictures)
 
     def steps(self, sampler: HostSampler) -> int:
         return len(sampler.sigmas(self.model)) - 1
@@ -79,10 +79,7 @@ class WanS2VClipSampler(ClipSampler):
             negative = node_helpers.conditioning_set_values(negative, reference, append=True)
         positive = node_helpers.conditioning_set_values(positive, {**values, "audio_embed": audio})
         negative = node_helpers.conditioning_set_values(negative, {**values, "audio_embed": audio * 0.0})
-        latent = torch.zeros(
-            [1, LATENT_CHANNELS, segment.latent_count, scene.height // SPATIAL_RATIO, scene.width // SPATIAL_RATIO],
-            device=comfy.model_management.intermediate_device(),
-        )
+        latent = empty_latents(scene, segment.latent_count)
         return sampler.sample(self.model, positive, negative, latent, segment.seed)
 
     def _audio_embedding(self, segment: Segment) -> torch.Tensor:
@@ -95,10 +92,7 @@ class WanS2VClipSampler(ClipSampler):
     def _control_latents(self, segment: Segment) -> torch.Tensor:
         """The segment's own stretch of the control video (the host repeats its first stretch: ComfyUI #9911)."""
         scene, grid = self.scene, self.plan.grid
-        shape = [1, LATENT_CHANNELS, segment.latent_count, scene.height // SPATIAL_RATIO, scene.width // SPATIAL_RATIO]
-        control = comfy.latent_formats.Wan21().process_out(
-            torch.zeros(shape, device=comfy.model_management.intermediate_device())
-        )
+        control = comfy.latent_formats.Wan21().process_out(empty_latents(scene, segment.latent_count))
         first_frame = grid.first_frame(segment.latent_start)
         if scene.control_video is None or first_frame >= scene.control_video.shape[0]:
             return control
@@ -148,22 +142,16 @@ class WanS2V(Family):
 
     def check(self, scene: Scene) -> None:
         self.check_size(scene.width, scene.height)
-        transformer = scene.model.get_model_object("diffusion_model")
-        self.check_text(scene, getattr(transformer.text_embedding[0], "in_features", None))
+        check_prompts(self, scene)
         self._check_encoder(scene)
-        if getattr(scene.vae, "latent_channels", None) != LATENT_CHANNELS or scene.vae.latent_dim != 3:
-            raise SoundToVideoError(f"the connected VAE does not fit {self.name}: load wan_2.1_vae.safetensors.")
+        check_vae(self, scene.vae)
         self.check_reference(scene)
         if scene.control_video is not None:
             check_images(scene.control_video, "control video", scene.width, scene.height)
 
     def _check_encoder(self, scene: Scene) -> None:
+        check_encoder(self, scene, "wav2vec2_large_english_fp16.safetensors")
         encoder = scene.model.model.diffusion_model.casual_audio_encoder
-        if scene.encoded_audio.kind != self.encoder_kind:
-            raise SoundToVideoError(
-                f"the audio was encoded by {KIND_NAMES[scene.encoded_audio.kind]}, but {self.name} listens to "
-                f"{KIND_NAMES[self.encoder_kind]}: load wav2vec2_large_english_fp16.safetensors into Audio Encode."
-            )
         layers, width = encoder.weights.shape[1], encoder.encoder.conv1_local.conv.weight.shape[1]
         if (layers, width) != (25, 1024):
             raise SoundToVideoError(
@@ -195,9 +183,7 @@ class WanS2V(Family):
         return WanS2VClipSampler(scene, plan, self.pictures(scene))
 
     def pictures(self, scene: Scene) -> ShotPictures:
-        """Every segment sees the reference image: without cuts it changes with the prompt."""
-        times = None if cut_times(scene.positive, scene.negative) else start_times(scene.positive)
-        return shot_pictures(scene.reference_image, scene.positive, scene.negative, times)
+        return pictures_of_prompts(scene)
 
 
 def scaled_audio(model: Any, scale: float) -> Any:

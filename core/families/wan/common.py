@@ -1,0 +1,105 @@
+"""What the Wan models share: the latents of Wan2.1's VAE, and going on from the frames that came before."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import comfy.model_management
+import torch
+
+from ...decoding.stream import decode_stream
+from ...errors import SoundToVideoError
+from ...features.encoded import KIND_NAMES
+from ...frames.images import fitted_reference
+from ...plan import Plan, Segment
+from ...sampling.spool import LatentHistory
+from ...scene.pictures import ShotPictures, shot_pictures
+from ...scene.prompts import cut_times, start_times
+from ..base import Family, Scene
+
+LATENT_CHANNELS = 16
+SPATIAL_RATIO = 8
+POSITIONS = Fraction(1, SPATIAL_RATIO**2)
+"""Of a latent, for each pixel of a frame."""
+
+
+def check_vae(family: Family, vae: Any) -> None:
+    """Raise for a VAE that is not of Wan2.1's latents."""
+    if getattr(vae, "latent_channels", None) != LATENT_CHANNELS or vae.latent_dim != 3:
+        raise SoundToVideoError(f"the connected VAE does not fit {family.name}: load wan_2.1_vae.safetensors.")
+
+
+def check_encoder(family: Family, scene: Scene, file: str) -> None:
+    """Raise for sound of another encoder than the family's.  file: of the encoder that is to be loaded."""
+    if scene.encoded_audio.kind != family.encoder_kind:
+        raise SoundToVideoError(
+            f"the audio was encoded by {KIND_NAMES[scene.encoded_audio.kind]}, but {family.name} listens to "
+            f"{KIND_NAMES[family.encoder_kind]}: load {file} into Audio Encode."
+        )
+
+
+def check_prompts(family: Family, scene: Scene) -> None:
+    """Raise for prompts of another text encoder than the model's."""
+    transformer = scene.model.get_model_object("diffusion_model")
+    family.check_text(scene, getattr(transformer.text_embedding[0], "in_features", None))
+
+
+def empty_latents(scene: Scene, latent_count: int) -> torch.Tensor:
+    """``[1, 16, latent_count, height, width]`` of zeros, as core's nodes begin with."""
+    shape = [1, LATENT_CHANNELS, latent_count, scene.height // SPATIAL_RATIO, scene.width // SPATIAL_RATIO]
+    return torch.zeros(shape, device=comfy.model_management.intermediate_device())
+
+
+def pictures_of_prompts(scene: Scene) -> ShotPictures:
+    """Every segment sees the reference image: without cuts it changes with the prompt."""
+    times = None if cut_times(scene.positive, scene.negative) else start_times(scene.positive)
+    return shot_pictures(scene.reference_image, scene.positive, scene.negative, times)
+
+
+def reference_latents(scene: Scene, plan: Plan, pictures: ShotPictures, bars: float = 0.0) -> dict[int, torch.Tensor]:
+    """The latent ``[1, 16, 1, H, W]`` of each picture that is shown, by its number; of none without a reference image.
+
+    bars: as in ``fitted_reference``.
+    """
+    if scene.reference_image is None:
+        return {}
+    latents = {}
+    for number in pictures.shown(plan):
+        image = scene.reference_image[number : number + 1]
+        fitted = fitted_reference(image, scene.width, scene.height, scene.image_fit, bars=bars)
+        latents[number] = scene.vae.encode(fitted)
+    return latents
+
+
+class LastFrames:
+    """The end of one segment as the beginning of the next: its last frames, decoded and encoded anew.
+
+    A window of the model begins with a latent of one frame, and the clip goes on with latents of four: the frames are
+    what both can be made of. Official long clips (generate_infinitetalk in wan/multitalk.py, MeiGen-AI/InfiniteTalk) go
+    on from decoded frames too. Segments are asked for in order.
+    """
+
+    def __init__(self, vae: Any, plan: Plan):
+        self._vae, self._plan = vae, plan
+        self._known: torch.Tensor | None = None
+        self._new_latents = 0
+
+    def before(self, segment: Segment, history: LatentHistory) -> torch.Tensor | None:
+        """The latents that a segment begins with, ``[1, 16, overlap, H, W]``; None where it starts afresh.
+
+        history: as in ``ClipSampler.sample``.
+        """
+        known = self._encoded_anew(segment.overlap, history) if segment.overlap else None
+        self._known, self._new_latents = known, segment.new_latents
+        return known
+
+    def _encoded_anew(self, latent_count: int, history: LatentHistory) -> torch.Tensor:
+        window = history.last(self._new_latents)
+        if self._known is not None:
+            window = torch.cat([self._known.to(window), window], dim=2)
+        frame_count = self._plan.grid.frame_count(latent_count)
+        frames = torch.empty(0)
+        for group in decode_stream(self._vae, [window], window.shape[2]):
+            frames = torch.cat([frames, group])[-frame_count:] if len(frames) else group[-frame_count:]
+        return self._vae.encode(frames)
