@@ -24,6 +24,7 @@ THUMBNAILS = {
     "image_and_song_ltx25": (STAGE, MUSIC, ((255, 190, 120), (255, 90, 140))),
     "abstract_clip_ltx25": (None, MUSIC, ((255, 200, 140), (220, 90, 200))),
     "long_song_ltx25": (STAGE, MUSIC, ((150, 255, 220), (90, 130, 255))),
+    "song_vocals_drive_ltx": (STAGE, MUSIC, ((255, 240, 190), (240, 120, 120))),
     "quickstart_portrait_and_voice": (FACE, VOICE, ((255, 246, 226), (250, 190, 150))),
     "quickstart_shapes_and_music": (SHAPES, MUSIC, ((255, 214, 140), (120, 220, 190))),
     "quickstart_lip_sync": (SPEAKER, VOICE, ((200, 250, 235), (110, 200, 240))),
