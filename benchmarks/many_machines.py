@@ -1,7 +1,7 @@
-"""How far `render.py --ray` scales: our own cost per job, measured, and a simulation of 1 to 1000 workers with it.
+"""How far `render.py --ray` scales: a simulation of 1 to 1000 workers, with our own cost per job.
 
-    python benchmarks/many_machines.py                          the table, with the costs measured last
-    python benchmarks/many_machines.py --measure http://HOST    measure them first, on a ComfyUI that runs (needs Ray)
+    python benchmarks/many_machines.py                          the table, with costs that are assumed
+    python benchmarks/many_machines.py --measure http://HOST    measure them first, on a ComfyUI that runs (Ray)
 
 The simulation knows four queues: the driver (one thread that hands out and takes in), the head's network (files in
 Ray's object store pass through it), the shared disk, and each worker, with two jobs in flight. Nothing else is slow in
