@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
+import av
+import numpy as np
 import pytest
 import torch
 from sound_to_video.core.clip.composite import ColourMatch, CompositeDecoder
+from sound_to_video.core.clip.mux import write_clip
 from sound_to_video.core.frames.crops import Crops
 from sound_to_video.core.frames.footage import Footage
 from sound_to_video.core.frames.mouth import Examined, path_of_masks
@@ -134,3 +137,25 @@ def test_colours_follow_the_ring_around_the_mask_within_a_second():
     for _ in range(60):
         settled = matching.matched(made * 0.8, known, mask)
     assert (settled - known).abs().mean() < 0.03
+
+
+@pytest.mark.slow
+def test_what_is_kept_is_kept_in_the_file(tmp_path):
+    """The encoder alone stands between the footage and the file: as if the footage itself were written."""
+    size = 128
+    smooth = torch.nn.functional.interpolate(torch.rand(1, 3, 5, 5), (size, size), mode="bicubic").clamp(0, 1)
+    images, mask = smooth.repeat(COUNT, 1, 1, 1).movedim(1, -1).contiguous(), torch.zeros(1, size, size)
+    mask[:, 60:90, 40:80] = 1
+    crops = crops_of(images, mask)
+    decoder = CompositeDecoder(Made(crops.frames(0, COUNT) * 0.5), crops, Fraction(25), COUNT)
+    outside = torch.zeros(size, size, dtype=torch.bool)
+    outside[:48], outside[104:] = True, True  # two blocks of the encoder away from the mask
+
+    def decibels(frames) -> float:
+        path = write_clip(tmp_path / "clip.mp4", frames, Fraction(25))
+        with av.open(str(path)) as container:
+            written = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+        error = (torch.from_numpy(written).float() / 255 - images)[:, outside].square().mean()
+        return float(-10 * torch.log10(error))
+
+    assert decibels(decoder.frames([])) > decibels([images]) - 0.5

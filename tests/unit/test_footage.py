@@ -1,6 +1,7 @@
 """Footage under a sound: which of its frames is shown when, and that each is the one that the file holds."""
 
 import io
+import struct
 from fractions import Fraction
 
 import av
@@ -28,6 +29,14 @@ def write_footage(path, times=range(30), rate=25, size=(48, 32), codec="libx264"
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     return path
+
+
+def turn_upright(path) -> None:
+    """Set the matrix of the track's header (ISO 14496-12, tkhd) to a quarter turn, as phones held upright do."""
+    content = bytearray(path.read_bytes())
+    place = content.index(b"tkhd") + 44
+    content[place : place + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
 
 
 def whole(video) -> torch.Tensor:
@@ -114,3 +123,16 @@ def test_a_file_that_was_changed_is_not_read_on(tmp_path):
     write_footage(path, range(20))
     with pytest.raises(SoundToVideoError, match=r"footage\.mp4 was changed or moved: run the sampler again"):
         list(source.frames(0, 3))
+
+
+@pytest.mark.slow
+def test_a_phones_clip(tmp_path):
+    """HEVC in 4K, held upright, its frames at uneven times: as a phone writes it."""
+    times = [0, 1, 2, 3, 5, 6, 8, 9, 10, 11]
+    path = write_footage(tmp_path / "phone.mp4", times, 30, (3840, 2160), "libx265", preset="ultrafast")
+    turn_upright(path)
+    video = InputImpl.VideoFromFile(str(path))
+    source = source_of(video)
+    assert (source.width, source.height) == (2160, 3840)
+    expected = whole(video)
+    assert torch.equal(torch.stack(list(source.frames(7, 9))), expected[7:9])
