@@ -19,6 +19,7 @@ from .families.memory import explained_out_of_memory
 from .families.options import given_options
 from .features.encoded import encoded_audio_from
 from .frames.images import IMAGE_FITS
+from .frames.source import image_or_source
 from .plan import Plan, Segment
 from .sampling.drift import DriftCorrection
 from .sampling.host_sampler import HostSampler, SamplerSettings
@@ -114,7 +115,7 @@ def scene_from(family: Family, wired: Mapping[str, Any]) -> Scene:
         height=wired["height"],
         frame_rate=family.rate(wired.get("frame_rate") or 0),
         audio_scale=wired.get("audio_scale", 1.0),
-        control_video=wired.get("control_video"),
+        control_video=image_or_source(wired.get("control_video")),
         options=given_options(wired),
     )
 

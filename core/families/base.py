@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..features.encoded import EncodedAudio
     from ..features.layout import FeatureLayout
     from ..frames.crops import Crops
+    from ..frames.source import FrameSource
     from ..sampling.host_sampler import HostSampler
 
 
@@ -42,6 +43,7 @@ class Scene:
     model, vae: the host's MODEL and VAE.  positive, negative: the host's CONDITIONING.
     reference_image: a picture for each shot; None for audio to video.
     frame_rate: frames per second, the family's own where 0 was asked.
+    control_video: an IMAGE, or footage that is read a window at a time.
     options: what only some families know (``latent_upscale_model`` ...), by input name.
     """
 
@@ -56,7 +58,7 @@ class Scene:
     reference_image: torch.Tensor | None = None
     image_fit: str = "crop"
     audio_scale: float = 1.0
-    control_video: torch.Tensor | None = None
+    control_video: torch.Tensor | FrameSource | None = None
     options: dict[str, Any] | None = None
 
     def option(self, name: str) -> Any:

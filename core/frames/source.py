@@ -50,6 +50,19 @@ def source_of(video: Any) -> FrameSource:
     return TensorFrames(components.images, Fraction(components.frame_rate), components.audio)
 
 
+def image_or_source(given: Any) -> Any:
+    """A VIDEO as footage that is read when asked, anything else, such as an IMAGE, as it is."""
+    return source_of(given) if isinstance(given, Input.Video) else given
+
+
+def images_between(frames: Tensor | FrameSource, start: int, stop: int) -> Tensor:
+    """Frames ``start ... stop - 1``, ``[n, height, width, 3]``, of an IMAGE or of footage that is read as asked."""
+    if isinstance(frames, Tensor):
+        return frames[start:stop]
+    found = list(frames.frames(start, stop))
+    return torch.stack(found) if found else torch.zeros([0, frames.height, frames.width, 3])
+
+
 class TensorFrames(FrameSource):
     """Frames that are in memory: an IMAGE ``[n, height, width, 3]``; further channels are left out."""
 

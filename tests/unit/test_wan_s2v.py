@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from dataclasses import replace
 from fractions import Fraction
 
 import comfy.model_management
@@ -18,6 +19,7 @@ from sound_to_video.core.families.wan.features import WanS2VLayout
 from sound_to_video.core.families.wan.s2v import WanS2V
 from sound_to_video.core.features.encoded import HostEncodedAudio, encoded_audio_from
 from sound_to_video.core.features.layout import frames_between
+from sound_to_video.core.frames.source import TensorFrames
 from sound_to_video.core.plan import plan_clip
 from sound_to_video.core.render import plan_scene, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
@@ -192,6 +194,29 @@ def test_control_video_moves_on_with_the_segments(models, conditioning):
     assert not torch.equal(ours[2], ours[0])
     lead_and_stretch = control[156:237]  # segment 2 shows the frames 157 ... 236
     assert torch.equal(ours[2], vae.encode(lead_and_stretch)[:, :, 1:])
+
+
+@pytest.mark.slow
+def test_a_control_video_may_be_footage_that_is_read_a_window_at_a_time(models, conditioning):
+    control = pictures(137, SIZE, SIZE)
+    asked = []
+
+    class Watched(TensorFrames):
+        def frames(self, start, stop):
+            asked.append((start, stop))
+            return super().frames(start, stop)
+
+    family = WanS2V()
+    scenes = [
+        scene_of(models, conditioning, 200 / 16, control_video=given) for given in (control, Watched(control, 16))
+    ]
+    plan = plan_scene(family, scenes[0], 0, 0)
+    from_images, from_footage = (family.prepare(scene, plan) for scene in scenes)
+    for segment in plan.segments:
+        assert torch.equal(from_images._control_latents(segment), from_footage._control_latents(segment))
+    assert asked == [(0, 77), (76, 157), (156, 201)]
+    with pytest.raises(SoundToVideoError, match="the control video has 25 fps, the clip 16 fps"):
+        family.check(replace(scenes[0], control_video=Watched(control, 25)))
 
 
 def test_a_control_video_that_ends_early_leaves_the_rest_free(models, conditioning):

@@ -26,11 +26,12 @@ from ...errors import SoundToVideoError
 from ...features.encoded import KIND_NAMES
 from ...features.layout import frames_between
 from ...frames.images import check_images, resized_cropped
+from ...frames.source import FrameSource, images_between
 from ...plan import Plan, Segment, Window
 from ...sampling.spool import LatentHistory
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
-from ...timeline import FrameGrid
+from ...timeline import FrameGrid, frame_rate_in_words
 from ..base import ClipSampler, Family, Scene
 from ..memory import check_memory
 from ..network_patches import Forward, forward_replaced, with_wrapper
@@ -94,12 +95,14 @@ class WanS2VClipSampler(ClipSampler):
         scene, grid = self.scene, self.plan.grid
         control = comfy.latent_formats.Wan21().process_out(empty_latents(scene, segment.latent_count))
         first_frame = grid.first_frame(segment.latent_start)
-        if scene.control_video is None or first_frame >= scene.control_video.shape[0]:
+        if scene.control_video is None:
             return control
         # One frame before the stretch makes its first latent a whole group; that frame's own latent is left out.
         lead = 1 if segment.latent_start else 0
         stop_frame = grid.first_frame(segment.latent_stop)
-        frames = scene.control_video[first_frame - lead : stop_frame]
+        frames = images_between(scene.control_video, first_frame - lead, stop_frame)
+        if frames.shape[0] <= lead:
+            return control
         missing = -(frames.shape[0] - 1) % grid.stride
         frames = torch.cat([frames, frames[-1:].repeat(missing, 1, 1, 1)])
         encoded = scene.vae.encode(resized_cropped(frames, scene.width, scene.height))[:, :, lead:]
@@ -146,8 +149,17 @@ class WanS2V(Family):
         self._check_encoder(scene)
         check_vae(self, scene.vae)
         self.check_reference(scene)
-        if scene.control_video is not None:
-            check_images(scene.control_video, "control video", scene.width, scene.height)
+        self._check_control_video(scene)
+
+    def _check_control_video(self, scene: Scene) -> None:
+        control = scene.control_video
+        if isinstance(control, FrameSource) and control.rate != scene.frame_rate:
+            raise SoundToVideoError(
+                f"the control video has {frame_rate_in_words(control.rate)}, the clip "
+                f"{frame_rate_in_words(scene.frame_rate)}: give it the clip's rate."
+            )
+        if isinstance(control, torch.Tensor):
+            check_images(control, "control video", scene.width, scene.height)
 
     def _check_encoder(self, scene: Scene) -> None:
         check_encoder(self, scene, "wav2vec2_large_english_fp16.safetensors")
