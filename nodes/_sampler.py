@@ -45,7 +45,7 @@ SAVED_ORDER = (  # append, never change
     *("audio_scale", "frame_rate", "segment_seconds", "control_video", "sigmas", "latent_upscale_model"),
     *("preview_seconds", "keep_segments", "drift_correction", "refining_sigmas"),
     *("audio_guidance", "structure_guidance", "guidance_rescale", "image_strength", "image_compression"),
-    *("anchor_first_frame", "refining_model"),
+    *("anchor_first_frame", "refining_model", "model_patch", "clip_vision_output"),
 )
 
 

@@ -26,6 +26,7 @@ Shapes = dict[str, torch.Tensor]
 WAN = {"dim": 48, "ffn_dim": 96, "num_layers": 2, "num_heads": 2, "text_dim": 1024, "freq_dim": 64}
 WAN_S2V = {**WAN, "audio_dim": 1024, "audio_inject_layers": [0, 1]}
 HUMO = {**WAN, "in_dim": 16}  # of the 1.7B; the 17B has 36, and a VAE's latents of a picture among them
+TALK_WIDTH = 80
 
 LTX_TRANSFORMER = {
     "num_layers": 2,
@@ -248,6 +249,24 @@ def make_humo(path: Path, seed: int = SEED, **overrides) -> Path:
     return _wan(path, HumoWanModel, {**HUMO, **overrides}, seed, torch.float16)
 
 
+def make_wan_i2v(path: Path, seed: int = SEED, **overrides) -> Path:
+    """Wan2.1 image-to-video for UNETLoader: as wide as the patch of `make_infinitetalk`."""
+    from comfy.ldm.wan.model import WanModel
+
+    return _wan(path, WanModel, {**WAN, "dim": TALK_WIDTH, "in_dim": 36, **overrides}, seed, model_type="i2v")
+
+
+def make_infinitetalk(path: Path, seed: int = SEED, width: int = TALK_WIDTH) -> Path:
+    """InfiniteTalk for ModelPatchLoader: 40 blocks of 40 heads and twelve layers of sound are the host's."""
+    import comfy.ops
+    from comfy_extras.nodes_model_patch import MultiTalkModelPatch
+
+    network = MultiTalkModelPatch(
+        intermediate_dim=16, in_dim=width, out_dim=64, operations=comfy.ops.disable_weight_init, device="cpu"
+    )
+    return _save_safetensors(path, fill(network.state_dict(), seed))
+
+
 def make_wan_t2v(path: Path, seed: int = SEED, **overrides) -> Path:
     """Wan2.1 text-to-video for UNETLoader: a MODEL that takes no audio."""
     from comfy.ldm.wan.model import WanModel
@@ -398,6 +417,8 @@ CHECKPOINTS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "wan_s2v_768": ("diffusion_models/wan_s2v_768_tiny.safetensors", lambda path: make_wan_s2v(path, audio_dim=768)),
     "humo": ("diffusion_models/humo_1.7b_tiny.safetensors", make_humo),
     "humo_17b": ("diffusion_models/humo_17b_tiny.safetensors", lambda path: make_humo(path, in_dim=36)),
+    "wan_i2v": ("diffusion_models/wan_i2v_tiny.safetensors", make_wan_i2v),
+    "infinitetalk": ("model_patches/infinitetalk_tiny.safetensors", make_infinitetalk),
     "wan_t2v": ("diffusion_models/wan_t2v_tiny.safetensors", make_wan_t2v),
     "wan_vae": ("vae/wan_vae_tiny.safetensors", make_wan_vae),
     "taehv": ("vae/taehv_wan_random.safetensors", make_taehv),

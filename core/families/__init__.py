@@ -21,11 +21,11 @@ _REGISTRY = (  # module, class, name, what its clips are decoded by
     ("wan.s2v", "WanS2V", "Wan2.2-S2V", "wan_vae"),
     ("ltx.av", "LTXAV", "LTX-2", "ltx_vae"),
     ("wan.humo", "HuMo", "HuMo", "wan_vae"),
+    ("wan.infinitetalk", "InfiniteTalk", "InfiniteTalk", "wan_vae"),
 )
 _NOT_YET = {  # models that take audio, by the host's class of theirs or of a wrapper around them (host 0.30 to 0.33)
     "WAN22_WanDancer": "Wan-Dancer",
     "MiniMaxH3": "MiniMax H3",
-    "InfiniteTalkOuterSampleWrapper": "InfiniteTalk",
 }
 
 MISSING: dict[str, str] = {}  # the families that could not be loaded, by name, and why

@@ -11,8 +11,9 @@ from typing import Any
 from ..scene.inputs import checked_sigmas
 from .ltx import options as ltx
 from .option import AUDIO_GUIDANCE, Option
+from .wan import options as wan
 
-OPTIONS: dict[str, Option] = {option.name: option for option in (AUDIO_GUIDANCE, *ltx.OPTIONS)}
+OPTIONS: dict[str, Option] = {option.name: option for option in (AUDIO_GUIDANCE, *ltx.OPTIONS, *wan.OPTIONS)}
 SCHEDULES: tuple[str, ...] = tuple(ltx.SCHEDULES)
 
 

@@ -212,7 +212,7 @@ def _wav2vec2_pieces(audio: Audio, encoder: Any) -> Generator[torch.Tensor, None
     normalises, encoder.model.do_normalize = encoder.model.do_normalize, False
     try:
         for window, keep in windows(audio, WINDOW_SECONDS, _layer_count(audio, encoder)):
-            waveform = _mono_at_encoder_rate(window["waveform"], audio.sample_rate)
+            waveform = mono_at_encoder_rate(window["waveform"], audio.sample_rate)
             if normalises:
                 waveform = (waveform - mean) / deviation
             yield torch.cat(_layers(waveform, encoder))[:, keep]
@@ -225,7 +225,7 @@ def _at_encoder_rate(waveform: torch.Tensor, sample_rate: int) -> torch.Tensor:
     return resampled(waveform, sample_rate, ENCODER_SAMPLE_RATE, stop_if_interrupted)
 
 
-def _mono_at_encoder_rate(waveform: torch.Tensor, sample_rate: int) -> torch.Tensor:
+def mono_at_encoder_rate(waveform: torch.Tensor, sample_rate: int) -> torch.Tensor:
     """``[1, channels, T]`` -> ``[1, 1, T]``: the mean of all channels, as the host's encoders take it."""
     return _at_encoder_rate(waveform.mean(dim=1, keepdim=True), sample_rate)
 
@@ -234,7 +234,7 @@ def _loudness(audio: Audio) -> tuple[float, float]:
     """Mean and deviation of the audio at the encoder's rate, as wav2vec2 normalises by them; in constant memory."""
     count, total, squares = 0, 0.0, 0.0
     for block in audio.blocks(10 * audio.sample_rate):
-        samples = _mono_at_encoder_rate(block.unsqueeze(0), audio.sample_rate).double()
+        samples = mono_at_encoder_rate(block.unsqueeze(0), audio.sample_rate).double()
         count, total, squares = (
             count + samples.numel(),
             total + samples.sum().item(),

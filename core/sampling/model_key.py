@@ -52,7 +52,8 @@ def model_key(model: Any, graph: Any) -> str:
     for name, tensor, dtype in _weights(model):
         samples.add(name, tensor, dtype)
     patches = [[name, _patch_values(patch, samples)] for name, patch in sorted(model.patches.items())]
-    schedule = model.get_model_object("model_sampling")
+    # What is loaded beside a model (a MODEL_PATCH) is a network alone.
+    schedule = model.get_model_object("model_sampling") if hasattr(model.model, "model_sampling") else None
     put_on = [
         patches,
         {name: patch for name, patch in model.object_patches.items() if patch is not schedule},
@@ -65,11 +66,11 @@ def model_key(model: Any, graph: Any) -> str:
         "\n".join(samples.labels),
         samples.numbers(),
         [kind.__qualname__ for kind in type(schedule).__mro__],
-        {name: value for name, value in vars(schedule).items() if type(value) in (int, float, str)},
+        {name: value for name, value in getattr(schedule, "__dict__", {}).items() if type(value) in (int, float, str)},
         sorted(model.object_patches),
         ByGraph(put_on, lambda: graph),
         graph,
-        [str(model.model.get_dtype_inference()), str(model.model.manual_cast_dtype)],
+        [str(model.model.get_dtype_inference()), str(model.model.manual_cast_dtype)] if schedule is not None else None,
         _computed_by(model.load_device),
     )
 

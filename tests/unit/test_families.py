@@ -46,22 +46,19 @@ class Model:
         return self._network
 
 
-class InfiniteTalkOuterSampleWrapper:
-    """What the host's WanInfiniteTalkToVideo puts around a plain Wan model (comfy/ldm/wan/model_multitalk.py)."""
-
-
 @pytest.mark.parametrize(
     ("model", "said"),
     [
         (Model("WAN22_WanDancer"), "is Wan-Dancer, which this version of the pack does not know yet"),
         (Model("MiniMaxH3"), "is MiniMax H3, which"),
-        (Model("WAN21", [InfiniteTalkOuterSampleWrapper()]), "is InfiniteTalk, which"),
         (Model("WAN21"), r"\(WAN21\) takes no audio that this node could give it"),
         (Model("Flux"), r"\(Flux\) takes no audio that this node could give it"),
     ],
 )
 def test_a_model_of_no_family_is_named_and_so_is_what_does(model, said):
-    with pytest.raises(SoundToVideoError, match=f"the connected model {said}.* Load one .*: Wan2.2-S2V, LTX-2, HuMo.$"):
+    with pytest.raises(
+        SoundToVideoError, match=f"the connected model {said}.* Load one .*: Wan2.2-S2V, LTX-2, HuMo, InfiniteTalk.$"
+    ):
         recognise({"model": model})
 
 
@@ -158,7 +155,7 @@ def test_everything_loads(imported_again):
     assert names == ALL and families.MISSING == {}
 
 
-WAN = ["Wan2.2-S2V", "HuMo"]
+WAN = ["Wan2.2-S2V", "HuMo", "InfiniteTalk"]
 
 
 @pytest.mark.parametrize(
@@ -173,6 +170,7 @@ WAN = ["Wan2.2-S2V", "HuMo"]
         ("comfy_extras.nodes_wan", "linear_interpolation", WAN),
         ("comfy.model_base", "WAN22_S2V", ["Wan2.2-S2V"]),
         ("comfy.model_base", "WAN21_HuMo", ["HuMo"]),
+        ("comfy.ldm.wan.model_multitalk", "project_audio_features", ["InfiniteTalk"]),
     ],
 )
 def test_what_a_host_lacks_takes_only_the_families_that_need_it(

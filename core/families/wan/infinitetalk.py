@@ -1,0 +1,259 @@
+"""InfiniteTalk: a long talking clip from one image, 25 frames a second, windows of 81 frames, 9 of them handed on.
+
+A patch on Wan 2.1 I2V 14B, from core's Load Model Patch. How it was trained to be driven is taken from the official
+``wan/multitalk.py`` (MeiGen-AI/InfiniteTalk) and from the host's ``WanInfiniteTalkToVideo``
+(comfy_extras/nodes_wan.py), whose attention, audio projection and wrapper are called here:
+
+- every window is conditioned on the reference image itself, as official; never on a frame that was made from it;
+- its first latents are the end of the window before, decoded and encoded anew, and written over at every step;
+- text and sound guide apart (official 5 and 4; with a speed LoRA 1 and 2).
+
+What differs from window to window is in the conditioning, so that the MODEL is one for the clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import comfy.model_base
+import comfy.patcher_extension
+import node_helpers
+import torch
+from comfy.ldm.wan.model_multitalk import (
+    MultiTalkApplyModelWrapper,
+    MultiTalkCrossAttnPatch,
+    project_audio_features,
+)
+from comfy_extras.nodes_model_patch import MultiTalkModelPatch
+
+from ...decoding.stream import Decoder
+from ...errors import SoundToVideoError
+from ...frames.images import fitted_reference
+from ...plan import Plan, Segment, Window
+from ...sampling.spool import LatentHistory
+from ...scene.pictures import ShotPictures
+from ...scene.prompts import prompt_at
+from ...timeline import FrameGrid
+from ..base import ClipSampler, Family, Scene
+from ..extra_pass import predicted_again
+from ..memory import check_memory
+from ..option import AUDIO_GUIDANCE
+from .common import (
+    POSITIONS,
+    LastFrames,
+    check_encoder,
+    check_prompts,
+    check_vae,
+    empty_latents,
+    pictures_of_prompts,
+)
+from .options import OPTIONS
+from .talk_features import InfiniteTalkLayout
+
+if TYPE_CHECKING:
+    from ...sampling.host_sampler import HostSampler
+
+LAYOUT = InfiniteTalkLayout()
+OVERLAP_LATENTS = 3  # 9 frames
+GREY = 0.5
+MIRRORED_FRAMES = 8  # of sound behind its end: three that the grid goes further, two neighbours, and what it rounds off
+PATCH_FILE = "wan2.1_infiniteTalk_single_fp16.safetensors"
+HOSTS_WRAPPER = "InfiniteTalkOuterSampleWrapper"
+
+# Keys in the conditioning, and in the host's transformer_options.
+HEARD, SILENCE, HELD, PATCH = (f"sound_to_video_infinitetalk_{name}" for name in ("heard", "silence", "held", "patch"))
+
+
+@dataclass(frozen=True)
+class ClipVision:
+    """What Wan takes of the host's CLIP_VISION_OUTPUT, as a record, so that runs are told apart by it."""
+
+    penultimate_hidden_states: torch.Tensor
+
+
+class InfiniteTalkClipSampler(ClipSampler):
+    def __init__(self, scene: Scene, plan: Plan, pictures: ShotPictures):
+        super().__init__(scene, plan)
+        check_memory(scene.model, plan, scene.width, scene.height, POSITIONS)
+        self.pictures = pictures
+        self.patch = scene.option("model_patch")
+        self.model = hearing(scene.model, self.patch, scene.audio_scale, scene.option("audio_guidance"))
+        self.last_frames = LastFrames(scene.vae, plan)
+        features = scene.encoded_audio.features(LAYOUT).movedim(0, 1)
+        self.features = torch.cat([features, features[-MIRRORED_FRAMES:].flip(0)])
+        self._conditions: dict[tuple[int, int], torch.Tensor] = {}
+        seen = scene.option("clip_vision_output")
+        self._seen = {} if seen is None else {"clip_vision_output": ClipVision(seen.penultimate_hidden_states)}
+
+    def steps(self, sampler: HostSampler) -> int:
+        return len(sampler.sigmas(self.model)) - 1
+
+    def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
+        image = self._condition_image(self.pictures.number(segment), segment.latent_count)
+        held = self.last_frames.before(segment, history)
+        mask = torch.ones([1, 1, *image.shape[2:]], device=image.device, dtype=image.dtype)
+        mask[:, :, :1] = 0.0
+        values = {
+            **self._seen,
+            "concat_latent_image": image,
+            "concat_mask": mask,
+            HEARD: self._embedded(self.features, segment),
+            SILENCE: self._embedded(torch.zeros_like(self.features), segment),
+            HELD: image[:, :, :1] if held is None else held,
+        }
+        time = segment.prompt_seconds
+        positive = node_helpers.conditioning_set_values(prompt_at(self.scene.positive, time), values)
+        negative = node_helpers.conditioning_set_values(prompt_at(self.scene.negative, time), values)
+        latent = empty_latents(self.scene, segment.latent_count)
+        result = sampler.sample(self.model, positive, negative, latent, segment.seed)
+        return result[:, :, segment.overlap :]
+
+    def _condition_image(self, number: int, latent_count: int) -> torch.Tensor:
+        """The latents of a picture as the first frame of a window, with grey behind it; of the last window alone."""
+        key = number, latent_count
+        if key not in self._conditions:
+            scene, frame_count = self.scene, self.plan.grid.frame_count(latent_count)
+            assert scene.reference_image is not None
+            picture = scene.reference_image[number : number + 1]
+            frames = torch.full([frame_count, scene.height, scene.width, 3], GREY, device=picture.device)
+            frames[:1] = fitted_reference(picture, scene.width, scene.height, scene.image_fit)
+            self._conditions = {key: scene.vae.encode(frames)}
+        return self._conditions[key]
+
+    def _embedded(self, features: torch.Tensor, segment: Segment) -> torch.Tensor:
+        """What the window's latents hear, ``[1, latents, 32, width]``, by the patch's own projection."""
+        start = self.plan.grid.stride * segment.latent_start
+        stop = start + self.plan.grid.frame_count(segment.latent_count)
+        return project_audio_features(self.patch.model.audio_proj, [features], start, stop).to(self.model.model_dtype())
+
+    def decoder(self) -> Decoder:
+        return Decoder(self.scene.vae, self.plan, self.scene.width, self.scene.height)
+
+
+class InfiniteTalk(Family):
+    id = "infinitetalk"
+    model_class = comfy.model_base.WAN21
+    name = "InfiniteTalk"
+    versions = "Wan 2.1 I2V 14B with the patch for one speaker"
+    audio_input = "audio_encoder"
+    encoder_kind = "wav2vec2-base"
+    feature_layout = LAYOUT
+    frame_rate = LAYOUT.rate
+    frame_rate_is_free = False
+    grid = FrameGrid(stride=4)
+    window = Window(latent_count=21, overlap=OVERLAP_LATENTS, minimum=OVERLAP_LATENTS)
+    size_multiple = 16
+    options = (AUDIO_GUIDANCE, *OPTIONS)
+
+    def recognises(self, wired: Mapping[str, Any]) -> bool:
+        """A plain Wan 2.1 I2V, or any Wan 2.1 beside a patch: which one is missing or wrong is said by ``check``."""
+        model = wired["model"].model
+        makes_videos_of_images = getattr(model, "image_to_video", False) or wired.get("model_patch") is not None
+        return type(model) is self.model_class and makes_videos_of_images
+
+    def check(self, scene: Scene) -> None:
+        self._check_patch(scene)
+        if scene.reference_image is None:
+            raise SoundToVideoError(f"{self.name} makes an image speak: use the S2V Sampler, with a reference image.")
+        self.check_size(scene.width, scene.height)
+        check_prompts(self, scene)
+        check_encoder(self, scene, "wav2vec2-chinese-base_fp16.safetensors")
+        check_vae(self, scene.vae)
+        self.check_reference(scene)
+        if scene.control_video is not None:
+            raise SoundToVideoError(f"{self.name} takes no control_video: disconnect it.")
+
+    def _check_patch(self, scene: Scene) -> None:
+        by_key = getattr(scene.model, "wrappers", {}).values()
+        if any(type(wrapper).__name__ == HOSTS_WRAPPER for of in by_key for some in of.values() for wrapper in some):
+            raise SoundToVideoError(
+                "the connected model went through core's WanInfiniteTalkToVideo: connect the one in front of that "
+                "node, and the patch to model_patch."
+            )
+        patch = scene.option("model_patch")
+        if patch is None:
+            raise SoundToVideoError(
+                f"the connected model is Wan 2.1 I2V, which takes audio with {self.name}'s patch only: load "
+                f"{PATCH_FILE} with core's Load Model Patch and connect it to model_patch."
+            )
+        if not isinstance(getattr(patch, "model", None), MultiTalkModelPatch):
+            raise SoundToVideoError(f"the connected model_patch is not {self.name}'s: load {PATCH_FILE}.")
+        if not scene.model.model.image_to_video:
+            raise SoundToVideoError(f"{self.name} needs Wan 2.1 I2V 14B; the connected model takes no image.")
+        width = patch.model.blocks[0].norm_x.weight.shape[0]
+        if width != scene.model.get_model_object("diffusion_model").dim:
+            raise SoundToVideoError(
+                f"the patch is for a model {width} wide, the connected one is "
+                f"{scene.model.get_model_object('diffusion_model').dim}: load Wan 2.1 I2V 14B."
+            )
+
+    def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
+        return InfiniteTalkClipSampler(scene, plan, self.pictures(scene))
+
+    def pictures(self, scene: Scene) -> ShotPictures:
+        return pictures_of_prompts(scene)
+
+
+def hearing(model: Any, patch: Any, audio_scale: float, audio_guidance: float) -> Any:
+    """A clone of the host's MODEL that carries the patch; what it hears and holds comes with the conditioning."""
+    patched = model.clone()
+    patched.set_additional_models(PATCH, [patch])
+    patched.set_model_patch(AudioAttention(audio_scale), "attn2_patch")
+    wrappers = comfy.patcher_extension.WrappersMP
+    patched.add_wrapper_with_key(wrappers.OUTER_SAMPLE, PATCH, FromConditioning())
+    if audio_guidance != 1:
+        patched.set_model_sampler_post_cfg_function(AudioGuidance(audio_guidance))
+    return patched
+
+
+@dataclass(frozen=True)
+class AudioAttention:
+    """The host's audio attention behind each block's text attention; a record, so that runs are told apart by it.
+
+    The host's fails where both prompts go through the network in one batch: there is sound for one of them only.
+    """
+
+    scale: float
+
+    def __call__(self, args: dict[str, Any]) -> torch.Tensor:
+        options = args["transformer_options"]
+        heard = options["audio_embeds"].repeat(1, len(args["x"]), 1, 1)
+        args = {**args, "transformer_options": {**options, "audio_embeds": heard}}
+        return MultiTalkCrossAttnPatch(options[PATCH], self.scale)(args)
+
+
+@dataclass(frozen=True)
+class FromConditioning:
+    """Around a run of the sampler: what the window hears and holds, from the conditioning to where the host looks."""
+
+    def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
+        guider = executor.class_obj
+        patcher = guider.model_patcher
+        values = guider.conds["positive"][0]
+        options = guider.model_options["transformer_options"]
+        options["audio_embeds"], options[SILENCE] = values[HEARD], values[SILENCE]
+        (options[PATCH],) = patcher.get_additional_models_with_key(PATCH)
+        held = MultiTalkApplyModelWrapper(patcher.model.process_latent_in(values[HELD]))
+        around = options.setdefault("wrappers", {}).setdefault(comfy.patcher_extension.WrappersMP.APPLY_MODEL, {})
+        around[PATCH] = [held]
+        return executor(*args, **kwargs)
+
+
+@dataclass(frozen=True)
+class AudioGuidance:
+    """The host's post-CFG function that moves the picture away from what it would be without the sound.
+
+    Official (``generate_infinitetalk``): ``null + text (x - no text) + audio (no text - null)``, null being without
+    both; with 1 for the text ``no audio + audio (x - no audio)``. The host's CFG is the first with 1 for the audio.
+    """
+
+    scale: float
+
+    def __call__(self, args: dict[str, Any]) -> torch.Tensor:
+        guides = args["uncond"] is not None
+        condition, main = (args["uncond"], "uncond_denoised") if guides else (args["cond"], "cond_denoised")
+        silence = args["model_options"]["transformer_options"][SILENCE]
+        without = predicted_again(args, condition, "without the sound", audio_embeds=silence)
+        return args["denoised"] + (self.scale - 1) * (args[main] - without)
