@@ -56,7 +56,7 @@ class Probe:
     sample_format: str
     keeps_clock: bool  # there is a moving picture, which the sound has to stay with
     delay: int  # samples of silence before the first audible one
-    is_even: bool  # packets hold whole samples; else the header contradicts itself, and seeking lands within a sample
+    is_even: bool  # of PCM: the header agrees with itself; else seeking and times by it lead to the wrong place
 
     @property
     def name(self) -> str:
@@ -197,7 +197,8 @@ def _probe_stream(path: Path, stream: int, has_picture: bool, picture_start: Fra
             length, kept = count(raw_frames), count(plain_frames)
             first_pts = raw_packet.pts if first_pts is None else first_pts
             first = next(iter(raw_frames), None) if first is None else first
-            is_even = is_even and not (length and not lengths and raw_packet.size % (raw_packet.size // length or 1))
+            if length and not lengths:
+                is_even = _is_even(raw_packet, length)
             lengths = [*lengths, length] if len(lengths) < MOST_FIRST_LENGTHS else lengths
             head += length - kept - min(end_padding(raw_packet), length - kept)
             unmoved = unmoved + 1 if kept == length > 0 else 0
@@ -230,6 +231,17 @@ def _probe_stream(path: Path, stream: int, has_picture: bool, picture_start: Fra
             delay=round(late * first.sample_rate) if LATE_SECONDS < late < MOST_LATE_SECONDS else 0,
             is_even=is_even,
         )
+
+
+def _is_even(packet: Packet, length: int) -> bool:
+    """Whether a packet of ``length`` samples holds whole ones, as many a second as the header's bit rate says.
+
+    libav seeks in PCM, and tells its times, by that bit rate (``ff_pcm_read_seek``, the byte rate of a WAV's header).
+    """
+    sample_bytes = packet.size // length or 1
+    context = packet.stream.codec_context
+    declared = getattr(context, "bit_rate", None) or 0
+    return packet.size % sample_bytes == 0 and declared in (0, 8 * sample_bytes * context.sample_rate)
 
 
 def frames_of(packet: Packet) -> list[AudioFrame]:

@@ -161,6 +161,17 @@ def test_a_wav_whose_header_contradicts_itself_is_one_sound_wherever_it_is_read(
     assert assert_any_stretch_is_the_slice_of_the_whole(path).channels == 19
 
 
+@pytest.mark.parametrize("byte_rate", [7, 2 * RATE - 1, 2 * RATE + 1024, 4 * RATE, 2**31 - 1])
+def test_a_wav_with_a_wrong_byte_rate_is_the_sound_it_holds(tmp_path, byte_rate):
+    """libav tells times and seeks by it."""
+    path = sound(tmp_path / "wrong.wav", "pcm_s16le", 9.0)
+    right = open_audio(path)["waveform"]
+    content = bytearray(path.read_bytes())
+    content[28:32] = struct.pack("<I", byte_rate)
+    path.write_bytes(content)
+    assert torch.equal(assert_any_stretch_is_the_slice_of_the_whole(path)["waveform"], right)
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec", "rate"), [("mp3", "libmp3lame", RATE), ("flac", "flac", RATE), ("aac", "aac", RATE)]
 )
