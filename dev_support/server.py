@@ -10,7 +10,10 @@ from .host import PACK_FOLDER, ROOT
 
 __all__ = ["ComfyServer", "ServerError", "link_folder"]
 
-KINDS = ("checkpoints", "diffusion_models", "vae", "audio_encoders", "latent_upscale_models", "text_encoders", "loras")
+KINDS = (
+    *("checkpoints", "diffusion_models", "vae", "audio_encoders", "model_patches"),
+    *("latent_upscale_models", "text_encoders", "loras"),
+)
 
 
 class ComfyServer(ComfyProcess):

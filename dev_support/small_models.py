@@ -15,13 +15,21 @@ MOST_STEPS = 4
 LOADERS = {
     "UNETLoader": (
         "unet_name",
-        {"s2v": "wan_s2v", "humo": "humo_17b", "ltx-2.5": "ltx_2_5", "ltx": "ltx_av", "": "wan_s2v"},
+        {
+            "s2v": "wan_s2v",
+            "humo": "humo_17b",
+            "i2v": "wan_i2v",
+            "ltx-2.5": "ltx_2_5",
+            "ltx": "ltx_av",
+            "": "wan_s2v",
+        },
     ),
     "VAELoader": (
         "vae_name",
         {"ltx-2.5-video": "ltx_2_5_vae", "ltx-2.5-audio": "ltx_2_5_audio_vae", "": "wan_vae"},
     ),
-    "AudioEncoderLoader": ("audio_encoder_name", {"whisper": "whisper", "": "wav2vec2"}),
+    "AudioEncoderLoader": ("audio_encoder_name", {"whisper": "whisper", "base": "wav2vec2_base", "": "wav2vec2"}),
+    "ModelPatchLoader": ("name", {"": "infinitetalk"}),
     "CheckpointLoaderSimple": ("ckpt_name", {"": "ltx_av"}),
     "LTXVAudioVAELoader": ("ckpt_name", {"": "ltx_av"}),
     "LatentUpscaleModelLoader": ("model_name", {"": "ltx_upscaler"}),

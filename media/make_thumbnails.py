@@ -19,6 +19,7 @@ VOICE, MUSIC = MEDIA / "sound_to_video_voice.wav", MEDIA / "sound_to_video_music
 # workflow: (its picture, None for sound alone; its sound; colours of the waveform from top to bottom)
 THUMBNAILS = {
     "talking_portrait": (PORTRAIT, VOICE, ((255, 246, 226), (250, 190, 150))),
+    "talking_portrait_infinitetalk": (PORTRAIT, VOICE, ((226, 255, 214), (90, 200, 150))),
     "text_image_and_sound_humo": (PORTRAIT, VOICE, ((255, 236, 236), (235, 110, 120))),
     "music_performance": (STAGE, MUSIC, ((255, 170, 210), (130, 140, 255))),
     "image_and_song_ltx25": (STAGE, MUSIC, ((255, 190, 120), (255, 90, 140))),

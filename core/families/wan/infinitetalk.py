@@ -26,7 +26,6 @@ from comfy.ldm.wan.model_multitalk import (
     MultiTalkCrossAttnPatch,
     project_audio_features,
 )
-from comfy_extras.nodes_model_patch import MultiTalkModelPatch
 
 from ...decoding.stream import Decoder
 from ...errors import SoundToVideoError
@@ -60,7 +59,10 @@ OVERLAP_LATENTS = 3  # 9 frames
 GREY = 0.5
 MIRRORED_FRAMES = 8  # of sound behind its end: three that the grid goes further, two neighbours, and what it rounds off
 PATCH_FILE = "wan2.1_infiniteTalk_single_fp16.safetensors"
+
+# Classes of comfy_extras, by name: the host's nodes are loaded as modules beside those that an import gives.
 HOSTS_WRAPPER = "InfiniteTalkOuterSampleWrapper"
+HOSTS_PATCH = "MultiTalkModelPatch"
 
 # Keys in the conditioning, and in the host's transformer_options.
 HEARD, SILENCE, HELD, PATCH = (f"sound_to_video_infinitetalk_{name}" for name in ("heard", "silence", "held", "patch"))
@@ -178,7 +180,7 @@ class InfiniteTalk(Family):
                 f"the connected model is Wan 2.1 I2V, which takes audio with {self.name}'s patch only: load "
                 f"{PATCH_FILE} with core's Load Model Patch and connect it to model_patch."
             )
-        if not isinstance(getattr(patch, "model", None), MultiTalkModelPatch):
+        if type(getattr(patch, "model", None)).__name__ != HOSTS_PATCH:
             raise SoundToVideoError(f"the connected model_patch is not {self.name}'s: load {PATCH_FILE}.")
         if not scene.model.model.image_to_video:
             raise SoundToVideoError(f"{self.name} needs Wan 2.1 I2V 14B; the connected model takes no image.")
