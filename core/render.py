@@ -149,7 +149,8 @@ def plan_scene(family: Family, scene: Scene, seed: int, segment_seconds: Number,
         scene.encoded_audio.duration, scene.frame_rate, segment_seconds, seed, preview_seconds, conditionings
     )
     pictures = family.pictures(scene).notes(scene.encoded_audio.duration)
-    return replace(plan, notes=(*plan.notes, *pictures, *family.check_plan(scene, plan)))
+    notes = (*plan.notes, *pictures, *family.check_plan(scene, plan), *family.unused_options(scene))
+    return replace(plan, notes=notes)
 
 
 def segment_in_words(plan: Plan, segment: Segment) -> str:

@@ -61,7 +61,7 @@ def _own_inputs(of_picture: bool) -> list[io.Input]:
             "image_fit",
             options=list(IMAGE_FITS),
             default="crop",
-            tooltip="How the reference image fills width x height: cut to fill it, or whole with bars (HuMo: white).",
+            tooltip="How the reference image fills width x height: cut to fill it, or whole with bars.",
         ),
     ]
     return [

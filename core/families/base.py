@@ -71,7 +71,10 @@ class ClipSampler(ABC):
     """One clip in the making: a scene and its plan, with all that is computed once for all segments.
 
     ``latents`` handed around are ``[1, channels, latents, height, width]`` float32 on the CPU.
+    model: the MODEL of the only pass, or of the first, as the segments are sampled with it.
     """
+
+    model: Any
 
     def __init__(self, scene: Scene, plan: Plan):
         self.scene = scene
@@ -80,9 +83,9 @@ class ClipSampler(ABC):
     def begin(self, sampler: HostSampler) -> None:  # noqa: B027 (most families have nothing to do here)
         """A first pass over the whole clip, before any segment is sampled."""
 
-    @abstractmethod
     def steps(self, sampler: HostSampler) -> int:
         """Sampler steps of one segment over all its passes: what the progress bar counts."""
+        return len(sampler.sigmas(self.model)) - 1
 
     @abstractmethod
     def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
@@ -91,9 +94,13 @@ class ClipSampler(ABC):
         history: the new latents of the segments before, in order, since the last one that started afresh.
         """
 
-    @abstractmethod
     def decoder(self) -> Decoder:
-        """What decodes the clip: all that its VIDEO keeps, so that MODEL, encoder and images are not held by it."""
+        """What decodes the clip: all that its VIDEO keeps, so that MODEL, encoder and images are not held by it.
+
+        After a cut the first latent, one frame in its segment, holds as many in the clip as any: it is decoded after
+        itself.
+        """
+        return Decoder(self.scene.vae, self.plan, self.scene.width, self.scene.height)
 
 
 class Family(ABC):
@@ -218,6 +225,19 @@ class Family(ABC):
             check_images(
                 scene.reference_image, "reference image", scene.width, scene.height, scene.image_fit, count=shots
             )
+
+    def check_no_control_video(self, scene: Scene) -> None:
+        if scene.control_video is not None:
+            raise SoundToVideoError(f"{self.name} takes no control_video: disconnect it.")
+
+    def unused_options(self, scene: Scene) -> list[str]:
+        """A sentence for each option that was set and that this family does not know."""
+        known = [option.name for option in self.options]
+        return [
+            f"{name} is not used: {self.name} does not know it."
+            for name, value in (scene.options or {}).items()
+            if name not in known and (OPTIONS[name].default is None or value != OPTIONS[name].default)
+        ]
 
     def check_plan(self, scene: Scene, plan: Plan) -> list[str]:
         """Raise for a plan that cannot be carried out with the scene; before any work is done.

@@ -107,10 +107,8 @@ class HostEncodedAudio(EncodedAudio):
 
     def features(self, layout: FeatureLayout) -> torch.Tensor:
         if layout not in self._features:
-            layers, samples = (
-                torch.cat(list(self.encoded["encoded_audio_all_layers"])),
-                int(self.encoded["audio_samples"]),
-            )
+            samples = int(self.encoded["audio_samples"])
+            layers = torch.cat(list(self.encoded["encoded_audio_all_layers"]))
             self._features[layout] = layout.features(of_the_sound(layers, samples, self.kind == WHISPER), samples)
         return self._features[layout]
 

@@ -127,9 +127,7 @@ def _checked(data: bytes, like: Sequence[torch.Tensor] | None) -> list[torch.Ten
     if set(named) != {str(index) for index in range(len(named))}:
         raise ValueError("it holds something else")
     tensors = [named[str(index)] for index in range(len(named))]
-    if like is not None and [(each.shape, each.dtype) for each in tensors] != [
-        (each.shape, each.dtype) for each in like
-    ]:
+    if like is not None and list(map(_form, tensors)) != list(map(_form, like)):
         raise ValueError("its latents have another size")
     if not all(bool(tensor.isfinite().all()) for tensor in tensors):
         raise ValueError("its latents are not numbers")

@@ -2,7 +2,7 @@
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -14,14 +14,17 @@ import torch
 from sound_to_video.core.audio import Audio, audio_from
 from sound_to_video.core.clip.mux import write_clip
 from sound_to_video.core.clip.video import SampledVideo
-from sound_to_video.core.families import Scene, recognise
+from sound_to_video.core.families import FAMILIES, Family, Scene, recognise
 from sound_to_video.core.families.ltx.audio_latents import encode_with_vae
 from sound_to_video.core.features.encoded import EncodedAudio, HostEncodedAudio
 from sound_to_video.core.render import plan_scene, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
 from sound_to_video.core.sampling.spool import LatentSpool
+from sound_to_video.tests.unit.test_wan_infinitetalk import load_patch
 
 SIZE = 64
+WAN_FILES = {"wan_s2v": "wan_s2v", "humo": "humo", "infinitetalk": "wan_i2v"}
+FEW_LENGTHS = [0.3, 1.2345, 4.5678]  # for families whose segments are decoded and encoded anew: the last has two
 SETTINGS = SamplerSettings(seed=1, steps=1, cfg=1.0, sampler_name="euler", scheduler="simple")
 
 
@@ -33,27 +36,42 @@ def some_lengths(count: int = 30) -> list[float]:
 
 @dataclass
 class Loaded:
+    """layers: how many, and how wide, of the audio encoder.  lengths: of the clips, in seconds."""
+
     model: Any
     vae: Any
     audio_vae: Any = None
+    layers: tuple[int, int] = (25, 1024)
+    options: dict[str, Any] = field(default_factory=dict)
+    lengths: list[float] = field(default_factory=some_lengths)
+
+    def family(self) -> Family:
+        return recognise({"model": self.model, **self.options})
 
     def encoded(self, audio: Audio) -> EncodedAudio:
         if self.audio_vae is not None:
             return encode_with_vae(audio, self.audio_vae)
         samples = math.ceil(audio.sample_count * 16000 / audio.sample_rate)
-        layers = tuple(torch.randn([1, max(1, (samples - 400) // 320 + 1), 1024]) for _ in range(25))
+        count, width = self.layers
+        layers = tuple(torch.randn([1, max(1, (samples - 400) // 320 + 1), width]) for _ in range(count))
         host = {"encoded_audio": layers[-1], "encoded_audio_all_layers": layers, "audio_samples": samples}
         return HostEncodedAudio(host, audio)
 
 
-@pytest.fixture(scope="module", params=["wan_s2v", "ltx_av"])
+@pytest.fixture(scope="module", params=[family.id for family in FAMILIES])
 def loaded(request, checkpoints) -> Loaded:
     import comfy.sd
     import comfy.utils
 
-    if request.param == "wan_s2v":
-        model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
-        return Loaded(model, comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae")))))
+    if request.param != "ltx_av":
+        model = comfy.sd.load_diffusion_model(str(checkpoints.path(WAN_FILES[request.param])))
+        vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
+        if request.param == "humo":
+            return Loaded(model, vae, layers=(33, 1280), lengths=FEW_LENGTHS)
+        if request.param == "infinitetalk":
+            options = {"model_patch": load_patch(checkpoints.path("infinitetalk"))}
+            return Loaded(model, vae, layers=(13, 768), options=options, lengths=FEW_LENGTHS)
+        return Loaded(model, vae)
     from comfy_extras.nodes_lt_audio import LTXVAudioVAELoader
     from nodes import CheckpointLoaderSimple
 
@@ -70,7 +88,7 @@ def impulse(seconds: float, sample_rate: int, at: float) -> Audio:
 
 
 def sampled(loaded: Loaded, audio: Audio) -> tuple[SampledVideo, LatentSpool]:
-    family = recognise({"model": loaded.model})
+    family = loaded.family()
     width = torch.Generator().manual_seed(1)
     scene = Scene(
         model=loaded.model,
@@ -82,6 +100,7 @@ def sampled(loaded: Loaded, audio: Audio) -> tuple[SampledVideo, LatentSpool]:
         height=SIZE,
         frame_rate=family.rate(0),
         reference_image=torch.rand([1, SIZE, SIZE, 3], generator=width),
+        options=loaded.options,
     )
     family.check(scene)
     clip_sampler = family.prepare(scene, plan_scene(family, scene, SETTINGS.seed, 0))
@@ -108,10 +127,10 @@ def heard(path: str) -> tuple[Fraction, Fraction, float]:
 
 
 @pytest.mark.slow
-def test_thirty_lengths(loaded, tmp_path, record_property):
+def test_many_lengths(loaded, tmp_path, record_property):
     draw = random.Random(3)
     worst_length = worst_impulse = 0.0
-    for seconds in some_lengths():
+    for seconds in loaded.lengths:
         sample_rate = draw.choice([16000, 22050, 44100, 48000])
         at = seconds * draw.uniform(0.1, 0.9)
         audio = impulse(seconds, sample_rate, at)
@@ -122,7 +141,7 @@ def test_thirty_lengths(loaded, tmp_path, record_property):
         frame = 1 / video.get_frame_rate()
         pictures, sound, peak = heard(path)
         assert abs(pictures - audio.duration) <= frame / 2, seconds
-        grid = recognise({"model": loaded.model}).grid
+        grid = loaded.family().grid
         assert latents.tensor().shape[2] == grid.latent_count(video.get_frame_count()), "no latent too many"
         worst_length = max(worst_length, float(abs(pictures - sound) / frame))
         worst_impulse = max(worst_impulse, abs(peak - round(at * sample_rate) / sample_rate))

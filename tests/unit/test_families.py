@@ -5,6 +5,7 @@ import sys
 import types
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import comfy.model_base
 import comfy.model_patcher
@@ -13,9 +14,10 @@ import pytest
 import sound_to_video
 import torch
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.families import FAMILIES, recognise
+from sound_to_video.core.families import FAMILIES, Scene, recognise
 from sound_to_video.core.families.ltx.av import LTXAV
 from sound_to_video.core.families.ltx.versions import LTX_2_5, host_knows, version_of
+from sound_to_video.core.families.options import OPTIONS
 from sound_to_video.nodes._sampler import sampler_inputs
 from sound_to_video.tests.checkpoints import LTX_2_5_TRANSFORMER, make_ltx_av
 
@@ -208,3 +210,17 @@ def test_audio_encode_without_ltx(imported_again, monkeypatch):
     audio = {"waveform": torch.zeros([1, 1, 1600]), "sample_rate": 16000}
     with pytest.raises(ValueError, match="Audio Encode: LTX-2 cannot be used with this ComfyUI"):
         node.execute(audio, audio_vae=object())
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.id)
+def test_an_option_that_a_family_does_not_know_is_not_ignored_in_silence(family):
+    def notes(options: dict) -> list[str]:
+        sound: Any = None
+        return family.unused_options(Scene(None, None, [], [], sound, 64, 64, family.frame_rate, options=options))
+
+    untouched = {name: option.default for name, option in OPTIONS.items() if option.default is not None}
+    assert notes(untouched) == []
+    changed = {name: object() if option.default is None else option.default + 1 for name, option in OPTIONS.items()}
+    foreign = [name for name in OPTIONS if OPTIONS[name] not in family.options]
+    assert notes(changed) == [f"{name} is not used: {family.name} does not know it." for name in foreign]
+    assert foreign

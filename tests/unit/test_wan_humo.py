@@ -146,7 +146,7 @@ def whisper(monkeypatch):
 @pytest.mark.slow
 def test_whisper_is_heard_to_its_end_where_the_host_stops_at_half_a_minute(whisper):
     audio = sound(41)
-    ours = EncoderFeatures(audio, whisper, [HuMo.feature_layout]).features(HuMo.feature_layout)
+    ours = EncoderFeatures(audio, whisper, HuMo.encoder_kind, [HuMo.feature_layout]).features(HuMo.feature_layout)
     assert ours.shape == (5, 41 * 25, 32)
     host = HostEncodedAudio(whisper.encode_audio(audio["waveform"], 16000))
     assert host.features(HuMo.feature_layout).shape[1] == 750, "30 s"

@@ -14,7 +14,7 @@ from sound_to_video.core.audio import audio_from
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import Scene, recognise
 from sound_to_video.core.families.wan import talk_features
-from sound_to_video.core.families.wan.infinitetalk import LAYOUT, InfiniteTalk
+from sound_to_video.core.families.wan.infinitetalk import LAYOUT, InfiniteTalk, mirrored_between
 from sound_to_video.core.families.wan.talk_features import gain_to_speech
 from sound_to_video.core.features.encoded import HostEncodedAudio, encoded_audio_from
 from sound_to_video.core.features.encoders import EncoderFeatures
@@ -205,6 +205,17 @@ def test_audio_guidance_is_the_official_formula(model, vae, patch):
     assert (both - no_sound).abs().max() > 1e-3 * both.abs().max(), "the sound is heard at all"
 
 
+@pytest.mark.parametrize("frame_count", [1, 3, 40])
+@pytest.mark.parametrize(("start", "stop"), [(-2, 1), (-2, 7), (10, 25), (30, 43), (38, 48)])
+def test_behind_its_end_the_sound_is_heard_backwards(frame_count, start, stop):
+    features = torch.randn([12, frame_count, 3], generator=torch.Generator().manual_seed(4))
+    endless = torch.cat([features, features.flip(1), features[:, :1].expand(-1, 50, -1)], dim=1)
+    before = features[:, :1].expand(-1, 2, -1)
+    assert torch.equal(
+        mirrored_between(features, start, stop), torch.cat([before, endless], 1)[:, start + 2 : stop + 2]
+    )
+
+
 @pytest.fixture(scope="module")
 def encoder(checkpoints):
     from comfy.audio_encoders.audio_encoders import load_audio_encoder_from_sd
@@ -215,7 +226,7 @@ def encoder(checkpoints):
 def test_features_come_to_the_videos_rate_before_the_transformer(encoder):
     """As the official Wav2Vec2Model.forward; the host lets the transformer run at 50 a second, and hears otherwise."""
     audio = sound(1.3)
-    ours = EncoderFeatures(audio, encoder, [LAYOUT]).features(LAYOUT)
+    ours = EncoderFeatures(audio, encoder, InfiniteTalk.encoder_kind, [LAYOUT]).features(LAYOUT)
     network = encoder.model
     convolved = network.feature_extractor(audio["waveform"][0] * gain_to_speech(audio))
     moved = convolved.transpose(1, 2)
@@ -243,11 +254,11 @@ def test_loudness_is_that_of_speech_for_the_model_alone():
 
 def test_long_sound_in_windows_is_heard_to_its_end(encoder, monkeypatch):
     audio = sound(4.5)
-    whole = EncoderFeatures(audio, encoder, [LAYOUT]).features(LAYOUT)
+    whole = EncoderFeatures(audio, encoder, InfiniteTalk.encoder_kind, [LAYOUT]).features(LAYOUT)
     monkeypatch.setattr(talk_features, "one_pass_fits", lambda audio, encoder: False)
     monkeypatch.setattr(talk_features, "WINDOW_SECONDS", 3)
     monkeypatch.setattr("sound_to_video.core.features.encoders.MARGIN_SECONDS", 1)
-    parts = EncoderFeatures(audio, encoder, [LAYOUT]).features(LAYOUT)
+    parts = EncoderFeatures(audio, encoder, InfiniteTalk.encoder_kind, [LAYOUT]).features(LAYOUT)
     assert parts.shape == whole.shape == (12, 112, 768) and parts.isfinite().all()
 
 
@@ -268,6 +279,7 @@ def test_a_model_that_went_through_the_hosts_node(model, vae, patch):
         ({"options": {"model_patch": None}}, r"Wan 2.1 I2V, which takes audio with .* wan2.1_infiniteTalk_single_fp16"),
         ({"options": {"model_patch": object()}}, "the connected model_patch is not InfiniteTalk's: load wan"),
         ({"reference_image": None}, "InfiniteTalk makes an image speak: use the S2V Sampler"),
+        ({"reference_image": None, "options": {}}, "InfiniteTalk makes an image speak: use the S2V Sampler"),
         ({"control_video": torch.zeros([9, 64, 64, 3])}, "InfiniteTalk takes no control_video"),
         ({"width": 840}, "width 840 is off the grid of InfiniteTalk"),
     ],

@@ -111,8 +111,7 @@ class LTXAV(Family):
             raise SoundToVideoError(f"the connected VAE does not fit {self.name}: take the VAE of its checkpoint.")
         self.check_reference(scene)
         self._check_decodable(scene)
-        if scene.control_video is not None:
-            raise SoundToVideoError(f"{self.name} takes no control_video: disconnect it.")
+        self.check_no_control_video(scene)
         check_guidance(scene.model, guidance_of(scene))
         self._check_refining_model(scene)
         if upscaler is not None:
@@ -138,9 +137,13 @@ class LTXAV(Family):
             )
 
     def check_plan(self, scene: Scene, plan: Plan) -> list[str]:
-        if scene.option("refining_model") is None or scene.option("latent_upscale_model") is not None:
+        if scene.option("latent_upscale_model") is not None:
             return []
-        return ["refining_model is not used: it is for the second stage, which latent_upscale_model switches on."]
+        return [
+            f"{name} is not used: it is for the second stage, which latent_upscale_model switches on."
+            for name in ("refining_model", "refining_sigmas")
+            if scene.option(name) is not None
+        ]
 
     def _check_decodable(self, scene: Scene) -> None:
         """Convolutions of some decoders mirror a latent at the edge, so that there must be two."""

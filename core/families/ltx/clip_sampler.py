@@ -12,7 +12,6 @@ import torch
 from comfy_extras.nodes_lt import preprocess
 from comfy_extras.nodes_lt_upsampler import LTXVLatentUpsampler
 
-from ...decoding.stream import Decoder
 from ...frames.images import fitted_reference, longer_edge_resized, resized_cropped
 from ...plan import Plan, Segment
 from ...sampling.spool import LatentHistory
@@ -70,7 +69,7 @@ class LTXAVClipSampler(ClipSampler):
         return [scene.vae.encode(resized_cropped(image, width, height)) for width, height in self.sizes]
 
     def steps(self, sampler: HostSampler) -> int:
-        steps = len(sampler.sigmas(self.model)) - 1
+        steps = super().steps(sampler)
         return steps if self.upscaler is None else steps + len(self._refining_sigmas(sampler)) - 1
 
     def _refining_sigmas(self, sampler: HostSampler) -> torch.Tensor:
@@ -172,10 +171,6 @@ class LTXAVClipSampler(ClipSampler):
 
         overlap = halved(history.last(segment.overlap + DECODE_CONTEXT), stride * (segment.overlap - 1) + 1)
         return torch.cat([halved(history.first(), 1), overlap[:, :, 1:]], dim=2) if self.anchored else overlap
-
-    def decoder(self) -> Decoder:
-        # After a cut the first latent, one frame in its segment, holds eight in the clip: decoded after itself it does.
-        return Decoder(self.scene.vae, self.plan, self.scene.width, self.scene.height)
 
 
 def guidance_of(scene: Scene) -> Guidance:

@@ -27,7 +27,6 @@ import node_helpers
 import torch
 from comfy_extras.nodes_wan import linear_interpolation
 
-from ...decoding.stream import Decoder
 from ...errors import SoundToVideoError
 from ...features.encoded import LAYER_RATE
 from ...features.layout import FeatureLayout, Interpolation, frames_between
@@ -124,9 +123,6 @@ class HuMoClipSampler(ClipSampler):
         self.features = scene.encoded_audio.features(LAYOUT)
         self.last_frames = LastFrames(scene.vae, plan)
 
-    def steps(self, sampler: HostSampler) -> int:
-        return len(sampler.sigmas(self.model)) - 1
-
     def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
         reference = self.references.get(self.pictures.number(segment), empty_latents(self.scene, 1))
         heard = audio_windows(self.features, segment.latent_start, segment.latent_count, self.plan.grid.stride)[None]
@@ -141,9 +137,6 @@ class HuMoClipSampler(ClipSampler):
             mask[:, :, : segment.overlap] = 0.0
         result = sampler.sample(self.model, positive, negative, latent, segment.seed, noise_mask=mask)
         return result[:, :, segment.overlap :]
-
-    def decoder(self) -> Decoder:
-        return Decoder(self.scene.vae, self.plan, self.scene.width, self.scene.height)
 
 
 def _conditioned(prompts: list, segment: Segment, reference: torch.Tensor, heard: torch.Tensor) -> list:
@@ -176,8 +169,7 @@ class HuMo(Family):
         check_encoder(self, scene, "whisper_large_v3_fp16.safetensors")
         check_vae(self, scene.vae)
         self.check_reference(scene)
-        if scene.control_video is not None:
-            raise SoundToVideoError(f"{self.name} takes no control_video: disconnect it.")
+        self.check_no_control_video(scene)
         self._check_heard(scene.encoded_audio)
 
     def _check_heard(self, encoded: EncodedAudio) -> None:

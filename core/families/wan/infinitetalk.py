@@ -27,7 +27,6 @@ from comfy.ldm.wan.model_multitalk import (
     project_audio_features,
 )
 
-from ...decoding.stream import Decoder
 from ...errors import SoundToVideoError
 from ...frames.images import fitted_reference
 from ...plan import Plan, Segment, Window
@@ -57,7 +56,7 @@ if TYPE_CHECKING:
 LAYOUT = InfiniteTalkLayout()
 OVERLAP_LATENTS = 3  # 9 frames
 GREY = 0.5
-MIRRORED_FRAMES = 8  # of sound behind its end: three that the grid goes further, two neighbours, and what it rounds off
+NEIGHBOURS = 2  # frames that a frame hears on both sides (get_audio_embeds in the host's model_multitalk.py)
 PATCH_FILE = "wan2.1_infiniteTalk_single_fp16.safetensors"
 
 # Classes of comfy_extras, by name: the host's nodes are loaded as modules beside those that an import gives.
@@ -83,26 +82,26 @@ class InfiniteTalkClipSampler(ClipSampler):
         self.patch = scene.option("model_patch")
         self.model = hearing(scene.model, self.patch, scene.audio_scale, scene.option("audio_guidance"))
         self.last_frames = LastFrames(scene.vae, plan)
-        features = scene.encoded_audio.features(LAYOUT).movedim(0, 1)
-        self.features = torch.cat([features, features[-MIRRORED_FRAMES:].flip(0)])
+        self.features = scene.encoded_audio.features(LAYOUT)
         self._conditions: dict[tuple[int, int], torch.Tensor] = {}
         seen = scene.option("clip_vision_output")
         self._seen = {} if seen is None else {"clip_vision_output": ClipVision(seen.penultimate_hidden_states)}
-
-    def steps(self, sampler: HostSampler) -> int:
-        return len(sampler.sigmas(self.model)) - 1
 
     def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
         image = self._condition_image(self.pictures.number(segment), segment.latent_count)
         held = self.last_frames.before(segment, history)
         mask = torch.ones([1, 1, *image.shape[2:]], device=image.device, dtype=image.dtype)
         mask[:, :, :1] = 0.0
+        start = self.plan.grid.stride * segment.latent_start
+        stop = start + self.plan.grid.frame_count(segment.latent_count)
+        sound = mirrored_between(self.features, start - NEIGHBOURS, stop + NEIGHBOURS).movedim(0, 1)
+        silence = torch.zeros_like(sound)
         values = {
             **self._seen,
             "concat_latent_image": image,
             "concat_mask": mask,
-            HEARD: self._embedded(self.features, segment),
-            SILENCE: self._embedded(torch.zeros_like(self.features), segment),
+            HEARD: self._embedded(sound),
+            SILENCE: self._embedded(silence),
             HELD: image[:, :, :1] if held is None else held,
         }
         time = segment.prompt_seconds
@@ -124,14 +123,24 @@ class InfiniteTalkClipSampler(ClipSampler):
             self._conditions = {key: scene.vae.encode(frames)}
         return self._conditions[key]
 
-    def _embedded(self, features: torch.Tensor, segment: Segment) -> torch.Tensor:
-        """What the window's latents hear, ``[1, latents, 32, width]``, by the patch's own projection."""
-        start = self.plan.grid.stride * segment.latent_start
-        stop = start + self.plan.grid.frame_count(segment.latent_count)
-        return project_audio_features(self.patch.model.audio_proj, [features], start, stop).to(self.model.model_dtype())
+    def _embedded(self, sound: torch.Tensor) -> torch.Tensor:
+        """What the window's latents hear, ``[1, latents, 32, width]``, by the patch's own projection.
 
-    def decoder(self) -> Decoder:
-        return Decoder(self.scene.vae, self.plan, self.scene.width, self.scene.height)
+        sound: ``[frames, 12, 768]``, the window's frames and their neighbours.
+        """
+        stop = len(sound) - NEIGHBOURS
+        embedded = project_audio_features(self.patch.model.audio_proj, [sound], NEIGHBOURS, stop)
+        return embedded.to(self.model.model_dtype())
+
+
+def mirrored_between(features: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+    """The frames ``start ... stop - 1`` of ``[bands, frames, width]``: the first again and again before the sound.
+
+    After its end the sound is heard backwards, for as long as there is any.
+    """
+    count = features.shape[1]
+    frames = torch.arange(start, stop)
+    return features[:, torch.where(frames < count, frames, 2 * count - 1 - frames).clamp(min=0)]
 
 
 class InfiniteTalk(Family):
@@ -156,16 +165,15 @@ class InfiniteTalk(Family):
         return type(model) is self.model_class and makes_videos_of_images
 
     def check(self, scene: Scene) -> None:
-        self._check_patch(scene)
         if scene.reference_image is None:
             raise SoundToVideoError(f"{self.name} makes an image speak: use the S2V Sampler, with a reference image.")
+        self._check_patch(scene)
         self.check_size(scene.width, scene.height)
         check_prompts(self, scene)
         check_encoder(self, scene, "wav2vec2-chinese-base_fp16.safetensors")
         check_vae(self, scene.vae)
         self.check_reference(scene)
-        if scene.control_video is not None:
-            raise SoundToVideoError(f"{self.name} takes no control_video: disconnect it.")
+        self.check_no_control_video(scene)
 
     def _check_patch(self, scene: Scene) -> None:
         by_key = getattr(scene.model, "wrappers", {}).values()

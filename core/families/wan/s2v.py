@@ -63,9 +63,6 @@ class WanS2VClipSampler(ClipSampler):
         self.positive, self.negative = scene.positive, scene.negative
         self.reference_latents = reference_latents(scene, plan, pictures)
 
-    def steps(self, sampler: HostSampler) -> int:
-        return len(sampler.sigmas(self.model)) - 1
-
     def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
         scene = self.scene
         audio = self._audio_embedding(segment)
