@@ -94,7 +94,10 @@ class _File(FrameSource):
 
 
 class _Streamed(FrameSource):
-    """A VIDEO that decodes as it goes, from its beginning: reading on is cheap, going back begins again."""
+    """A VIDEO that decodes as it goes, from its beginning: reading on is cheap, going back by two or more begins again.
+
+    The last frame is kept: who reads window after window often needs the one in front of a window, too.
+    """
 
     def __init__(self, video: Any):
         self._video = video
@@ -102,14 +105,21 @@ class _Streamed(FrameSource):
         self.rate = video.get_frame_rate()
         self.audio = getattr(video, "audio", None)
         self._position, self._stream = 0, iter(())
+        self._last: Tensor | None = None
 
     def frames(self, start: int, stop: int) -> Iterator[Tensor]:
+        if self._last is not None and start == self._position - 1 < stop:
+            yield self._last
+            start += 1
+        if start >= stop:
+            return
         if start < self._position or not self._position:
             self._position = 0
             self._stream = (frame for group in self._video.stream_frames() for frame in group)
         for frame in self._stream:
             self._position += 1
+            self._last = torch.as_tensor(frame)[..., :3]
             if self._position > start:
-                yield torch.as_tensor(frame)[..., :3]
+                yield self._last
             if self._position >= stop:
                 return

@@ -86,9 +86,18 @@ def test_footage_in_memory_of_components_and_of_a_stream(tmp_path):
     components = Types.VideoComponents(images=expected, audio=None, frame_rate=Fraction(25))
     videos = [InputImpl.VideoFromFile(io.BytesIO(path.read_bytes())), InputImpl.VideoFromComponents(components)]
 
+    begun: list[int] = []
+
     class Streamed(InputImpl.VideoFromComponents):
         def stream_frames(self):
+            begun.append(0)
             yield from expected.split(7)
+
+    streamed = source_of(Streamed(components))
+    for first, last in ((0, 5), (4, 9), (8, 8), (8, 20), (19, 20)):
+        found = list(streamed.frames(first, last))
+        assert len(found) == last - first and all(map(torch.equal, found, expected[first:last]))
+    assert begun == [0], "a window that begins with the last frame of the one before reads on"
 
     for video in [*videos, Streamed(components)]:
         source = source_of(video)
