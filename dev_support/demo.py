@@ -9,12 +9,13 @@ import time
 import webbrowser
 from pathlib import Path
 
-from .client import Client, PromptError
+from farm.client import Client, PromptError
+from farm.workflow import WorkflowError, to_prompt
+
 from .host import DEV_DIRECTORY, PACK_FOLDER, ROOT, find_host
 from .server import ComfyServer, ServerError
 from .small_models import adapt, missing_models, needed_checkpoints
 from .steps import Progress, StepFailed, exit_code_of
-from .workflow import WorkflowError, to_prompt
 
 WORKFLOWS = ROOT / "workflows"
 CHECKPOINTS = ROOT / "tests" / "checkpoints.py"

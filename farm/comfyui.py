@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import math
 import os
@@ -26,7 +27,7 @@ from .template import JobPrompt
 PACK_FOLDER = "comfyui-sound-to-video"
 HEARTBEAT_SECONDS = 120
 CLIPS = (".mp4", ".webm", ".mov", ".mkv", ".avi", ".gif")
-GONE = (ConnectionError, urllib.error.URLError, TimeoutError, OSError)
+GONE = (OSError, http.client.HTTPException)  # of the first kind are urllib's errors, and those of sockets
 
 OnProgress = Callable[[str], None]
 
@@ -71,8 +72,12 @@ class ComfyUI:
         return ""
 
     def object_info(self) -> dict[str, dict]:
-        with urllib.request.urlopen(f"{self.url}/object_info", timeout=300) as response:
-            return json.loads(response.read())
+        """The definitions of its nodes. Raises FarmError where it does not tell them."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/object_info", timeout=300) as response:
+                return json.loads(response.read())
+        except GONE as error:
+            raise FarmError(f"{self.name} does not say which nodes it has ({error}){self.last_words()}") from None
 
     def do(
         self, job: JobPrompt, files: Mapping[str, Path | bytes], on_progress: OnProgress = lambda text: None

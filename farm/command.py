@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,6 +50,9 @@ def main(arguments: Sequence[str]) -> int:
     """Returns 0 where every clip is there, 1 where some failed, 2 where nothing was begun, 130 where it was stopped."""
     border = list(arguments).index("--") if "--" in arguments else len(arguments)
     asked = parser().parse_args(arguments[:border])
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of any script, into a file of any encoding
+            stream.reconfigure(errors="replace")
     comfyui_arguments = list(arguments[border + 1 :])
     try:
         return render(asked, comfyui_arguments)
@@ -127,7 +131,7 @@ class _Run:
             workers=self.asked.workers,
             gpus=self.asked.gpus_per_worker,
             cpus=self.asked.cpus_per_worker,
-            shared=self.asked.shared and self.asked.shared.resolve(),
+            shared=self.asked.shared and self.asked.shared.absolute(),  # as other machines have it, links and all
             servers=tuple(self.asked.server or ()),
             arguments=tuple(comfyui_arguments),
             fallback=installation,

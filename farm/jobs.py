@@ -151,7 +151,7 @@ def _workflow_path(given: Any, folder: Path) -> Path:
 
 
 def _parts(given: Any) -> int:
-    if not str(given).isdigit() or not 1 <= int(given) <= MOST_PARTS:
+    if not str(given).isdecimal() or not 1 <= int(given) <= MOST_PARTS:
         raise FarmError(f"parts is {given!r}: it must be a whole number, 1 to {MOST_PARTS}.")
     return int(given)
 

@@ -7,14 +7,14 @@ import logging
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .board import WAITS, Board
-from .errors import FarmError
+from .errors import FarmError, JobFailed
 from .installation import Installation
 from .jobs import Job, Prompts
 from .results import Results
@@ -123,7 +123,7 @@ class Workers:
         self.actors: list[_Actor] = []
         self._readiness: dict[Any, _Actor] = {}
         self._looks: dict[Any, _Actor] = {}
-        self._put: OrderedDict[Path, Any] = OrderedDict()
+        self._put: OrderedDict[str, Any] = OrderedDict()
         self._last_loss = "none was given"
         self._work = _Work(board)
 
@@ -154,7 +154,15 @@ class Workers:
         told = False
         while self.actors:
             for actor in self._ready_ones(LOOK_SECONDS):
-                return self.ray.get(actor.handle.object_info.remote())
+                try:
+                    return self.ray.get(actor.handle.object_info.remote())
+                except self.ray.exceptions.RayError as error:
+                    self._last_loss = _reason(error)
+                    actor.losses += 1
+                    if actor.losses < MOST_LOSSES:
+                        self._await_ready(actor)
+                    else:
+                        self._give_up(actor, self._last_loss)
             if not told and time.monotonic() - began > PATIENCE_SECONDS:
                 told = True
                 needs = f"{self.cluster.gpus:g} GPU and {self.cluster.cpus:g} CPU"
@@ -213,23 +221,31 @@ class Workers:
         self.ray.kill(actor.handle)
 
     def _give(self, actor: _Actor, task: _Task, prompts: Prompts, work: _Work) -> None:
-        prompt = prompts.of(task.job) if task.part is None else prompts.part_of(task.job, task.part)
-        shared = self.cluster.shared
-        come_along = shared is None or not all(path.is_relative_to(shared) for path in prompt.files.values())
-        contents = [self._in_store(path) for path in prompt.files.values()] if come_along else []
+        try:
+            prompt = prompts.of(task.job) if task.part is None else prompts.part_of(task.job, task.part)
+            come_along = not self._is_shared(prompt.files.values())
+            contents = [self._in_store(name, path) for name, path in prompt.files.items()] if come_along else []
+        except (FarmError, OSError) as error:  # a file that was there when the row was checked
+            work.ended(task, {"state": "failed", "why": str(error)})
+            return
         if task.part is None:
             contents += work.segments_of(task.job)
         actor.in_flight[actor.handle.do.remote(task.name, prompt, come_along, *contents)] = task
         self.board.under_way(task.job, WAITS)
 
-    def _in_store(self, path: Path) -> Any:
-        """A file in Ray's object store: once for the jobs that take it one after another."""
-        if path not in self._put:
-            self._put[path] = self.ray.put(path.read_bytes())
-        self._put.move_to_end(path)
+    def _is_shared(self, paths: Iterable[Path]) -> bool:
+        """Whether files lie in the shared folder, also where .. and symbolic links lead to."""
+        shared = self.cluster.shared
+        return shared is not None and all(path.resolve().is_relative_to(shared.resolve()) for path in paths)
+
+    def _in_store(self, name: str, path: Path) -> Any:
+        """A file in Ray's object store: once for the jobs that take it one after another. name: of its content."""
+        if name not in self._put:
+            self._put[name] = self.ray.put(path.read_bytes())
+        self._put.move_to_end(name)
         while len(self._put) > PUT_AT_ONCE:
             self._put.popitem(last=False)
-        return self._put[path]
+        return self._put[name]
 
     def _take(self, ref: Any, work: _Work) -> None:
         """What came of a task."""
@@ -307,13 +323,19 @@ class _Work:
             self._fail(task, end["why"])
             return
         assert self._results is not None
-        self._results.keep(task.job, end["files"])
+        try:
+            self._results.keep(task.job, end["files"])
+        except JobFailed as error:
+            self._fail(task, str(error))
+            return
         for _, source in end["files"]:
             if isinstance(source, Path):
                 source.unlink(missing_ok=True)
         self._board.done(task.job, end["where"], end["resumed"])
 
     def lost(self, task: _Task, why: str, began: bool) -> None:
+        if task.job.name in self._board.ended:
+            return  # another of its parts has failed
         self._tries[task.name] = self._tries.get(task.name, 0) + began
         if self._tries[task.name] >= self._most_tries:
             self._fail(task, why)
@@ -327,6 +349,7 @@ class _Work:
 
     def _fail(self, task: _Task, why: str) -> None:
         """The job of a task has failed, once; the rest of its parts has no purpose."""
+        self._segments.pop(task.job.name, None)
         if task.part is not None:
             self.waiting = deque(other for other in self.waiting if other.job is not task.job)
         if task.job.name not in self._board.ended:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from .errors import JobFailed
 from .jobs import Job
 
 File = tuple[str, "Path | bytes"]  # its ending, and where it lies or itself
@@ -40,7 +41,16 @@ class Results:
             return False
 
     def keep(self, job: Job, files: Sequence[File]) -> list[Path]:
-        """Put the files of a job in their places, then the mark."""
+        """Put the files of a job in their places, then the mark.
+
+        Raises JobFailed: the folder cannot be written, or a file is not there.
+        """
+        try:
+            return self._kept(job, files)
+        except OSError as error:
+            raise JobFailed(f"its clip could not be kept: {error}. Make room, and run it again.") from error
+
+    def _kept(self, job: Job, files: Sequence[File]) -> list[Path]:
         kept = []
         for index, (ending, source) in enumerate(files):
             path = self.folder / f"{job.name}{f'_{index + 1}' if index else ''}{ending}"

@@ -52,7 +52,14 @@ def _csv_rows(text: str) -> tuple[list[Row], list[tuple[int, str]]]:
     delimiter = max(",;\t", key=first_line.count)  # what spreadsheets write depends on the country
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     line = 1
-    for cells in reader:
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            problems.append((line, f"this is no row ({error}): is a quote open?"))
+            break
         begins, line = line, reader.line_num + 1
         cells = [cell.strip() for cell in cells]
         if not any(cells):
@@ -75,7 +82,7 @@ def _csv_rows(text: str) -> tuple[list[Row], list[tuple[int, str]]]:
 def _json_rows(text: str) -> tuple[list[Row], list[tuple[int, str]]]:
     rows: list[Row] = []
     problems: list[tuple[int, str]] = []
-    for line, content in enumerate(text.splitlines(), 1):
+    for line, content in enumerate(text.split("\n"), 1):  # splitlines() breaks at U+2028 too, which JSON may hold
         if not content.strip():
             continue
         try:

@@ -113,7 +113,10 @@ class _Run:
                 self.todo.ended(job, again)
 
     def _do(self, job: Job, server: ComfyUI) -> None:
-        prompt = self.prompts.of(job)
+        try:
+            prompt = self.prompts.of(job)
+        except (FarmError, OSError) as error:  # a file that was there when the row was checked
+            raise JobFailed(str(error)) from None
         self.board.under_way(job, WAITS)
         done = server.do(prompt, prompt.files, partial(self.board.under_way, job))
         self.results.keep(job, done.files)

@@ -7,11 +7,27 @@ import os
 import runpy
 import sys
 import threading
+import time
+
+LOOK_SECONDS = 1.0
 
 
 def end_with_the_starter() -> None:
-    while os.read(0, 1):
-        pass
+    """Wait for the end of standard input, a pipe, then end this process.
+
+    On Windows nobody may wait in a read: libraries that look at standard input while they are loaded, NumPy's among
+    them, would wait until it returns (numpy/numpy#24290). There the pipe is looked at now and then.
+    """
+    if sys.platform == "win32":
+        import ctypes
+        import msvcrt
+
+        pipe = ctypes.c_void_p(msvcrt.get_osfhandle(0))
+        while ctypes.windll.kernel32.PeekNamedPipe(pipe, None, 0, None, None, None):
+            time.sleep(LOOK_SECONDS)
+    else:
+        while os.read(0, 1):
+            pass
     os._exit(1)
 
 

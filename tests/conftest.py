@@ -29,9 +29,10 @@ _alias_package(PACKAGE, ROOT)
 _alias_package("farm", ROOT / "farm")  # as `render.py` has it: it is no part of what runs in ComfyUI
 
 from sound_to_video.dev_support.chromium import find_chromium, how_to_get_chromium  # noqa: E402
-from sound_to_video.dev_support.client import Client  # noqa: E402
 from sound_to_video.dev_support.host import DEV_DIRECTORY, import_host  # noqa: E402
 from sound_to_video.dev_support.server import ComfyServer  # noqa: E402
+
+from farm.client import Client  # noqa: E402
 
 HOST = import_host(DEV_DIRECTORY / "test-host")
 

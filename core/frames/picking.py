@@ -44,10 +44,10 @@ def picture_at(video: Input.Video, seconds: Number) -> Tensor:
     """
     length = _length(video)
     seconds = exact(seconds, "seconds")
-    if seconds > length:
+    if not 0 <= seconds <= length:
         raise SoundToVideoError(
             f"there is no frame at {seconds_in_words(seconds)}: the video lasts {seconds_in_words(length)}. "
-            f"Choose last, or a time before that."
+            f"Choose {'first, or a time from 0 on' if seconds < 0 else 'last, or a time before that'}."
         )
     stream = frames_of(video, 1)
     number = rounded(seconds * stream.frame_rate)
@@ -109,7 +109,10 @@ def _last_of(video: Input.Video) -> Tensor:
 def _near(video: Input.Video, seconds: Fraction) -> Iterator[Tensor]:
     start, stop = max(Fraction(0), seconds - NEAR_SECONDS), min(_length(video), seconds + NEAR_SECONDS)
     if isinstance(video, InputImpl.VideoFromFile):
-        return _frames(frames_of(_stretch(video, start, stop), 1))
+        try:
+            return _frames(frames_of(_stretch(video, start, stop), 1))
+        except SoundToVideoError:  # the picture ends earlier than the sound
+            return iter(())
     stream = frames_of(video, 1)
     first = rounded(start * stream.frame_rate)
     return islice(_from(stream, first), rounded(stop * stream.frame_rate) - first + 1)

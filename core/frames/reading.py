@@ -1,5 +1,6 @@
 """The frames of any VIDEO or IMAGE, a group at a time."""
 
+import io
 import logging
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -83,11 +84,11 @@ class FileFrames:
             self._stop = start + duration if duration else None
             self._clock = _clock_of(self.source, start)
             self.rate = self._clock.rate
-            first = _first_time(self.source, self._clock)
-            if first is None:
+            first, shown = _first_time(self.source, self._clock), next(self.frames(0), None)
+            if first is None or shown is None:
                 raise SoundToVideoError("the VIDEO holds no frames: choose another, or another stretch of it.")
             self._grid = self._clock.picture_start(first)
-            self.height, self.width = next(self.frames(0)).shape[:2]
+            self.height, self.width = shown.shape[:2]
             self.audio = _sound_of_file(video, self._clock, self._stop)
 
     def frames(self, first: int) -> Iterator[Tensor]:
@@ -111,7 +112,6 @@ def _of_file(video: InputImpl.VideoFromFile) -> FrameStream:
         whole = exact(video.get_duration()) + start if clock.whole is None else clock.whole
         count = max(1, rounded((min(whole, stop or whole) - start) * clock.rate))
         audio = _sound_of_file(video, clock, stop)
-        # Last, as nobody else may read a source in memory then.
         groups = _grouped(_file_frames(source, clock, stop))
         first = next(groups, None)
     if first is None:
@@ -196,8 +196,8 @@ def _picture_of(container: InputContainer, source: Any) -> VideoStream:
 
 
 def _opened(source: Any) -> InputContainer:
-    if not isinstance(source, str):
-        source.seek(0)  # a file in memory has one reading position
+    if isinstance(source, io.BytesIO):  # the same bytes, with a reading position of their own
+        return open_media(io.BytesIO(source.getvalue()))
     return open_media(source)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -104,22 +104,28 @@ class _Streamed(FrameSource):
         self.width, self.height = video.get_dimensions()
         self.rate = video.get_frame_rate()
         self.audio = getattr(video, "audio", None)
-        self._position, self._stream = 0, iter(())
-        self._last: Tensor | None = None
+        # How many frames were read, the last of them, and the rest.
+        self._left: tuple[int, Tensor | None, Iterator[Any] | None] = (0, None, None)
 
     def frames(self, start: int, stop: int) -> Iterator[Tensor]:
-        if self._last is not None and start == self._position - 1 < stop:
-            yield self._last
-            start += 1
         if start >= stop:
             return
-        if start < self._position or not self._position:
-            self._position = 0
-            self._stream = (frame for group in self._video.stream_frames() for frame in group)
-        for frame in self._stream:
-            self._position += 1
-            self._last = torch.as_tensor(frame)[..., :3]
-            if self._position > start:
-                yield self._last
-            if self._position >= stop:
+        position, last, stream = self._left
+        if stream is None or start < position - 1:
+            position, last, stream = 0, None, chain.from_iterable(self._video.stream_frames())
+        self._left = 0, None, None  # who reads beside this one begins anew
+        if last is not None and start == position - 1:
+            if position == stop:
+                self._left = position, last, stream
+            yield last
+            if position == stop:
+                return
+        for frame in stream:
+            position += 1
+            last = torch.as_tensor(frame)[..., :3]
+            if position == stop:
+                self._left = position, last, stream
+            if position > start:
+                yield last
+            if position >= stop:
                 return

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
-from sound_to_video.dev_support.client import Client
 from sound_to_video.dev_support.front_end import newest_front_end
 from sound_to_video.tests.browser.comfy_page import RENDERERS, ComfyPage
+
+from farm.client import Client
 
 MICROPHONE_RATE = 48000
 

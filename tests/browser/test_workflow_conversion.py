@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from sound_to_video.dev_support.workflow import to_prompt
+
+from farm.workflow import to_prompt
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = sorted((ROOT / "workflows").glob("*.json"))

@@ -6,12 +6,13 @@ import sys
 
 import pytest
 from sound_to_video.dev_support.host import find_host
-from sound_to_video.tests.farm.conftest import ROOT, job_file, jobs_of, tiny_rows
+from sound_to_video.tests.farm.conftest import ROOT, TINY, job_file, jobs_of, tiny_rows
 
 from farm.board import Board
 from farm.comfyui import RemoteComfyUI
 from farm.command import main
 from farm.errors import BadRows
+from farm.jobs import Prompts
 from farm.results import Results
 from farm.threads import run_in_threads
 
@@ -72,6 +73,21 @@ def test_a_job_that_its_comfyui_never_survives_fails_alone(own_server, prompts, 
     assert board.ended[jobs[0].name].state == "failed"
     assert "went away" in board.ended[jobs[0].name].why
     assert board.ended[jobs[1].name].state in ("done", "resumed")
+
+
+def test_a_file_that_goes_away_after_the_check_fails_its_job_alone(own_server, tmp_path):
+    (tmp_path / "mine.wav").write_bytes((ROOT / "media" / TINY["sound"]).read_bytes())
+    rows = [*tiny_rows(1, out="gone", sound="mine.wav"), *tiny_rows(1)]
+    jobs = jobs_of(rows, tmp_path, tmp_path / "out")
+    own_server.ensure()
+    prompts = Prompts(own_server.object_info())
+    prompts.check(jobs)
+    (tmp_path / "mine.wav").unlink()
+    board = Board(jobs)
+    run_in_threads(jobs, prompts, [own_server], Results(tmp_path / "out"), board, tries=1)
+    assert board.ended["gone"].state == "failed"
+    assert "no file 'mine.wav'" in board.ended["gone"].why
+    assert board.ended["clip_1"].state in ("done", "resumed"), board.table()
 
 
 def test_rows_that_do_not_fit_are_told_before_anything_runs(own_server, prompts, tmp_path, capsys):

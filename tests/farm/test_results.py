@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from farm.board import Board, in_words
+from farm.errors import JobFailed
 from farm.jobs import Job
 from farm.results import Results
 
@@ -26,7 +27,7 @@ def test_a_clip_counts_as_long_as_it_is_what_was_made(tmp_path):
 
 def test_nothing_half_written_where_the_source_fails(tmp_path):
     results = Results(tmp_path)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(JobFailed, match="could not be kept"):
         results.keep(job(), [(".mp4", tmp_path / "gone.mp4")])
     assert not (tmp_path / "night" / "clip.mp4").exists()
     assert not results.is_done(job())

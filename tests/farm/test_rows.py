@@ -35,9 +35,16 @@ def test_json_lines_keep_their_types(tmp_path):
     assert rows == [Row(1, {"out": "a", "seed": 3, "keep_segments": False}), Row(3, {"out": "b"})]
 
 
+def test_json_lines_end_at_line_breaks_only(tmp_path):
+    text = '{"prompt": "one\u2028two\x85"}\r\n{"out": "b"}'
+    rows = read_rows(written(tmp_path, text, "jobs.jsonl"))
+    assert rows == [Row(1, {"prompt": "one\u2028two\x85"}), Row(2, {"out": "b"})]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "lines"),
     [
+        ("jobs.csv", 'out,prompt\na,b\nc,"open\n' + "d,e\n" * 50_000, [3]),
         ("jobs.csv", "out,seed\na,1,2\nb,1\nc,1,2,3\n", [2, 4]),
         ("jobs.csv", "out,out\na,b\n", [1]),
         ("jobs.jsonl", '{"out": "a"}\n{"out": \n[1]\n', [2, 3]),

@@ -1,8 +1,9 @@
 """Bad input: a clear error on the node, nothing half-written."""
 
 import pytest
-from sound_to_video.dev_support.client import PromptError
 from sound_to_video.tests.server.graphs import muxed, node, wan_clip
+
+from farm.client import PromptError
 
 VOICE = "sound_to_video_voice.wav"
 

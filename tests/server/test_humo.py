@@ -12,8 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load
 from sound_to_video.dev_support.small_models import adapt, missing_models, needed_checkpoints
-from sound_to_video.dev_support.workflow import to_prompt
 from sound_to_video.tests.server.graphs import node
+
+from farm.workflow import to_prompt
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflows" / "text_image_and_sound_humo.json"
 SAMPLING = ("seed", "steps", "cfg", "sampler_name", "scheduler")
@@ -22,7 +23,7 @@ SAMPLING = ("seed", "steps", "cfg", "sampler_name", "scheduler")
 @pytest.fixture(scope="module")
 def prompt(checkpoints, comfy_server):
     """The workflow on the small checkpoints, a second of its sound, the image cut as core's node cuts it."""
-    from sound_to_video.dev_support.client import Client
+    from farm.client import Client
 
     with Client(comfy_server.url) as client:
         object_info = client.object_info()

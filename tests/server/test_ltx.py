@@ -7,7 +7,8 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from sound_to_video.dev_support.client import Client, PromptError
+
+from farm.client import Client, PromptError
 
 SECONDS = Fraction(23, 10)  # 55.2 frames at 24 fps
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from sound_to_video.dev_support.small_models import adapt, missing_models, needed_checkpoints
-from sound_to_video.dev_support.workflow import to_prompt
 from sound_to_video.tests.ltx import skip_without_ltx_2_5
+
+from farm.workflow import to_prompt
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows"
 FILES = {  # how many model files each names

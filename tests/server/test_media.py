@@ -8,8 +8,9 @@ import av
 import pytest
 import torch
 from sound_to_video.core.audio import open_audio
-from sound_to_video.dev_support.client import PromptError
 from sound_to_video.tests.sound_files import chirp, write_silent_video, write_sound
+
+from farm.client import PromptError
 
 RATE = 16000
 

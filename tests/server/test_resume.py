@@ -8,10 +8,11 @@ import wave
 import numpy as np
 import pytest
 from safetensors.torch import load
-from sound_to_video.dev_support.client import Client
 from sound_to_video.dev_support.host import DEV_DIRECTORY, find_host
 from sound_to_video.dev_support.server import ComfyServer
 from sound_to_video.tests.server.graphs import ltx_latents
+
+from farm.client import Client
 
 KILLS = 20
 SEGMENTS = 6

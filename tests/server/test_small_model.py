@@ -10,7 +10,8 @@ import pytest
 import torch
 from sound_to_video.core.sync.measure import correlation, measure_sync
 from sound_to_video.dev_support.small_models import missing_models
-from sound_to_video.dev_support.workflow import to_prompt
+
+from farm.workflow import to_prompt
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT = "sound_to_video_small.safetensors"

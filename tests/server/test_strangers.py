@@ -8,10 +8,11 @@ import urllib.parse
 import urllib.request
 
 import pytest
-from sound_to_video.dev_support.client import Client, PromptError
 from sound_to_video.tests.server.graphs import node
 from sound_to_video.tests.server.waiting import wait_until
 from sound_to_video.tests.sound_files import chirp, write_sound
+
+from farm.client import Client, PromptError
 
 LINKS = {"self": ".", "again": ".", "takes/up": "..", "takes/above": "../..", "out.wav": "../secret.wav"}
 

@@ -7,8 +7,9 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from sound_to_video.dev_support.client import PromptError
 from sound_to_video.tests.server.graphs import frames_of_clip, muxed, node, wan_clip
+
+from farm.client import PromptError
 
 VOICE = "sound_to_video_voice.wav"
 SECONDS = 2.0
@@ -29,7 +30,7 @@ def opened(client, result, name: str = "file"):
 @pytest.fixture(scope="module")
 def clip(comfy_server, checkpoints):
     """One finished clip of two segments and all that the server sent while it was made."""
-    from sound_to_video.dev_support.client import Client
+    from farm.client import Client
 
     with Client(comfy_server.url) as client:
         prompt = frames_of_clip(muxed(wan_clip(checkpoints, VOICE, SECONDS, **SEGMENT)))

@@ -8,9 +8,10 @@ import av
 import pytest
 from PIL import Image
 from sound_to_video.dev_support.small_models import LORAS, adapt, missing_models, needed_checkpoints
-from sound_to_video.dev_support.workflow import to_prompt
 from sound_to_video.tests.checkpoints import CHECKPOINTS
 from sound_to_video.tests.ltx import skip_without_ltx_2_5
+
+from farm.workflow import to_prompt
 
 WORKFLOWS = sorted((Path(__file__).resolve().parents[2] / "workflows").glob("*.json"))
 BUNDLED_MODELS = list((Path(__file__).resolve().parents[2] / "models").glob("*.safetensors"))

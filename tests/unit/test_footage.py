@@ -103,6 +103,10 @@ def test_footage_in_memory_of_components_and_of_a_stream(tmp_path):
         source = source_of(video)
         for first, last in ((4, 9), (9, 12), (2, 20)):
             assert torch.equal(torch.stack(list(source.frames(first, last))), expected[first:last])
+        assert list(source.frames(20, 20)) == []
+        beside = list(zip(source.frames(3, 9), source.frames(5, 11), strict=True))
+        assert torch.equal(torch.stack([ours for ours, _ in beside]), expected[3:9])
+        assert torch.equal(torch.stack([theirs for _, theirs in beside]), expected[5:11])
 
 
 @pytest.mark.parametrize("when_longer", WHEN_LONGER)
