@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 package = types.ModuleType("sound_to_video")
 package.__path__ = [str(ROOT)]
-sys.modules["sound_to_video"] = package
+sys.modules.setdefault("sound_to_video", package)
 
 from sound_to_video.benchmarks.device.pack import pack  # noqa: E402
 from sound_to_video.benchmarks.operations import PEAKS  # noqa: E402

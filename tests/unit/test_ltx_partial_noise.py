@@ -45,7 +45,7 @@ def first_latent(ltx_models) -> torch.Tensor:
     from sound_to_video.core.render import plan_scene
 
     scene = scene_of(ltx_models, sound(44100))
-    return LTXAV().prepare(scene, plan_scene(LTXAV(), scene, 0, 0)).references[0]
+    return LTXAV().prepare(scene, plan_scene(LTXAV(), scene, 0, 0)).references[0][0]
 
 
 @pytest.mark.slow
