@@ -15,6 +15,7 @@ import sound_to_video
 import torch
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import FAMILIES, Scene, recognise
+from sound_to_video.core.families.ltx import versions
 from sound_to_video.core.families.ltx.av import LTXAV
 from sound_to_video.core.families.ltx.versions import LTX_2_5, host_knows, version_of
 from sound_to_video.core.families.options import OPTIONS
@@ -99,7 +100,7 @@ def test_a_host_too_old_for_ltx_2_5_says_which_is_not(monkeypatch):
     class LTXVModel:
         """An older host's, which puts no mark on latents of a single frame."""
 
-    monkeypatch.setattr("sound_to_video.core.families.ltx.versions.LTXVModel", LTXVModel)
+    monkeypatch.setattr(versions, "LTXVModel", LTXVModel)
     with pytest.raises(SoundToVideoError, match=r"is LTX-2.5, which ComfyUI knows from 0.32 on; this is \d+\.\d+"):
         recognise({"model": Model("LTXAV", header={"ff_bias": False})})
     assert isinstance(recognise({"model": Model("LTXAV")}), LTXAV)

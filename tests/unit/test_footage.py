@@ -10,6 +10,7 @@ import pytest
 import torch
 from comfy_api.latest import InputImpl, Types
 from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.frames import footage as footage_module
 from sound_to_video.core.frames.footage import Footage
 from sound_to_video.core.frames.footage_time import WHEN_LONGER, footage_frame, frame_step, jumps, step_in_words
 from sound_to_video.core.frames.reading import frames_of
@@ -111,7 +112,7 @@ def test_footage_in_memory_of_components_and_of_a_stream(tmp_path):
 
 @pytest.mark.parametrize("when_longer", WHEN_LONGER)
 def test_frames_are_shown_in_their_order(tmp_path, when_longer, monkeypatch):
-    monkeypatch.setattr("sound_to_video.core.frames.footage.BACKWARD_BYTES", 5 * 48 * 32 * 3)  # five frames at a time
+    monkeypatch.setattr(footage_module, "BACKWARD_BYTES", 5 * 48 * 32 * 3)  # five frames at a time
     video = InputImpl.VideoFromFile(str(write_footage(tmp_path / "footage.mp4")))
     frames = whole(video)
     footage = Footage(source_of(video), 4, 20, when_longer)

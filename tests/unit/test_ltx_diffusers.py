@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.families.ltx import diffusers as ltx2_folder
 from sound_to_video.core.families.ltx.diffusers import load_ltx2_folder
 from sound_to_video.tests.checkpoints import make_ltx_2_5_vae
 from sound_to_video.tests.ltx import load_vae, skip_without_ltx_2_5
@@ -350,7 +351,7 @@ def test_weights_of_a_newer_model_are_named(saved, tmp_path):
 
 @pytest.mark.parametrize("settings", LTX_2_5.values(), ids=LTX_2_5)
 def test_a_host_too_old_for_a_model_is_named(tmp_path, monkeypatch, settings):
-    monkeypatch.setattr("sound_to_video.core.families.ltx.diffusers.host_knows", lambda version: False)
+    monkeypatch.setattr(ltx2_folder, "host_knows", lambda version: False)
     folder = tmp_path / "ltx-newer"
     transformer = diffusers.LTX2VideoTransformer3DModel(**TRANSFORMER, **NEWER, **settings)
     transformer.save_pretrained(folder / "transformer")

@@ -16,6 +16,7 @@ from sound_to_video.core.families import Scene, recognise
 from sound_to_video.core.families.wan import talk_features
 from sound_to_video.core.families.wan.infinitetalk import LAYOUT, InfiniteTalk, mirrored_between
 from sound_to_video.core.families.wan.talk_features import gain_to_speech
+from sound_to_video.core.features import encoders
 from sound_to_video.core.features.encoded import HostEncodedAudio, encoded_audio_from
 from sound_to_video.core.features.encoders import EncoderFeatures
 from sound_to_video.core.render import plan_scene, sample_segments
@@ -257,7 +258,7 @@ def test_long_sound_in_windows_is_heard_to_its_end(encoder, monkeypatch):
     whole = EncoderFeatures(audio, encoder, InfiniteTalk.encoder_kind, [LAYOUT]).features(LAYOUT)
     monkeypatch.setattr(talk_features, "one_pass_fits", lambda audio, encoder: False)
     monkeypatch.setattr(talk_features, "WINDOW_SECONDS", 3)
-    monkeypatch.setattr("sound_to_video.core.features.encoders.MARGIN_SECONDS", 1)
+    monkeypatch.setattr(encoders, "MARGIN_SECONDS", 1)
     parts = EncoderFeatures(audio, encoder, InfiniteTalk.encoder_kind, [LAYOUT]).features(LAYOUT)
     assert parts.shape == whole.shape == (12, 112, 768) and parts.isfinite().all()
 
