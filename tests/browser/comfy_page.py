@@ -297,7 +297,13 @@ def sampler_graph(first_id: int, position=(920, 0)) -> tuple[list[dict], list[li
             "audio:AUDIO audio_encoder:AUDIO_ENCODER audio_vae:VAE",
             "encoded_audio:AUDIO_ENCODER_OUTPUT",
         ),
-        node(loader, "AudioEncoderLoader", (x, y + 150), [""], outputs="AUDIO_ENCODER:AUDIO_ENCODER"),
+        node(
+            loader,
+            "AudioEncoderLoader",
+            (x, y + 150),
+            ["wav2vec2_large_english_fp16.safetensors"],
+            outputs="AUDIO_ENCODER:AUDIO_ENCODER",
+        ),
         {
             **node(
                 sampler,

@@ -538,14 +538,17 @@ test("the plan is of the family whose encoder is loaded", () => {
   const families = [
     family("wan_s2v", "audio_encoder", "wav2vec2-large"),
     family("humo", "audio_encoder", "whisper-large-v3"),
+    family("infinitetalk", "audio_encoder", "wav2vec2-base"),
     family("ltx", "audio_vae", "ltx-audio-vae"),
   ];
   const meant = (/** @type {string} */ encoderFile, family = "", audioInput = "audio_encoder") =>
     familiesFor(families, { audioInput, family, encoderFile }).map(({ id }) => id);
   assert.deepEqual(meant("Whisper_large_v3_fp16.safetensors"), ["humo"]);
   assert.deepEqual(meant("wav2vec2_large_english_fp16.safetensors"), ["wan_s2v"]);
-  assert.deepEqual(meant("my_encoder.safetensors"), ["wan_s2v", "humo"]);
-  assert.deepEqual(meant(""), ["wan_s2v", "humo"]);
+  assert.deepEqual(meant("wav2vec2-chinese-base_fp16.safetensors"), ["infinitetalk"]);
+  assert.deepEqual(meant("wav2vec2.safetensors"), ["wan_s2v", "infinitetalk"]);
+  assert.deepEqual(meant("my_encoder.safetensors"), ["wan_s2v", "humo", "infinitetalk"]);
+  assert.deepEqual(meant(""), ["wan_s2v", "humo", "infinitetalk"]);
   assert.deepEqual(meant("wav2vec2.pt", "humo"), ["humo"], "what the last run recognised");
   assert.deepEqual(meant("whatever.pt", "", "audio_vae"), ["ltx"]);
 });

@@ -48,7 +48,8 @@ def test_neither_encoder_nor_audio_vae(client, wan):
     del prompt["encoded"]["inputs"]["audio_encoder"]
     error = error_of(client, prompt)
     assert str(error) == (
-        "Audio Encode: connect either an audio encoder (Wan2.2-S2V, HuMo) or an audio VAE (LTX-2), one of them."
+        "Audio Encode: connect either an audio encoder (Wan2.2-S2V, HuMo, InfiniteTalk) or an audio VAE "
+        "(LTX-2), one of them."
     )
 
 

@@ -14,11 +14,14 @@ export function familiesFor(families, { audioInput, family, encoderFile }) {
   const listening = families.filter((one) => one.audio_input === audioInput);
   const known = listening.filter((one) => one.id === family);
   if (known.length) return known;
-  const fitting = listening.filter(({ encoder }) => encoderFile.toLowerCase().includes(makeOf(encoder)));
-  return fitting.length ? fitting : listening;
+  const file = encoderFile.toLowerCase();
+  const named = listening.filter(({ encoder }) => wordsOf(encoder).every((word) => file.includes(word)));
+  if (named.length) return named;
+  const ofTheMake = listening.filter(({ encoder }) => file.includes(wordsOf(encoder)[0]));
+  return ofTheMake.length ? ofTheMake : listening;
 }
 
-/** "whisper" of "whisper-large-v3". @param {string} encoder */
-function makeOf(encoder) {
-  return encoder.toLowerCase().split(/[^a-z0-9]/)[0];
+/** "whisper", "large", "v3" of "whisper-large-v3". @param {string} encoder */
+function wordsOf(encoder) {
+  return encoder.toLowerCase().split(/[^a-z0-9]+/);
 }
