@@ -8,8 +8,10 @@ would then run the first one's weights. A wrapper around the network's own call 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import comfy.patcher_extension
@@ -54,3 +56,26 @@ def forward_replaced(modules: Iterable[torch.nn.Module], replacement: Callable[[
             else:
                 restored.callback(setattr, module, "forward", own)
         yield
+
+
+@dataclass(frozen=True)
+class ScaledAudio(ABC):
+    """Around the network: what the sound adds to the picture, multiplied by ``scale``."""
+
+    scale: float
+
+    @abstractmethod
+    def listeners(self, network: Any) -> Iterable[torch.nn.Module]:
+        """The modules whose output is what the sound adds."""
+
+    def scaled(self, forward: Forward) -> Forward:
+        """The ``forward`` of one of them with its output multiplied."""
+        return lambda *args, **kwargs: forward(*args, **kwargs) * self.scale
+
+    def on(self, model: Any) -> Any:
+        """A clone of the host's MODEL with it in force; the MODEL itself for a scale of 1."""
+        return model if self.scale == 1 else with_wrapper(model, self)
+
+    def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
+        with forward_replaced(self.listeners(executor.class_obj), self.scaled):
+            return executor(*args, **kwargs)

@@ -107,10 +107,10 @@ def test_block_of_each_version(settings, block):
 
 
 def test_what_is_put_on_the_model_can_be_named_so_that_its_segments_are_kept(ltx_models):
-    from sound_to_video.core.families.ltx.guidance import scaled_audio
+    from sound_to_video.core.families.ltx.guidance import HeardAudio
     from sound_to_video.core.families.ltx.partial_noise import clean_by_token
 
     model = ltx_models.model
-    scaled = [scaled_audio(model, scale) for scale in (0.5, 1.5)]
+    scaled = [HeardAudio(scale).on(model) for scale in (0.5, 1.5)]
     models = [model, *scaled, clean_by_token(model), guided(scaled[0], Guidance(audio=3.0, structure=1.0))]
     assert len({model_key(model, None) for model in models}) == len(models)

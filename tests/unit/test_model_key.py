@@ -84,10 +84,10 @@ def test_what_the_model_went_through_counts_and_node_ids_do_not():
 
 
 def test_the_audio_scale_counts(load_model):
-    from sound_to_video.core.families.wan.s2v import scaled_audio
+    from sound_to_video.core.families.wan.s2v import InjectedAudio
 
     model = load_model()
-    assert len({model_key(scaled_audio(model, scale), None) for scale in (0.5, 1.0, 1.5)}) == 3
+    assert len({model_key(InjectedAudio(scale).on(model), None) for scale in (0.5, 1.0, 1.5)}) == 3
 
 
 def test_weights_that_the_host_casts_in_place_do_not_change_it(load_model):

@@ -210,7 +210,7 @@ def test_a_copy_of_wan_runs_its_own_weights(checkpoints):
     with torch.no_grad():
         for parameter in second.model.diffusion_model.audio_injector.parameters():
             parameter.mul_(-0.5)
-    copied = wan_s2v.scaled_audio(first, 1.5).clone(model_override=second.get_clone_model_override())
+    copied = wan_s2v.InjectedAudio(1.5).on(first).clone(model_override=second.get_clone_model_override())
     generator = torch.Generator().manual_seed(1)
     call = {
         "x": torch.randn([1, 16, 2, 4, 4], generator=generator),
@@ -222,8 +222,8 @@ def test_a_copy_of_wan_runs_its_own_weights(checkpoints):
     def run(model) -> torch.Tensor:
         return model.model.diffusion_model(**call, transformer_options=model.model_options["transformer_options"])
 
-    assert torch.equal(run(copied), run(wan_s2v.scaled_audio(second, 1.5)))
-    assert not torch.equal(run(copied), run(wan_s2v.scaled_audio(first, 1.5)))
+    assert torch.equal(run(copied), run(wan_s2v.InjectedAudio(1.5).on(second)))
+    assert not torch.equal(run(copied), run(wan_s2v.InjectedAudio(1.5).on(first)))
     assert not torch.equal(run(copied), run(second))
 
 
@@ -236,7 +236,7 @@ def test_a_copy_of_ltx_runs_its_own_weights(ltx_models, checkpoints):
     with torch.no_grad():
         for block in blocks_of(second):
             block.audio_to_video_attn.to_out[0].weight.mul_(-0.5)
-    scaled = ltx_guidance.scaled_audio(ltx_models.model, 1.5)
+    scaled = ltx_guidance.HeardAudio(1.5).on(ltx_models.model)
     guided = ltx_guidance.guided(scaled, ltx_guidance.Guidance(audio=3.0, structure=1.0))
     copied = guided.clone(model_override=second.get_clone_model_override())
     options = {"audio_guidance": 3.0, "structure_guidance": 1.0}

@@ -21,7 +21,7 @@ from ...timeline import clip_frame_count, rounded
 from ..base import ClipSampler, Scene
 from ..memory import check_memory
 from .audio_latents import AudioLatents
-from .guidance import Guidance, guided, scaled_audio
+from .guidance import Guidance, HeardAudio, guided
 from .options import SCHEDULES
 from .partial_noise import clean_by_token
 
@@ -42,11 +42,12 @@ class LTXAVClipSampler(ClipSampler):
         super().__init__(scene, plan)
         self.pictures = pictures
         self.upscaler = scene.option("latent_upscale_model")
-        unguided = scaled_audio(scene.model, scene.audio_scale)
+        heard = HeardAudio(scene.audio_scale)
+        unguided = heard.on(scene.model)
         self.model = guided(unguided, guidance_of(scene))
         refining_model = scene.option("refining_model")
         self.refining_input = "model" if refining_model is None else "refining_model"
-        self.refining_model = unguided if refining_model is None else scaled_audio(refining_model, scene.audio_scale)
+        self.refining_model = unguided if refining_model is None else heard.on(refining_model)
         if self.upscaler is None:  # else the refining pass has the picture whole, whatever the first one leaves of it
             self.model = clean_by_token(self.model)
         rate = {"frame_rate": float(plan.frame_rate)}

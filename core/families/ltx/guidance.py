@@ -12,7 +12,7 @@ The first term is the host's CFG. The others are added here after it, for the pi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ import torch
 
 from ...errors import SoundToVideoError
 from ..extra_pass import predicted_again
-from ..network_patches import Forward, forward_replaced, with_wrapper
+from ..network_patches import Forward, ScaledAudio, forward_replaced
 from .versions import version_of
 
 
@@ -104,23 +104,9 @@ def structure_block(model: Any) -> int:
     return min(version_of(model).structure_block, len(blocks) - 1)
 
 
-def scaled_audio(model: Any, scale: float) -> Any:
-    """A clone of the MODEL in which what the sound adds to the picture is multiplied; the MODEL itself for 1."""
-    return model if scale == 1 else with_wrapper(model, ScaledAudio(scale))
-
-
-@dataclass(frozen=True)
-class ScaledAudio:
-    """Around the network: what the sound adds to the picture, multiplied."""
-
-    scale: float
-
-    def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
-        def scaled(forward: Forward) -> Forward:
-            return lambda *args, **kwargs: forward(*args, **kwargs) * self.scale
-
-        with forward_replaced([block.audio_to_video_attn for block in executor.class_obj.transformer_blocks], scaled):
-            return executor(*args, **kwargs)
+class HeardAudio(ScaledAudio):
+    def listeners(self, network: Any) -> Iterable[torch.nn.Module]:
+        return [block.audio_to_video_attn for block in network.transformer_blocks]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ the host's noise mask. That is not what the model was trained for, and the plan 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ from ...timeline import FrameGrid, seconds_in_words
 from ..base import ClipSampler, Family, Scene
 from ..extra_pass import predicted_again
 from ..memory import check_memory
-from ..network_patches import Forward, forward_replaced, with_wrapper
+from ..network_patches import ScaledAudio
 from ..option import AUDIO_GUIDANCE
 from .common import (
     POSITIONS,
@@ -118,7 +118,7 @@ class HuMoClipSampler(ClipSampler):
         super().__init__(scene, plan)
         self.pictures = pictures
         check_memory(scene.model, plan, scene.width, scene.height, POSITIONS)
-        self.model = guided(scaled_audio(scene.model, scene.audio_scale), scene.option("audio_guidance"))
+        self.model = guided(HeardAudio(scene.audio_scale).on(scene.model), scene.option("audio_guidance"))
         self.references = reference_latents(scene, plan, pictures, bars=WHITE)
         self.features = scene.encoded_audio.features(LAYOUT)
         self.last_frames = LastFrames(scene.vae, plan)
@@ -201,24 +201,9 @@ class HuMo(Family):
         return pictures_of_prompts(scene)
 
 
-def scaled_audio(model: Any, scale: float) -> Any:
-    """A clone of the MODEL in which what the audio adds to the picture is multiplied; the MODEL itself for 1."""
-    return model if scale == 1 else with_wrapper(model, ScaledAudio(scale))
-
-
-@dataclass(frozen=True)
-class ScaledAudio:
-    """Around the network: what the audio adds to the picture, multiplied."""
-
-    scale: float
-
-    def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
-        def scaled(forward: Forward) -> Forward:
-            return lambda *args, **kwargs: forward(*args, **kwargs) * self.scale
-
-        attentions = [block.audio_cross_attn_wrapper.audio_cross_attn for block in executor.class_obj.blocks]
-        with forward_replaced(attentions, scaled):
-            return executor(*args, **kwargs)
+class HeardAudio(ScaledAudio):
+    def listeners(self, network: Any) -> Iterable[torch.nn.Module]:
+        return [block.audio_cross_attn_wrapper.audio_cross_attn for block in network.blocks]
 
 
 def guided(model: Any, audio_guidance: float) -> Any:

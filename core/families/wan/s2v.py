@@ -11,8 +11,7 @@ the host's ``wan_sound_to_video`` (comfy_extras/nodes_wan.py):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,7 @@ from ...scene.prompts import prompt_at
 from ...timeline import FrameGrid, frame_rate_in_words
 from ..base import ClipSampler, Family, Scene
 from ..memory import check_memory
-from ..network_patches import Forward, forward_replaced, with_wrapper
+from ..network_patches import Forward, ScaledAudio
 from .common import (
     POSITIONS,
     check_encoder,
@@ -59,7 +58,7 @@ class WanS2VClipSampler(ClipSampler):
         super().__init__(scene, plan)
         self.pictures = pictures
         check_memory(scene.model, plan, scene.width, scene.height, POSITIONS)
-        self.model = scaled_audio(scene.model, scene.audio_scale)
+        self.model = InjectedAudio(scene.audio_scale).on(scene.model)
         self.positive, self.negative = scene.positive, scene.negative
         self.reference_latents = reference_latents(scene, plan, pictures)
 
@@ -195,20 +194,11 @@ class WanS2V(Family):
         return pictures_of_prompts(scene)
 
 
-def scaled_audio(model: Any, scale: float) -> Any:
-    """A clone of the MODEL in which what the audio adds to the picture is multiplied; the MODEL itself for 1."""
-    return model if scale == 1 else with_wrapper(model, ScaledAudio(scale))
+class InjectedAudio(ScaledAudio):
+    """The host's injector takes the scale itself."""
 
+    def listeners(self, network: Any) -> Iterable[torch.nn.Module]:
+        return [network.audio_injector]
 
-@dataclass(frozen=True)
-class ScaledAudio:
-    """Around the network: what the audio adds to the picture, multiplied."""
-
-    scale: float
-
-    def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
-        def scaled(forward: Forward) -> Forward:
-            return partial(forward, scale=self.scale)
-
-        with forward_replaced([executor.class_obj.audio_injector], scaled):
-            return executor(*args, **kwargs)
+    def scaled(self, forward: Forward) -> Forward:
+        return partial(forward, scale=self.scale)
