@@ -13,6 +13,8 @@ OWN = sorted((ROOT / "workflows").glob("*.json"))
 # Templates that come with the host: subgraphs, reroutes, primitives, notes, bypassed nodes.
 TEMPLATES = ["video_wan2_2_14B_s2v", "video_ltx2_3_ia2v", "video_ltx2_i2v", "video_wan2_2_14B_i2v"]
 
+PLAYERS = {"video-preview"}  # Load Video's player, which the front end sends along; the node has no such input
+
 
 def template(name: str) -> Path:
     spec = importlib.util.find_spec("comfyui_workflow_templates_json")
@@ -51,6 +53,7 @@ def meaning(prompt: dict) -> list[str]:
         inputs = {
             name: [tell(value[0]), value[1]] if isinstance(value, list) and value[0] in prompt else value
             for name, value in node["inputs"].items()
+            if name not in PLAYERS
         }
         return f"{node['class_type']} {json.dumps(inputs, sort_keys=True)}"
 
