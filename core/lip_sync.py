@@ -67,7 +67,9 @@ class FootageInputs:
 
     @classmethod
     def of(cls, wired: Mapping[str, Any]) -> FootageInputs:
-        """From all that is wired into the node, by name."""
+        """From all that is wired into the node, by name; raises without footage, which a link may bring none of."""
+        if wired.get("source_video") is None:
+            raise SoundToVideoError("there is no footage: connect a video of a speaker to source_video.")
         names = {field.name for field in fields(cls)}
         given = {name: value for name, value in wired.items() if name in names and value is not None}
         return cls(**given, head_box=[wired.get(name, default) for name, default in HEAD_BOX.items()])

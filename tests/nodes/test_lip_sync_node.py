@@ -73,6 +73,7 @@ def test_the_clip_has_the_footages_size_rate_and_pixels(models):
         ({"start_seconds": 50.0}, "holds no frames from start_seconds on"),
         ({"region": "nose"}, "there is no region 'nose': choose lower face or mouth or whole face"),
         ({"strength": float("nan")}, "strength is nan"),
+        ({"source_video": None}, "connect a video of a speaker to source_video"),
     ],
 )
 def test_refusals_say_what_to_do(models, changes, message):
