@@ -117,6 +117,11 @@ def test_the_buttons_are_one_stop_of_tab_and_arrows_go_along_them(trimming):
     assert label() == "Position of the selection"
     keys.press("Shift+Tab")
     assert label() == "Play from the cursor"
+    comfy.page.evaluate("() => { document.activeElement.disabled = true }")
+    comfy.page.get_by_label("Position of the selection").focus()
+    keys.press("Shift+Tab")
+    assert label() == "Play the selection (space)", "a button that cannot be used is no stop"
+    comfy.page.evaluate("() => { document.querySelector('[aria-label=\"Play from the cursor\"]').disabled = false }")
     assert fields(comfy) == [0, 0, 0, 0]
 
 

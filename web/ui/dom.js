@@ -88,6 +88,10 @@ export function asToolbar(row) {
     usable[(to + usable.length) % usable.length].focus();
   });
   stopAt(buttons()[0]);
+  new MutationObserver(() => {
+    const usable = buttons().filter((button) => !button.disabled);
+    if (!usable.some((button) => button.tabIndex === 0)) stopAt(usable[0]);
+  }).observe(row, { subtree: true, attributeFilter: ["disabled"] });
 }
 
 /** What a control is called: what is written on it is part of it, as people say that to their computer. @param {string} words @param {string} label */
