@@ -51,7 +51,7 @@ def sampled_video(folder: Path, seconds: int, width: int = WIDTH, height: int = 
     from sound_to_video.core.sampling.spool import LatentSpool
 
     family = LTXAV()
-    plan = plan_clip(seconds, FRAME_RATE, family.grid, family.window_for(Fraction(FRAME_RATE), 0))
+    plan = plan_clip(seconds, FRAME_RATE, family.grid, family.segment_length_for(Fraction(FRAME_RATE), 0))
     decoder = Decoder(small_vae(), plan, width, height)
     generator = torch.Generator().manual_seed(0)
     latents = LatentSpool(folder / "temp")

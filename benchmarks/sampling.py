@@ -14,12 +14,12 @@ from sound_to_video.benchmarks.process import Measured, import_all
 SEGMENT_SECONDS = 5
 
 
-def _wan_scene(width: int, height: int, seconds: float) -> Any:
-    """A scene for the small random Wan2.2-S2V and its VAE, features drawn at the real sizes (25 layers of 1024)."""
+def _wan_inputs(width: int, height: int, seconds: float) -> Any:
+    """Inputs for the small random Wan2.2-S2V and its VAE, features drawn at the real sizes (25 layers of 1024)."""
     import comfy.sd
     import comfy.utils
     import torch
-    from sound_to_video.core.families import Scene
+    from sound_to_video.core.families import SamplerInputs
     from sound_to_video.core.features.encoded import HostEncodedAudio
     from sound_to_video.tests.checkpoints import cache_folder, make
 
@@ -30,7 +30,7 @@ def _wan_scene(width: int, height: int, seconds: float) -> Any:
     count = (samples - 400) // 320 + 1
     layers = tuple(torch.randn([1, count, 1024], generator=generator) for _ in range(25))
     encoded = {"encoded_audio": layers[-1], "encoded_audio_all_layers": layers, "audio_samples": samples}
-    return Scene(
+    return SamplerInputs(
         model=comfy.sd.load_diffusion_model(str(model_path)),
         vae=comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(vae_path))),
         positive=[[positive, {}]],
@@ -67,7 +67,7 @@ def overhead(width: int, height: int, runs: int) -> dict[str, Any]:
     import nodes
     import torch
     from sound_to_video.core.families import recognise
-    from sound_to_video.core.render import plan_scene
+    from sound_to_video.core.render import plan_of
     from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
     from sound_to_video.core.sampling.model_key import model_key
     from sound_to_video.core.sampling.store import SegmentStore
@@ -81,11 +81,11 @@ def overhead(width: int, height: int, runs: int) -> dict[str, Any]:
             return super().sample(model, positive, negative, latent, seed, **how)
 
     with torch.inference_mode(), tempfile.TemporaryDirectory(dir=folder) as temporary:
-        scene = _wan_scene(width, height, 3 * SEGMENT_SECONDS - 3 / 16)
-        scene.model.set_model_unet_function_wrapper(_no_network)
-        family = recognise({"model": scene.model})
-        plan = plan_scene(family, scene, settings.seed, 0)
-        clip_sampler = family.prepare(scene, plan)
+        inputs = _wan_inputs(width, height, 3 * SEGMENT_SECONDS - 3 / 16)
+        inputs.model.set_model_unet_function_wrapper(_no_network)
+        family = recognise({"model": inputs.model})
+        plan = plan_of(family, inputs, settings.seed, 0)
+        clip_sampler = family.prepare(inputs, plan)
         _run(clip_sampler, Recorder(settings), Path(temporary))
 
         def ours(kept: bool) -> Measured:
@@ -106,7 +106,7 @@ def overhead(width: int, height: int, runs: int) -> dict[str, Any]:
 
         rounds = [(core(), ours(False), ours(True)) for _ in range(runs)]
     with Measured() as key:
-        model_key(scene.model, None)
+        model_key(inputs.model, None)
     segments = len(plan.segments)
 
     def beyond(index: int, clock: str) -> float:
@@ -160,7 +160,7 @@ def resumed(size: int) -> dict[str, Any]:
     folder = import_all()
     import torch
     from sound_to_video.core.families import recognise
-    from sound_to_video.core.render import plan_scene
+    from sound_to_video.core.render import plan_of
     from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
     from sound_to_video.core.sampling.store import SegmentStore
 
@@ -169,9 +169,9 @@ def resumed(size: int) -> dict[str, Any]:
 
     settings = SamplerSettings(seed=1, steps=10, cfg=3.0, sampler_name="euler", scheduler="simple")
     with torch.inference_mode(), tempfile.TemporaryDirectory(dir=folder) as temporary:
-        scene = _wan_scene(size, size, 6 * SEGMENT_SECONDS - 3 / 16)
-        family = recognise({"model": scene.model})
-        clip_sampler = family.prepare(scene, plan_scene(family, scene, settings.seed, 0))
+        inputs = _wan_inputs(size, size, 6 * SEGMENT_SECONDS - 3 / 16)
+        family = recognise({"model": inputs.model})
+        clip_sampler = family.prepare(inputs, plan_of(family, inputs, settings.seed, 0))
         with Measured() as whole:
             undisturbed = _run(clip_sampler, HostSampler(settings), Path(temporary)).tensor()
 
@@ -189,18 +189,18 @@ def resumed(size: int) -> dict[str, Any]:
     return {"whole": whole.seconds, "again": again.seconds, "found": host.resumed_runs, "equal": equal}
 
 
-def _ltx_scene(size: int, seconds: float) -> Any:
-    """A scene for the small random LTX-2."""
+def _ltx_inputs(size: int, seconds: float) -> Any:
+    """Inputs for the small random LTX-2."""
     from types import SimpleNamespace
 
     from sound_to_video.tests.checkpoints import cache_folder, make
-    from sound_to_video.tests.ltx import Models, scene_of, sound
+    from sound_to_video.tests.ltx import Models, inputs_of, sound
 
     def path(name: str) -> Path:
         return next(make(cache_folder(), [name]))
 
     models: Any = SimpleNamespace(folder=cache_folder(), path=path, name=lambda name: path(name).name)
-    return scene_of(Models(models), sound(round(seconds * 16000), 16000), width=size, height=size)
+    return inputs_of(Models(models), sound(round(seconds * 16000), 16000), width=size, height=size)
 
 
 def drift(model: str, seconds: int, size: int, correction: float) -> dict[str, Any]:
@@ -214,21 +214,21 @@ def drift(model: str, seconds: int, size: int, correction: float) -> dict[str, A
     import torch
     from sound_to_video.core.clip.video import SampledVideo
     from sound_to_video.core.families import recognise
-    from sound_to_video.core.render import plan_scene
+    from sound_to_video.core.render import plan_of
     from sound_to_video.core.sampling.drift import DriftCorrection
     from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
 
     settings = SamplerSettings(seed=1, steps=2, cfg=1.0, sampler_name="euler", scheduler="simple")
     with torch.inference_mode():
-        scene = _wan_scene(size, size, seconds) if model == "wan" else _ltx_scene(size, seconds)
-        family = recognise({"model": scene.model})
-        clip_sampler = family.prepare(scene, plan_scene(family, scene, settings.seed, SEGMENT_SECONDS))
+        inputs = _wan_inputs(size, size, seconds) if model == "wan" else _ltx_inputs(size, seconds)
+        family = recognise({"model": inputs.model})
+        clip_sampler = family.prepare(inputs, plan_of(family, inputs, settings.seed, SEGMENT_SECONDS))
         latents = _run(clip_sampler, HostSampler(settings), folder / "temp", drift=DriftCorrection(correction))
         frames = torch.cat(
             [_statistics(group) for group in SampledVideo(clip_sampler.decoder(), latents, None).stream_frames()]
         )
-        picture = _statistics(scene.reference_image)[0]
-    window = SEGMENT_SECONDS * round(scene.frame_rate)
+        picture = _statistics(inputs.reference_image)[0]
+    window = SEGMENT_SECONDS * round(inputs.frame_rate)
     parts = {"first": frames[:window].mean(0), "last": frames[-window:].mean(0)}
     segments = torch.stack([part.mean(0) for part in frames[: len(frames) // window * window].split(window)])
     result: dict[str, Any] = {"frames": len(frames)}

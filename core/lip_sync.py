@@ -14,7 +14,7 @@ from .audio.mix import Mixed
 from .clip.composite import CompositeDecoder
 from .clip.video import SampledVideo
 from .errors import SoundToVideoError
-from .families import FAMILIES, Family, Scene, recognise
+from .families import FAMILIES, Family, SamplerInputs, recognise
 from .families.memory import explained_out_of_memory
 from .features.encoded import EncodedAudio
 from .frames.crops import Crops
@@ -35,7 +35,7 @@ from .frames.mouth import (
 )
 from .frames.source import FrameSource, source_of
 from .plan import Plan
-from .render import Rendered, check_wired, sample_segments, scene_from, secured, settings_from
+from .render import Rendered, check_wired, inputs_from, sample_segments, secured, settings_from
 from .sampling.host_sampler import HostSampler
 from .sampling.spool import LatentSpool
 from .sampling.store import SegmentStore
@@ -99,23 +99,27 @@ def render_lip_sync(
     family = recognise(wired)
     check_family(family)
     check_wired(wired)
-    inputs = FootageInputs.of(wired)
-    check_crop_size(family, inputs.crop_size)
-    scene = scene_from(family, {**wired, "width": inputs.crop_size, "height": inputs.crop_size})
+    footage_inputs = FootageInputs.of(wired)
+    check_crop_size(family, footage_inputs.crop_size)
+    inputs = inputs_from(family, {**wired, "width": footage_inputs.crop_size, "height": footage_inputs.crop_size})
     settings = settings_from(family, wired)
-    check_scenes(scene.model, scene.positive, scene.negative)
-    family.check(scene)
+    check_scenes(inputs.model, inputs.positive, inputs.negative)
+    family.check(inputs)
     report("looking through the footage")
-    shown = footage_under(inputs, scene.encoded_audio, comfy.model_management.throw_exception_if_processing_interrupted)
+    shown = footage_under(
+        footage_inputs, inputs.encoded_audio, comfy.model_management.throw_exception_if_processing_interrupted
+    )
     rate = shown.crops.footage.source.rate
-    scene = replace(scene, frame_rate=family.rate(rate / shown.crops.step))
+    inputs = replace(inputs, frame_rate=family.rate(rate / shown.crops.step))
     preview_seconds = wired.get("preview_seconds") or 0
-    plan, shown = plan_lip_sync(family, scene, shown, settings.seed, wired.get("segment_seconds") or 0, preview_seconds)
+    plan, shown = plan_lip_sync(
+        family, inputs, shown, settings.seed, wired.get("segment_seconds") or 0, preview_seconds
+    )
     report(plan.describe())
     with explained_out_of_memory(plan):
-        clip_sampler = family.prepare_lip_sync(scene, plan, shown.crops, inputs.strength)
+        clip_sampler = family.prepare_lip_sync(inputs, plan, shown.crops, footage_inputs.strength)
     sampler, latents = HostSampler(settings, store, graph), LatentSpool(folder)
-    audio = sound_of(inputs, shown, scene.encoded_audio.audio, plan.duration)
+    audio = sound_of(footage_inputs, shown, inputs.encoded_audio.audio, plan.duration)
     audio = audio and secured(audio, folder)
     sample_segments(clip_sampler, sampler, latents, report, segments=plan.part(*part) if part else None)
     decoder = CompositeDecoder(clip_sampler.decoder(), shown.crops, rate, shown.frame_count)
@@ -157,38 +161,40 @@ def check_crop_size(family: Family, size: int) -> None:
 
 
 def footage_under(
-    inputs: FootageInputs, encoded_audio: EncodedAudio, on_frame: Callable[[], None] = lambda: None
+    footage_inputs: FootageInputs, encoded_audio: EncodedAudio, on_frame: Callable[[], None] = lambda: None
 ) -> Shown:
     """Look through the footage, as far as the sound lasts; only numbers are kept of it.
 
     on_frame: called for each frame; what it raises ends it.
     """
-    inputs.check()
-    source = source_of(inputs.source_video)
-    first = rounded(exact(inputs.start_seconds, "start_seconds") * source.rate)
+    footage_inputs.check()
+    source = source_of(footage_inputs.source_video)
+    first = rounded(exact(footage_inputs.start_seconds, "start_seconds") * source.rate)
     wanted = clip_frame_count(encoded_audio.duration, source.rate)
-    detect = None if inputs.face_detection_model is None else faces_by(inputs.face_detection_model)
-    inside = inputs.head_box if inputs.which_face == "in the box" else None
+    detect = None if footage_inputs.face_detection_model is None else faces_by(footage_inputs.face_detection_model)
+    inside = footage_inputs.head_box if footage_inputs.which_face == "in the box" else None
     examined = examine(source, first, wanted, detect, inside, on_frame)
-    path = path_of(inputs, examined, source, first)
-    when_longer = inputs.when_sound_is_longer
+    path = path_of(footage_inputs, examined, source, first)
+    when_longer = footage_inputs.when_sound_is_longer
     footage = Footage(source, first, examined.count, when_longer)
     stops = when_longer == "stop" and examined.count < wanted
     frame_count = examined.count if stops else wanted
     duration = frame_time(frame_count, source.rate) if stops else encoded_audio.duration
-    crops = Crops(footage, path, inputs.crop_size, frame_step(source.rate), frame_count)
+    crops = Crops(footage, path, footage_inputs.crop_size, frame_step(source.rate), frame_count)
     cuts = [frame_time(index, source.rate) for index in jumps(frame_count, footage.count, when_longer, path.starts)]
     return Shown(crops, frame_count, duration, cuts, _notes(source, path, footage, frame_count, wanted))
 
 
-def path_of(inputs: FootageInputs, examined: Examined, source: FrameSource, first: int) -> MouthPath:
+def path_of(footage_inputs: FootageInputs, examined: Examined, source: FrameSource, first: int) -> MouthPath:
     """Where the mouth is, by the mask, the faces that were found, or the box."""
-    if inputs.mask is not None:
-        return path_of_masks(examined, inputs.mask, first, source)
+    if footage_inputs.mask is not None:
+        return path_of_masks(examined, footage_inputs.mask, first, source)
     if examined.faces is not None:
-        return path_of_faces(examined, examined.faces, inputs.region, source, CROP_OF_FACE)
-    face = head_face(inputs.head_box, source.width, source.height)
-    return path_of_faces(examined, face[None].repeat(examined.count, axis=0), inputs.region, source, CROP_OF_HEAD)
+        return path_of_faces(examined, examined.faces, footage_inputs.region, source, CROP_OF_FACE)
+    face = head_face(footage_inputs.head_box, source.width, source.height)
+    return path_of_faces(
+        examined, face[None].repeat(examined.count, axis=0), footage_inputs.region, source, CROP_OF_HEAD
+    )
 
 
 def _notes(source: FrameSource, path: MouthPath, footage: Footage, frame_count: int, wanted: int) -> list[str]:
@@ -208,14 +214,14 @@ def _notes(source: FrameSource, path: MouthPath, footage: Footage, frame_count: 
 
 
 def plan_lip_sync(
-    family: Family, scene: Scene, shown: Shown, seed: int, segment_seconds: Number, preview_seconds: Number = 0
+    family: Family, inputs: SamplerInputs, shown: Shown, seed: int, segment_seconds: Number, preview_seconds: Number = 0
 ) -> tuple[Plan, Shown]:
     """The plan at the rate that is sampled, and what is shown of it."""
-    conditionings = (scene.positive, scene.negative)
+    conditionings = (inputs.positive, inputs.negative)
     plan = family.plan(
-        shown.duration, scene.frame_rate, segment_seconds, seed, preview_seconds, conditionings, shown.cuts
+        shown.duration, inputs.frame_rate, segment_seconds, seed, preview_seconds, conditionings, shown.cuts
     )
-    plan = replace(plan, notes=(*plan.notes, *shown.notes, *family.check_plan(scene, plan)))
+    plan = replace(plan, notes=(*plan.notes, *shown.notes, *family.check_plan(inputs, plan)))
     if preview_seconds:
         rate = shown.crops.footage.source.rate
         count = min(shown.frame_count, clip_frame_count(plan.duration, rate))
@@ -223,12 +229,12 @@ def plan_lip_sync(
     return plan, shown
 
 
-def sound_of(inputs: FootageInputs, shown: Shown, audio: Audio | None, duration: Number) -> Audio | None:
+def sound_of(footage_inputs: FootageInputs, shown: Shown, audio: Audio | None, duration: Number) -> Audio | None:
     """What is heard with the clip: the sound as it is, with the footage's own under it where that was asked for."""
     audio = audio and audio.between(0, duration)
     footage = shown.crops.footage
     own = footage.source.audio
-    if audio is None or own is None or inputs.footage_sound_db <= DROPPED_DB:
+    if audio is None or own is None or footage_inputs.footage_sound_db <= DROPPED_DB:
         return audio
     own = own.between(footage.first / footage.source.rate, (footage.first + footage.count) / footage.source.rate)
-    return audio if own is None else Audio(Mixed(audio, own, 10 ** (inputs.footage_sound_db / 20)))
+    return audio if own is None else Audio(Mixed(audio, own, 10 ** (footage_inputs.footage_sound_db / 20)))

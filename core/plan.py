@@ -23,7 +23,7 @@ MAXIMUM_SEGMENTS = 10_000
 
 
 @dataclass(frozen=True)
-class Window:
+class SegmentLength:
     """How a model family takes a long clip apart, in latents.
 
     latent_count: latents of one segment, overlap included.
@@ -135,7 +135,7 @@ def plan_clip(
     duration: Number,
     frame_rate: Number,
     grid: FrameGrid,
-    window: Window,
+    segment_length: SegmentLength,
     seed: int = 0,
     cuts: Sequence[Number] = (),
     prompts: Sequence[Number] = (),
@@ -145,22 +145,24 @@ def plan_clip(
     duration: of the audio, in seconds (> 0).  cuts: times in seconds at which a segment starts afresh.
     prompts: times in seconds at which another prompt comes into force: a segment begins there and goes on from the one
     before. Both move to the nearest latent; those beyond the clip count for nothing.
-    Between them every segment but the last is a full window; no latent is sampled that no frame of the clip needs.
+    Between them every segment but the last has full length; no latent is sampled that no frame of the clip needs.
     Segment ``i`` is sampled with ``seed + i``.
     Raises SoundToVideoError for a plan of more than ``MAXIMUM_SEGMENTS``.
     """
     duration, frame_rate = exact(duration), exact(frame_rate)
     frame_count = clip_frame_count(duration, frame_rate)
     spans = _spans(cuts, prompts, frame_rate, grid, grid.latent_count(frame_count))
-    _check_count(duration, spans, window)
+    _check_count(duration, spans, segment_length)
     segments: list[Segment] = []
     afresh_from = 0
     for span in spans:
         if span.starts_afresh:
             afresh_from = span.start
         position = span.start
-        for new_latents in _lengths(span.stop - span.start, min(window.overlap, span.start - afresh_from), window):
-            overlap = min(window.overlap, position - afresh_from)
+        for new_latents in _lengths(
+            span.stop - span.start, min(segment_length.overlap, span.start - afresh_from), segment_length
+        ):
+            overlap = min(segment_length.overlap, position - afresh_from)
             segments.append(
                 Segment(
                     index=len(segments),
@@ -201,9 +203,9 @@ def _spans(
     return [_Span(start, stop, start in afresh, last_times[start]) for start, stop in pairwise(borders)]
 
 
-def _check_count(duration: Fraction, spans: list[_Span], window: Window) -> None:
+def _check_count(duration: Fraction, spans: list[_Span], segment_length: SegmentLength) -> None:
     """Raise for more segments than can be planned, before they are."""
-    step = window.latent_count - window.overlap
+    step = segment_length.latent_count - segment_length.overlap
     count = sum(-(-(span.stop - span.start) // step) for span in spans)
     if count > MAXIMUM_SEGMENTS:
         raise SoundToVideoError(
@@ -212,14 +214,14 @@ def _check_count(duration: Fraction, spans: list[_Span], window: Window) -> None
         )
 
 
-def _lengths(latent_count: int, overlap: int, window: Window) -> list[int]:
+def _lengths(latent_count: int, overlap: int, segment_length: SegmentLength) -> list[int]:
     """The new latents of the segments of one span, the first of which repeats ``overlap`` latents."""
-    first = min(window.latent_count - overlap, latent_count)
-    full, rest = divmod(latent_count - first, window.latent_count - window.overlap)
-    lengths = [first, *[window.latent_count - window.overlap] * full, *([rest] if rest else [])]
+    first = min(segment_length.latent_count - overlap, latent_count)
+    full, rest = divmod(latent_count - first, segment_length.latent_count - segment_length.overlap)
+    lengths = [first, *[segment_length.latent_count - segment_length.overlap] * full, *([rest] if rest else [])]
     if len(lengths) > 1:
-        missing = -(-max(0, window.minimum - lengths[-1]) // window.multiple)
-        to_spare = max(0, lengths[-2] - window.minimum) // window.multiple
-        lengths[-2] -= min(missing, to_spare) * window.multiple
-        lengths[-1] += min(missing, to_spare) * window.multiple
+        missing = -(-max(0, segment_length.minimum - lengths[-1]) // segment_length.multiple)
+        to_spare = max(0, lengths[-2] - segment_length.minimum) // segment_length.multiple
+        lengths[-2] -= min(missing, to_spare) * segment_length.multiple
+        lengths[-1] += min(missing, to_spare) * segment_length.multiple
     return lengths

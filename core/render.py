@@ -1,4 +1,4 @@
-"""A scene becomes a clip: what is wired is recognised, checked, planned and sampled. No node is needed for it."""
+"""What is wired becomes a clip: it is recognised, checked, planned and sampled. No node is needed for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from .audio import Audio
 from .clip.video import SampledVideo
 from .errors import SoundToVideoError
-from .families import ClipSampler, Family, Scene, recognise
+from .families import ClipSampler, Family, SamplerInputs, recognise
 from .families.memory import explained_out_of_memory
 from .families.options import given_options
 from .features.encoded import encoded_audio_from
@@ -65,18 +65,18 @@ def render(
     """
     family = recognise(wired)
     check_wired(wired)
-    scene = scene_from(family, wired)
+    inputs = inputs_from(family, wired)
     settings = settings_from(family, wired)
-    check_scenes(scene.model, scene.positive, scene.negative)
-    family.check(scene)
+    check_scenes(inputs.model, inputs.positive, inputs.negative)
+    family.check(inputs)
     preview_seconds = wired.get("preview_seconds") or 0
-    plan = plan_scene(family, scene, settings.seed, wired.get("segment_seconds") or 0, preview_seconds)
-    audio = scene.encoded_audio.audio
+    plan = plan_of(family, inputs, settings.seed, wired.get("segment_seconds") or 0, preview_seconds)
+    audio = inputs.encoded_audio.audio
     if audio and preview_seconds:
         audio = audio.between(0, plan.duration)
     report(plan.describe())
     with explained_out_of_memory(plan):
-        clip_sampler = family.prepare(scene, plan)
+        clip_sampler = family.prepare(inputs, plan)
     sampler = HostSampler(settings, store, graph)
     latents = LatentSpool(folder)
     audio = audio and secured(audio, folder)
@@ -102,8 +102,8 @@ def check_wired(wired: Mapping[str, Any]) -> None:
         raise SoundToVideoError(f"there is no image_fit {wired['image_fit']!r}: choose {' or '.join(IMAGE_FITS)}.")
 
 
-def scene_from(family: Family, wired: Mapping[str, Any]) -> Scene:
-    return Scene(
+def inputs_from(family: Family, wired: Mapping[str, Any]) -> SamplerInputs:
+    return SamplerInputs(
         model=wired["model"],
         vae=wired["vae"],
         positive=wired["positive"],
@@ -142,14 +142,16 @@ def sigmas_for(family: Family, scheduler: str, sigmas: torch.Tensor | None) -> t
     return torch.tensor(family.schedules[scheduler][0])
 
 
-def plan_scene(family: Family, scene: Scene, seed: int, segment_seconds: Number, preview_seconds: Number = 0) -> Plan:
-    """The plan of a scene: as long as its audio, or its opening where ``preview_seconds`` are asked."""
-    conditionings = (scene.positive, scene.negative)
+def plan_of(
+    family: Family, inputs: SamplerInputs, seed: int, segment_seconds: Number, preview_seconds: Number = 0
+) -> Plan:
+    """The plan of a clip: as long as its audio, or its opening where ``preview_seconds`` are asked."""
+    conditionings = (inputs.positive, inputs.negative)
     plan = family.plan(
-        scene.encoded_audio.duration, scene.frame_rate, segment_seconds, seed, preview_seconds, conditionings
+        inputs.encoded_audio.duration, inputs.frame_rate, segment_seconds, seed, preview_seconds, conditionings
     )
-    pictures = family.pictures(scene).notes(scene.encoded_audio.duration)
-    notes = (*plan.notes, *pictures, *family.check_plan(scene, plan), *family.unused_options(scene))
+    pictures = family.pictures(inputs).notes(inputs.encoded_audio.duration)
+    notes = (*plan.notes, *pictures, *family.check_plan(inputs, plan), *family.unused_options(inputs))
     return replace(plan, notes=notes)
 
 

@@ -161,7 +161,7 @@ def _each(value: Callable[[Family], Any]) -> str:
 
 
 def _own_seconds(family: Family) -> int:
-    return rounded(family.window.latent_count * family.grid.stride / family.frame_rate)
+    return rounded(family.segment_length.latent_count * family.grid.stride / family.frame_rate)
 
 
 def _option_input(option: Option) -> io.Input:

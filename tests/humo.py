@@ -1,4 +1,4 @@
-"""What the tests of HuMo share: text, a picture, what Whisper gives for a sound, and a scene of them."""
+"""What the tests of HuMo share: text, a picture, what Whisper gives for a sound, and a sampler's inputs of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import torch
-from sound_to_video.core.families import Scene
+from sound_to_video.core.families import SamplerInputs
 from sound_to_video.core.features.encoded import encoded_audio_from
 
 SIZE = 64
@@ -33,7 +33,7 @@ def picture(width: int = 80, height: int = 64) -> torch.Tensor:
     return torch.rand([1, height, width, 3], generator=torch.Generator().manual_seed(3))
 
 
-def scene_of(model: Any, vae: Any, seconds: float = 1.0, **changes) -> Scene:
+def inputs_of(model: Any, vae: Any, seconds: float = 1.0, **changes) -> SamplerInputs:
     values = {
         "model": model,
         "vae": vae,
@@ -46,4 +46,4 @@ def scene_of(model: Any, vae: Any, seconds: float = 1.0, **changes) -> Scene:
         "reference_image": picture(),
         **changes,
     }
-    return Scene(**values)
+    return SamplerInputs(**values)

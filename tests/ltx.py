@@ -1,4 +1,4 @@
-"""What the tests of LTX-2 share: the small models, sound, pictures, and a run of ours from a scene to latents."""
+"""What the tests of LTX-2 share: the small models, sound, pictures, and a run of ours from inputs to latents."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import folder_paths
 import pytest
 import torch
 from sound_to_video.core.audio import audio_from
-from sound_to_video.core.families import ClipSampler, Family, Scene, recognise
+from sound_to_video.core.families import ClipSampler, Family, SamplerInputs, recognise
 from sound_to_video.core.families.ltx.audio_latents import AudioLatents, encode_with_vae
 from sound_to_video.core.families.ltx.versions import LTX_2_5, host_knows
 from sound_to_video.core.features.encoded import EncodedAudio
 from sound_to_video.core.plan import Plan
-from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
 from sound_to_video.core.sampling.spool import LatentSpool
 
@@ -118,7 +118,7 @@ def encoded(models: Models, audio: dict) -> AudioLatents:
     return encode_with_vae(audio_from(audio), models.audio_vae)
 
 
-def scene_of(models: Models, audio: dict | EncodedAudio, **changes) -> Scene:
+def inputs_of(models: Models, audio: dict | EncodedAudio, **changes) -> SamplerInputs:
     positive, negative = conditioning()
     values = {
         "model": models.model,
@@ -132,24 +132,24 @@ def scene_of(models: Models, audio: dict | EncodedAudio, **changes) -> Scene:
         "reference_image": pictures(),
         **changes,
     }
-    return Scene(**values)
+    return SamplerInputs(**values)
 
 
 def our_latents(
-    scene: Scene, settings: SamplerSettings = SETTINGS, segment_seconds: float = 0
+    inputs: SamplerInputs, settings: SamplerSettings = SETTINGS, segment_seconds: float = 0
 ) -> tuple[list[torch.Tensor], Plan]:
     """The new latents of every segment, and the plan."""
-    family = family_of(scene)
-    family.check(scene)
-    plan = plan_scene(family, scene, settings.seed, segment_seconds)
+    family = family_of(inputs)
+    family.check(inputs)
+    plan = plan_of(family, inputs, settings.seed, segment_seconds)
     latents = LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(clip_sampler(scene, plan), HostSampler(settings), latents)
+    sample_segments(clip_sampler(inputs, plan), HostSampler(settings), latents)
     return list(latents), plan
 
 
-def clip_sampler(scene: Scene, plan: Plan) -> ClipSampler:
-    return family_of(scene).prepare(scene, plan)
+def clip_sampler(inputs: SamplerInputs, plan: Plan) -> ClipSampler:
+    return family_of(inputs).prepare(inputs, plan)
 
 
-def family_of(scene: Scene) -> Family:
-    return recognise({"model": scene.model})
+def family_of(inputs: SamplerInputs) -> Family:
+    return recognise({"model": inputs.model})

@@ -26,9 +26,9 @@ import torch
 from PIL import Image
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.clip.video import SampledVideo
-from sound_to_video.core.families import Scene, recognise
+from sound_to_video.core.families import SamplerInputs, recognise
 from sound_to_video.core.families.ltx.audio_latents import encode_with_vae
-from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
 from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.core.scene.no_text import scene_conditioning
@@ -104,7 +104,7 @@ def make_clip(
 ) -> torch.Tensor:
     """The clip's frames ``[n, height, width, 3]`` in 0..1."""
     audio = audio_from({"waveform": torch.from_numpy(pair.samples)[None, None], "sample_rate": RATE})
-    scene = Scene(
+    inputs = SamplerInputs(
         model=models.model,
         vae=models.vae,
         positive=scene_conditioning(pair.kind),
@@ -116,10 +116,10 @@ def make_clip(
         reference_image=pair.image if with_image else None,
         options={"image_strength": 1.0, "image_compression": 0, "anchor_first_frame": True},
     )
-    family = recognise({"model": scene.model})
-    family.check(scene)
-    plan = plan_scene(family, scene, settings.seed, segment_seconds)
-    clip_sampler = family.prepare(scene, plan)
+    family = recognise({"model": inputs.model})
+    family.check(inputs)
+    plan = plan_of(family, inputs, settings.seed, segment_seconds)
+    clip_sampler = family.prepare(inputs, plan)
     latents = LatentSpool(folder_paths.get_temp_directory())
     with torch.inference_mode():
         sample_segments(clip_sampler, HostSampler(settings), latents)

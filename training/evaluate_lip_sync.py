@@ -25,7 +25,7 @@ from PIL import Image
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.clip.composite import CompositeDecoder
 from sound_to_video.core.clip.video import SampledVideo
-from sound_to_video.core.families import Scene, recognise
+from sound_to_video.core.families import SamplerInputs, recognise
 from sound_to_video.core.families.ltx.audio_latents import encode_with_vae
 from sound_to_video.core.lip_sync import FootageInputs, footage_under, plan_lip_sync
 from sound_to_video.core.render import sample_segments
@@ -65,8 +65,8 @@ def synced(
     video = InputImpl.VideoFromComponents(
         Types.VideoComponents(images=frames, audio=None, frame_rate=Fraction(FRAME_RATE))
     )
-    inputs = FootageInputs(video, crop_size=SIZE, **asked)
-    scene = Scene(
+    footage_inputs = FootageInputs(video, crop_size=SIZE, **asked)
+    inputs = SamplerInputs(
         model=models.model,
         vae=models.vae,
         positive=scene_conditioning("face"),
@@ -76,12 +76,12 @@ def synced(
         height=SIZE,
         frame_rate=Fraction(FRAME_RATE),
     )
-    family = recognise({"model": scene.model})
-    family.check(scene)
-    shown = footage_under(inputs, encoded)
-    scene = replace(scene, frame_rate=family.rate(shown.crops.footage.source.rate / shown.crops.step))
-    plan, shown = plan_lip_sync(family, scene, shown, SETTINGS.seed, segment_seconds)
-    clip_sampler = family.prepare_lip_sync(scene, plan, shown.crops, inputs.strength)
+    family = recognise({"model": inputs.model})
+    family.check(inputs)
+    shown = footage_under(footage_inputs, encoded)
+    inputs = replace(inputs, frame_rate=family.rate(shown.crops.footage.source.rate / shown.crops.step))
+    plan, shown = plan_lip_sync(family, inputs, shown, SETTINGS.seed, segment_seconds)
+    clip_sampler = family.prepare_lip_sync(inputs, plan, shown.crops, footage_inputs.strength)
     latents = LatentSpool(folder_paths.get_temp_directory())
     sample_segments(clip_sampler, HostSampler(SETTINGS), latents)
     decoder = CompositeDecoder(clip_sampler.decoder(), shown.crops, Fraction(FRAME_RATE), shown.frame_count)

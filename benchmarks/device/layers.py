@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from sound_to_video.benchmarks.device.rows import Row, checked
 from sound_to_video.benchmarks.device.sampling import Ours, Stopped
 from sound_to_video.benchmarks.device.start import start
-from sound_to_video.benchmarks.sampling import _wan_scene
+from sound_to_video.benchmarks.sampling import _wan_inputs
 
 
 def gguf(tiny: bool) -> Iterator[Row]:
@@ -21,9 +21,9 @@ def gguf(tiny: bool) -> Iterator[Row]:
     from sound_to_video.tests.checkpoints import cache_folder, make
     from sound_to_video.tests.quantised import load_quantised
 
-    scene = _wan_scene(64, 64, 157 / 16 + 5)
-    scene = dataclasses.replace(scene, model=load_quantised(next(make(cache_folder(), ["wan_s2v"]))))
-    ours = Ours(scene, folder, 1.0, "euler", 2)
+    inputs = _wan_inputs(64, 64, 157 / 16 + 5)
+    inputs = dataclasses.replace(inputs, model=load_quantised(next(make(cache_folder(), ["wan_s2v"]))))
+    ours = Ours(inputs, folder, 1.0, "euler", 2)
     whole = ours().tensor()
 
     def stop(text: str) -> None:

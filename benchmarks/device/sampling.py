@@ -17,7 +17,7 @@ from typing import Any
 from sound_to_video.benchmarks.device.networks import LTX_23, WAN_14B, WAN_TINY, peak_memory, random_lora, random_model
 from sound_to_video.benchmarks.device.rows import GIGABYTE, NO_CUDA, Row, checked, compared, figure
 from sound_to_video.benchmarks.device.start import start, start_with_dynamic_vram, without_dynamic_vram
-from sound_to_video.benchmarks.sampling import _ltx_scene, _run, _wan_scene
+from sound_to_video.benchmarks.sampling import _ltx_inputs, _run, _wan_inputs
 
 STEPS = 4
 STEP_TIMES: list[float] = []
@@ -66,22 +66,24 @@ def in_turn(what: str, ours: Callable[[], None], core: Callable[[], None], steps
 
 
 class Ours:
-    """A scene sampled by this pack; ``store``: where segments are kept, with the seconds that keeping them took."""
+    """Inputs sampled by this pack; ``store``: where segments are kept, with the seconds that keeping them took."""
 
-    def __init__(self, scene: Any, folder: Path, cfg: float, sampler_name: str, steps: int, segment_seconds: float = 0):
+    def __init__(
+        self, inputs: Any, folder: Path, cfg: float, sampler_name: str, steps: int, segment_seconds: float = 0
+    ):
         from sound_to_video.core.families import recognise
-        from sound_to_video.core.render import plan_scene
+        from sound_to_video.core.render import plan_of
         from sound_to_video.core.sampling.host_sampler import SamplerSettings
 
-        self.scene, self.folder = scene, folder
+        self.inputs, self.folder = inputs, folder
         self.settings = SamplerSettings(1, steps, cfg, sampler_name, "simple")
-        self.family = recognise({"model": scene.model})
-        self.plan = plan_scene(self.family, scene, self.settings.seed, segment_seconds)
+        self.family = recognise({"model": inputs.model})
+        self.plan = plan_of(self.family, inputs, self.settings.seed, segment_seconds)
 
     def __call__(self, store: Any = None, sampler: Any = None, say: Callable[[str], None] = lambda text: None) -> Any:
         from sound_to_video.core.sampling.host_sampler import HostSampler
 
-        self.clip_sampler = self.family.prepare(self.scene, self.plan)
+        self.clip_sampler = self.family.prepare(self.inputs, self.plan)
         self.sampler = sampler or HostSampler(self.settings, store)
         (self.folder / "temp").mkdir(parents=True, exist_ok=True)
         return _run(self.clip_sampler, self.sampler, self.folder / "temp", say)
@@ -99,7 +101,7 @@ class Ours:
         from sound_to_video.core.sampling.store import SegmentStore
 
         started = time.perf_counter()
-        model_key(self.scene.model, None)
+        model_key(self.inputs.model, None)
         yield figure("the model's key, once a clip", time.perf_counter() - started, "s", 3)
         spent = []
         store_save = segment_store.SegmentStore.save
@@ -137,23 +139,23 @@ def wan(tiny: bool, weights: str = "bf16", cfg: float = 1.0) -> Iterator[Row]:
     config = WAN_TINY if tiny else WAN_14B
     model = random_model(comfy.ldm.wan.model.WanModel_S2V, config, fp8=weights.startswith("fp8"))
     text = [[torch.randn([1, 512, config["text_dim"]]), {}]]
-    scene = dataclasses.replace(_wan_scene(width, height, 77 / 16), model=model, positive=text, negative=text)
+    inputs = dataclasses.replace(_wan_inputs(width, height, 77 / 16), model=model, positive=text, negative=text)
     if weights.endswith("lora"):
-        scene = dataclasses.replace(scene, model=random_lora(scene.model))
-    scene = dataclasses.replace(scene, model=timed(scene.model))
+        inputs = dataclasses.replace(inputs, model=random_lora(inputs.model))
+    inputs = dataclasses.replace(inputs, model=timed(inputs.model))
     import nodes
     from comfy_extras.nodes_wan import WanSoundImageToVideo
 
-    what = f"{'small ' if tiny else ''}Wan2.2-S2V {'' if tiny else '14B '}{weights}, {scene.width}x{scene.height}x80"
-    ours = Ours(scene, folder, cfg, "uni_pc", STEPS)
+    what = f"{'small ' if tiny else ''}Wan2.2-S2V {'' if tiny else '14B '}{weights}, {inputs.width}x{inputs.height}x80"
+    ours = Ours(inputs, folder, cfg, "uni_pc", STEPS)
 
     def core() -> None:
         made = WanSoundImageToVideo.execute(
-            *(scene.positive, scene.negative, scene.vae, scene.width, scene.height, 77, 1),
-            audio_encoder_output=scene.encoded_audio.encoded,
-            ref_image=scene.reference_image,
+            *(inputs.positive, inputs.negative, inputs.vae, inputs.width, inputs.height, 77, 1),
+            audio_encoder_output=inputs.encoded_audio.encoded,
+            ref_image=inputs.reference_image,
         )
-        nodes.common_ksampler(scene.model, 1, STEPS, cfg, "uni_pc", "simple", *made.args)
+        nodes.common_ksampler(inputs.model, 1, STEPS, cfg, "uni_pc", "simple", *made.args)
 
     started = time.perf_counter()
     ours()
@@ -172,16 +174,16 @@ def ltx(tiny: bool, frames: int = 121, weights: str = "bf16") -> Iterator[Row]:
     from sound_to_video.tests.checkpoints import LTX_TRANSFORMER
 
     steps = STEPS if frames < 200 else STEPS - 1
-    scene = _ltx_scene(64, (25 if tiny else frames) / 24)
+    inputs = _ltx_inputs(64, (25 if tiny else frames) / 24)
     config = LTX_TRANSFORMER if tiny else {**LTX_TRANSFORMER, **LTX_23, "caption_channels": 3840}
     config = {name: value for name, value in config.items() if "connector" not in name}
     text = [[torch.randn([1, 1024, 2 * config["caption_channels"]]), {}]]
     model = random_model(comfy.ldm.lightricks.av_model.LTXAVModel, config, fp8=weights == "fp8")
-    scene = dataclasses.replace(scene, model=timed(model), positive=text, negative=text)
+    inputs = dataclasses.replace(inputs, model=timed(model), positive=text, negative=text)
     if not tiny:
-        scene = dataclasses.replace(scene, width=1280, height=704)
-    what = f"{'small LTX-2' if tiny else 'LTX-2.3'} {weights}, {scene.width}x{scene.height}x{frames}"
-    ours = Ours(scene, folder, 1.0, "euler", steps)
+        inputs = dataclasses.replace(inputs, width=1280, height=704)
+    what = f"{'small LTX-2' if tiny else 'LTX-2.3'} {weights}, {inputs.width}x{inputs.height}x{frames}"
+    ours = Ours(inputs, folder, 1.0, "euler", steps)
     recorded: list[tuple] = []
 
     class Recorder(HostSampler):
@@ -226,14 +228,14 @@ def resume(tiny: bool, dynamic: bool) -> Iterator[Row]:
     import torch
 
     with without_dynamic_vram():
-        scene = _wan_scene(*(64, 64) if tiny else (416, 240), 157 / 16 + 5)
+        inputs = _wan_inputs(*(64, 64) if tiny else (416, 240), 157 / 16 + 5)
     path = folder / "resume.safetensors"
     config = WAN_TINY if tiny else {**WAN_14B, "num_layers": 4, "audio_inject_layers": [0, 2]}
     text = [[torch.randn([1, 512, config["text_dim"]], generator=torch.Generator().manual_seed(3)), {}]]
-    scene = dataclasses.replace(scene, model=_fp8_file(path, config), positive=text, negative=text)
-    scene = dataclasses.replace(scene, model=random_lora(scene.model))
+    inputs = dataclasses.replace(inputs, model=_fp8_file(path, config), positive=text, negative=text)
+    inputs = dataclasses.replace(inputs, model=random_lora(inputs.model))
     what = f"fp8_scaled + LoRA, {'DynamicVRAM' if dynamic else 'legacy patcher'}"
-    ours = Ours(scene, folder, 1.0, "euler", 2)
+    ours = Ours(inputs, folder, 1.0, "euler", 2)
     whole = ours().tensor()
     yield checked(f"{what}: finite latents", bool(whole.isfinite().all()), f"deviation {float(whole.std()):.3f}")
     comfy.model_management.unload_all_models()
@@ -256,7 +258,7 @@ def resume(tiny: bool, dynamic: bool) -> Iterator[Row]:
         found = f"{ours.sampler.resumed_runs} of 2 found, {'equal' if equal else 'NOT equal'} to the bit"
         yield checked(f"{what}: stopped in the third segment, run again", ours.sampler.resumed_runs == 2, found)
         yield checked(f"{what}: the resumed clip is the undisturbed one", equal or not steady, found)
-    louder = Ours(dataclasses.replace(scene, audio_scale=1.5), folder, 1.0, "euler", 2)().tensor()
+    louder = Ours(dataclasses.replace(inputs, audio_scale=1.5), folder, 1.0, "euler", 2)().tensor()
     change = float((louder - whole).abs().mean() / whole.std())
     yield checked(f"{what}: audio_scale 1.5 against 1", change > 0, f"latents change by {change:.4f} deviations")
     path.unlink(missing_ok=True)

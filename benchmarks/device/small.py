@@ -31,7 +31,7 @@ def quick_start(tiny: bool) -> Iterator[Row]:
     from comfy_extras.nodes_lt_audio import LTXVAudioVAELoader
     from sound_to_video.core.audio import open_audio
     from sound_to_video.core.clip.mux import write_clip
-    from sound_to_video.core.families import Scene
+    from sound_to_video.core.families import SamplerInputs
     from sound_to_video.core.families.ltx.audio_latents import encode_with_vae
     from sound_to_video.core.sampling.store import SegmentStore
     from sound_to_video.core.scene.no_text import scene_conditioning
@@ -43,8 +43,8 @@ def quick_start(tiny: bool) -> Iterator[Row]:
     audio = open_audio(ROOT / "media" / "sound_to_video_voice.wav")
     picture = _picture()
 
-    def scene() -> Any:
-        return Scene(
+    def inputs() -> Any:
+        return SamplerInputs(
             model=model,
             vae=vae,
             positive=scene_conditioning("face"),
@@ -61,7 +61,7 @@ def quick_start(tiny: bool) -> Iterator[Row]:
     path.parent.mkdir(parents=True, exist_ok=True)
 
     def clip() -> tuple[Any, Any]:
-        ours = Ours(scene(), folder, 1.0, "euler", STEPS)
+        ours = Ours(inputs(), folder, 1.0, "euler", STEPS)
         latents = ours()
         video = ours.video(latents, audio)
         frames = torch.cat(list(video.stream_frames()))
@@ -80,7 +80,7 @@ def quick_start(tiny: bool) -> Iterator[Row]:
         yield checked("the small model: motion against sound", sync.correlation > 0.7, text)
         repeated, _ = clip()
         yield checked("the small model: the same run again", bool((repeated == latents).all()), "compared to the bit")
-        short = Ours(scene(), folder, 1.0, "euler", STEPS, segment_seconds=2)
+        short = Ours(inputs(), folder, 1.0, "euler", STEPS, segment_seconds=2)
         whole = short().tensor()
 
         def stop(text: str) -> None:

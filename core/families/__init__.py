@@ -15,7 +15,7 @@ from ..errors import SoundToVideoError, article
 from ..features.driving import driving_sound
 from ..features.encoded import KIND_NAMES, EncodedAudio
 from ..features.layout import FeatureLayout
-from .base import ClipSampler, Family, Scene
+from .base import ClipSampler, Family, SamplerInputs
 
 _REGISTRY = (  # module, class, name, what its clips are decoded by
     ("wan.s2v", "WanS2V", "Wan2.2-S2V", "wan_vae"),
@@ -43,7 +43,7 @@ def _load(module: str, class_name: str, name: str, decoder: str) -> list[Family]
 
 FAMILIES: tuple[Family, ...] = tuple(family for entry in _REGISTRY for family in _load(*entry))
 
-__all__ = ["FAMILIES", "MISSING", "ClipSampler", "Family", "Scene", "listen", "listeners", "recognise"]
+__all__ = ["FAMILIES", "MISSING", "ClipSampler", "Family", "SamplerInputs", "listen", "listeners", "recognise"]
 
 
 def recognise(wired: Mapping[str, Any]) -> Family:

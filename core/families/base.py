@@ -17,7 +17,7 @@ import torch
 from ..decoding.stream import Decoder
 from ..errors import SoundToVideoError
 from ..frames.images import check_images
-from ..plan import Plan, Segment, Window, plan_clip
+from ..plan import Plan, Segment, SegmentLength, plan_clip
 from ..sampling.spool import LatentHistory
 from ..scene.pictures import ShotPictures, shot_pictures
 from ..scene.prompts import cut_times, prompt_times, unexpected_prompts
@@ -37,9 +37,10 @@ MAXIMUM_FRAME_RATE = 120
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What the user wired into a sampler; images are ``[frames, height, width, 3]`` in 0..1, sizes in pixels.
+class SamplerInputs:
+    """What the user wired into a sampler, as families take it.
 
+    Images are ``[frames, height, width, 3]`` in 0..1, sizes in pixels.
     model, vae: the host's MODEL and VAE.  positive, negative: the host's CONDITIONING.
     reference_image: a picture for each shot; None for audio to video.
     frame_rate: frames per second, the family's own where 0 was asked.
@@ -68,7 +69,7 @@ class Scene:
 
 
 class ClipSampler(ABC):
-    """One clip in the making: a scene and its plan, with all that is computed once for all segments.
+    """One clip in the making: its inputs and its plan, with all that is computed once for all segments.
 
     ``latents`` handed around are ``[1, channels, latents, height, width]`` float32 on the CPU.
     model: the MODEL of the only pass, or of the first, as the segments are sampled with it.
@@ -76,8 +77,8 @@ class ClipSampler(ABC):
 
     model: Any
 
-    def __init__(self, scene: Scene, plan: Plan):
-        self.scene = scene
+    def __init__(self, inputs: SamplerInputs, plan: Plan):
+        self.inputs = inputs
         self.plan = plan
 
     def begin(self, sampler: HostSampler) -> None:  # noqa: B027 (most families have nothing to do here)
@@ -100,7 +101,7 @@ class ClipSampler(ABC):
         After a cut the first latent, one frame in its segment, holds as many in the clip as any: it is decoded after
         itself.
         """
-        return Decoder(self.scene.vae, self.plan, self.scene.width, self.scene.height)
+        return Decoder(self.inputs.vae, self.plan, self.inputs.width, self.inputs.height)
 
 
 class Family(ABC):
@@ -128,7 +129,7 @@ class Family(ABC):
     frame_rate: Fraction
     frame_rate_is_free: bool
     grid: FrameGrid
-    window: Window
+    segment_length: SegmentLength
     size_multiple: int
     schedules: Mapping[str, tuple[tuple[float, ...], ...]] = {}
     options: tuple[Option, ...] = ()
@@ -143,14 +144,14 @@ class Family(ABC):
         return None
 
     @abstractmethod
-    def check(self, scene: Scene) -> None:
+    def check(self, inputs: SamplerInputs) -> None:
         """Raise ``SoundToVideoError`` for what this family cannot work with; before any work is done."""
 
     @abstractmethod
-    def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
+    def prepare(self, inputs: SamplerInputs, plan: Plan) -> ClipSampler:
         """Do what all segments share: encode the reference image, lay out the audio, patch a clone of the MODEL."""
 
-    def prepare_lip_sync(self, scene: Scene, plan: Plan, crops: Crops, strength: float) -> ClipSampler:
+    def prepare_lip_sync(self, inputs: SamplerInputs, plan: Plan, crops: Crops, strength: float) -> ClipSampler:
         """As ``prepare``, for footage: what is masked in its crops is made anew to the sound, the rest stays.
 
         strength: 1 forgets what the mouth did, less keeps some of it.
@@ -173,12 +174,15 @@ class Family(ABC):
             )
         return rate
 
-    def window_for(self, frame_rate: Fraction, segment_seconds: Number) -> Window:
-        """The window for ``segment_seconds`` of new frames a segment, 0 being the family's own."""
+    def segment_length_for(self, frame_rate: Fraction, segment_seconds: Number) -> SegmentLength:
+        """The length of segments with ``segment_seconds`` of new frames each, 0 being the family's own."""
         new_latents = rounded(exact(segment_seconds, "segment_seconds") * frame_rate / self.grid.stride)
         if not segment_seconds:
-            return self.window
-        return replace(self.window, latent_count=max(self.window.minimum, new_latents, 1) + self.window.overlap)
+            return self.segment_length
+        return replace(
+            self.segment_length,
+            latent_count=max(self.segment_length.minimum, new_latents, 1) + self.segment_length.overlap,
+        )
 
     def plan(
         self,
@@ -196,60 +200,60 @@ class Family(ABC):
         conditionings: the host's CONDITIONING of the samplers' inputs; prompts at times and cuts are borders.
         cuts: further times in seconds at which a segment starts afresh, such as those of footage.
         """
-        window = self.window_for(frame_rate, segment_seconds)
+        segment_length = self.segment_length_for(frame_rate, segment_seconds)
         plan = plan_clip(
             duration,
             frame_rate,
             self.grid,
-            window,
+            segment_length,
             seed,
             (*cut_times(*conditionings), *cuts),
             prompt_times(*conditionings),
         )
-        plan = replace(plan, notes=tuple(unexpected_prompts(plan, window, *conditionings)))
+        plan = replace(plan, notes=tuple(unexpected_prompts(plan, segment_length, *conditionings)))
         plan = plan.opening(preview_seconds) if preview_seconds else plan
         return replace(plan, notes=(*plan.notes, *self.plan_notes(plan)))
 
     def plan_notes(self, plan: Plan) -> list[str]:
-        """Sentences on what the user may not expect of a plan, whatever the scene: shown wherever the plan is."""
+        """Sentences on what the user may not expect of a plan, whatever is wired: shown wherever the plan is."""
         return []
 
-    def pictures(self, scene: Scene) -> ShotPictures:
+    def pictures(self, inputs: SamplerInputs) -> ShotPictures:
         """Which picture of the reference image each segment is shown: another one comes in with a cut."""
-        return shot_pictures(scene.reference_image, scene.positive, scene.negative)
+        return shot_pictures(inputs.reference_image, inputs.positive, inputs.negative)
 
-    def check_reference(self, scene: Scene) -> None:
+    def check_reference(self, inputs: SamplerInputs) -> None:
         """Raise for a reference image of which a shot's picture is none."""
-        if scene.reference_image is not None:
-            shots = max(1, len(self.pictures(scene).times))
+        if inputs.reference_image is not None:
+            shots = max(1, len(self.pictures(inputs).times))
             check_images(
-                scene.reference_image, "reference image", scene.width, scene.height, scene.image_fit, count=shots
+                inputs.reference_image, "reference image", inputs.width, inputs.height, inputs.image_fit, count=shots
             )
 
-    def check_no_control_video(self, scene: Scene) -> None:
-        if scene.control_video is not None:
+    def check_no_control_video(self, inputs: SamplerInputs) -> None:
+        if inputs.control_video is not None:
             raise SoundToVideoError(f"{self.name} takes no control_video: disconnect it.")
 
-    def unused_options(self, scene: Scene) -> list[str]:
+    def unused_options(self, inputs: SamplerInputs) -> list[str]:
         """A sentence for each option that was set and that this family does not know."""
         known = [option.name for option in self.options]
         return [
             f"{name} is not used: {self.name} does not know it."
-            for name, value in (scene.options or {}).items()
+            for name, value in (inputs.options or {}).items()
             if name not in known and (OPTIONS[name].default is None or value != OPTIONS[name].default)
         ]
 
-    def check_plan(self, scene: Scene, plan: Plan) -> list[str]:
-        """Raise for a plan that cannot be carried out with the scene; before any work is done.
+    def check_plan(self, inputs: SamplerInputs, plan: Plan) -> list[str]:
+        """Raise for a plan that cannot be carried out with the inputs; before any work is done.
 
         Returns sentences on what the user may not expect of it.
         """
         return []
 
-    def check_text(self, scene: Scene, *widths: int | None) -> None:
+    def check_text(self, inputs: SamplerInputs, *widths: int | None) -> None:
         """Raise for a prompt from the text encoder of another model: one of none of these widths (None: not known)."""
         for name in ("positive", "negative"):
-            for encoded, _ in getattr(scene, name):
+            for encoded, _ in getattr(inputs, name):
                 if None not in widths and encoded.shape[-1] not in widths:
                     raise SoundToVideoError(
                         f"the {name} prompt was encoded by the text encoder of another model (its width is "

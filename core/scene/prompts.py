@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from ..errors import SoundToVideoError, is_encodable
-from ..plan import Plan, Window
+from ..plan import Plan, SegmentLength
 from ..timeline import Number, exact, frame_time, seconds_in_words
 
 START_KEY = "sound_to_video_start_seconds"
@@ -136,9 +136,9 @@ def prompt_times(*conditionings: list) -> list[Fraction]:
     return sorted({start for conditioning in conditionings for start in start_times(conditioning)[1:]})
 
 
-def unexpected_prompts(plan: Plan, window: Window, *conditionings: list) -> list[str]:
+def unexpected_prompts(plan: Plan, segment_length: SegmentLength, *conditionings: list) -> list[str]:
     """A sentence for each prompt that no segment takes, or only for less than the shortest segment of the family."""
-    shortest = frame_time(window.minimum * plan.grid.stride, plan.frame_rate)
+    shortest = frame_time(segment_length.minimum * plan.grid.stride, plan.frame_rate)
     # dict: a sentence that holds for positive and negative is said once
     notes = list(dict.fromkeys(note for timeline in conditionings for note in _notes(plan, shortest, timeline)))
     if len(notes) > MOST_NOTES:

@@ -14,10 +14,10 @@ import torch
 from sound_to_video.core.audio import Audio, audio_from
 from sound_to_video.core.clip.mux import write_clip
 from sound_to_video.core.clip.video import SampledVideo
-from sound_to_video.core.families import FAMILIES, Family, Scene, recognise
+from sound_to_video.core.families import FAMILIES, Family, SamplerInputs, recognise
 from sound_to_video.core.families.ltx.audio_latents import encode_with_vae
 from sound_to_video.core.features.encoded import EncodedAudio, HostEncodedAudio
-from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
 from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.tests.unit.test_wan_infinitetalk import load_patch
@@ -90,7 +90,7 @@ def impulse(seconds: float, sample_rate: int, at: float) -> Audio:
 def sampled(loaded: Loaded, audio: Audio) -> tuple[SampledVideo, LatentSpool]:
     family = loaded.family()
     width = torch.Generator().manual_seed(1)
-    scene = Scene(
+    inputs = SamplerInputs(
         model=loaded.model,
         vae=loaded.vae,
         positive=[[torch.randn([1, 2, 1024], generator=width), {}]],
@@ -102,8 +102,8 @@ def sampled(loaded: Loaded, audio: Audio) -> tuple[SampledVideo, LatentSpool]:
         reference_image=torch.rand([1, SIZE, SIZE, 3], generator=width),
         options=loaded.options,
     )
-    family.check(scene)
-    clip_sampler = family.prepare(scene, plan_scene(family, scene, SETTINGS.seed, 0))
+    family.check(inputs)
+    clip_sampler = family.prepare(inputs, plan_of(family, inputs, SETTINGS.seed, 0))
     latents = LatentSpool(folder_paths.get_temp_directory())
     sample_segments(clip_sampler, HostSampler(SETTINGS), latents)
     return SampledVideo(clip_sampler.decoder(), latents, audio), latents

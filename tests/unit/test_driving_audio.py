@@ -89,8 +89,8 @@ def test_other_vocals_are_another_clip(ltx_models):
 @pytest.mark.slow
 def test_a_clip_is_sampled_and_carries_the_mix(ltx_models):
     mix, vocals = sound(30000), sound(30000, seed=3)
-    ours = ltx.scene_of(ltx_models, listen(mix, audio_vae=ltx_models.audio_vae, driving_audio=vocals))
+    ours = ltx.inputs_of(ltx_models, listen(mix, audio_vae=ltx_models.audio_vae, driving_audio=vocals))
     latents, plan = ltx.our_latents(ours)
-    alone, _ = ltx.our_latents(ltx.scene_of(ltx_models, listen(vocals, audio_vae=ltx_models.audio_vae)))
+    alone, _ = ltx.our_latents(ltx.inputs_of(ltx_models, listen(vocals, audio_vae=ltx_models.audio_vae)))
     assert all(torch.equal(piece, single) for piece, single in zip(latents, alone, strict=True))
     assert plan.duration == mix.duration

@@ -14,7 +14,7 @@ import pytest
 import sound_to_video
 import torch
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.families import FAMILIES, Scene, recognise
+from sound_to_video.core.families import FAMILIES, SamplerInputs, recognise
 from sound_to_video.core.families.ltx import versions
 from sound_to_video.core.families.ltx.av import LTXAV
 from sound_to_video.core.families.ltx.versions import LTX_2_5, host_knows, version_of
@@ -217,7 +217,9 @@ def test_audio_encode_without_ltx(imported_again, monkeypatch):
 def test_an_option_that_a_family_does_not_know_is_not_ignored_in_silence(family):
     def notes(options: dict) -> list[str]:
         sound: Any = None
-        return family.unused_options(Scene(None, None, [], [], sound, 64, 64, family.frame_rate, options=options))
+        return family.unused_options(
+            SamplerInputs(None, None, [], [], sound, 64, 64, family.frame_rate, options=options)
+        )
 
     untouched = {name: option.default for name, option in OPTIONS.items() if option.default is not None}
     assert notes(untouched) == []

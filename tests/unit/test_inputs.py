@@ -12,7 +12,7 @@ from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import recognise
 from sound_to_video.core.frames.images import check_images, fitted_reference, resized_cropped
 from sound_to_video.core.frames.reading import frames_of
-from sound_to_video.core.render import plan_scene
+from sound_to_video.core.render import plan_of
 from sound_to_video.core.scene.inputs import checked_sigmas
 from sound_to_video.nodes import NODES
 from sound_to_video.nodes._errors import named_errors
@@ -20,7 +20,7 @@ from sound_to_video.nodes._sampler import run_sampler
 from sound_to_video.nodes.a2v_sampler import A2VSampler
 from sound_to_video.nodes.s2v_sampler import S2VSampler
 from sound_to_video.tests.fuzz.values import ODD_TENSORS
-from sound_to_video.tests.ltx import conditioning, encoded, our_latents, pictures, scene_of, sound
+from sound_to_video.tests.ltx import conditioning, encoded, inputs_of, our_latents, pictures, sound
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
 OTHER_TEXT = [[torch.zeros([1, 2, 768]), {}]]
@@ -164,7 +164,7 @@ def test_a_picture_as_narrow_as_can_be_is_padded():
 @pytest.mark.parametrize("fit", ["crop", "pad"])
 def test_pictures_of_other_precisions_are_taken(ltx_models, dtype, fit):
     image = (pictures() * 255).round() / 255
-    (latents,), _ = our_latents(scene_of(ltx_models, sound(16000), reference_image=image.to(dtype), image_fit=fit))
+    (latents,), _ = our_latents(inputs_of(ltx_models, sound(16000), reference_image=image.to(dtype), image_fit=fit))
     assert latents.isfinite().all()
     close = fitted_reference(image, 64, 64, fit, "lanczos")
     torch.testing.assert_close(fitted_reference(image.to(dtype), 64, 64, fit, "lanczos"), close, rtol=0, atol=0.02)
@@ -203,9 +203,9 @@ def test_an_unexpected_error_leaves_as_it_is():
 
 @pytest.mark.parametrize("size", [{"width": 32}, {"height": 32}])
 def test_a_picture_too_small_to_be_decoded_is_refused_before_it_is_sampled(ltx_models, size):
-    scene = scene_of(ltx_models, sound(16000), **size)
+    inputs = inputs_of(ltx_models, sound(16000), **size)
     with pytest.raises(SoundToVideoError, match="32 is too small to be decoded: set 64 or more"):
-        recognise({"model": scene.model}).check(scene)
+        recognise({"model": inputs.model}).check(inputs)
 
 
 @pytest.mark.parametrize(
@@ -218,32 +218,32 @@ def test_a_picture_too_small_to_be_decoded_is_refused_before_it_is_sampled(ltx_m
     ],
 )
 def test_wan_says_what_it_does_not_see_of_far_motion(checkpoints, width, height, seconds, notes):
-    scene, family = wan_scene(checkpoints, width, height, seconds)
-    family.check(scene)
-    plan = plan_scene(family, scene, 0, 0)
+    inputs, family = wan_inputs(checkpoints, width, height, seconds)
+    family.check(inputs)
+    plan = plan_of(family, inputs, 0, 0)
     assert len(plan.notes) == len(notes)
     assert all(re.search(expected, said) for expected, said in zip(notes, plan.notes, strict=True))
     assert all(note in plan.describe() for note in plan.notes)
 
 
 def test_wan_in_a_size_in_which_no_segment_can_go_on(checkpoints):
-    scene, family = wan_scene(checkpoints, 48, 80, 4)
-    plan_scene(family, scene, 0, 0)
-    scene, family = wan_scene(checkpoints, 48, 80, 12)
+    inputs, family = wan_inputs(checkpoints, 48, 80, 4)
+    plan_of(family, inputs, 0, 0)
+    inputs, family = wan_inputs(checkpoints, 48, 80, 12)
     with pytest.raises(SoundToVideoError, match=r"the width 48 is too small .* from segment to segment: it must be 64"):
-        plan_scene(family, scene, 0, 0)
+        plan_of(family, inputs, 0, 0)
 
 
-def wan_scene(checkpoints, width: int, height: int, seconds: int):
+def wan_inputs(checkpoints, width: int, height: int, seconds: int):
     import comfy.sd
     import comfy.utils
-    from sound_to_video.core.families import Scene
+    from sound_to_video.core.families import SamplerInputs
     from sound_to_video.core.features.encoded import encoded_audio_from
 
     layers = (torch.zeros([1, 50 * seconds, 1024]),) * 25
     positive, negative = conditioning()
     model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
-    scene = Scene(
+    inputs = SamplerInputs(
         model=model,
         vae=comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae")))),
         positive=positive,
@@ -253,4 +253,4 @@ def wan_scene(checkpoints, width: int, height: int, seconds: int):
         height=height,
         frame_rate=Fraction(16),
     )
-    return scene, recognise({"model": model})
+    return inputs, recognise({"model": model})

@@ -9,8 +9,8 @@ from typing import Any
 import folder_paths
 import pytest
 import torch
-from sound_to_video.core.families import Scene, recognise
-from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.families import SamplerInputs, recognise
+from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
 from sound_to_video.core.sampling.model_key import upstream_graph
 from sound_to_video.core.sampling.spool import LatentSpool
@@ -31,7 +31,10 @@ class Stop(Exception):
 
 
 def sampled(
-    scene: Scene, store: SegmentStore | None, stop_at: str = "never", graph: Callable[[str], Any] = lambda name: None
+    inputs: SamplerInputs,
+    store: SegmentStore | None,
+    stop_at: str = "never",
+    graph: Callable[[str], Any] = lambda name: None,
 ) -> tuple[torch.Tensor, int]:
     """The clip's latents, and how many runs of the sampler were found finished."""
 
@@ -39,17 +42,17 @@ def sampled(
         if stop_at in text:
             raise Stop
 
-    family = recognise({"model": scene.model})
-    family.check(scene)
+    family = recognise({"model": inputs.model})
+    family.check(inputs)
     host = HostSampler(SETTINGS, store, graph)
     latents = LatentSpool(folder_paths.get_temp_directory())
-    clip_sampler = family.prepare(scene, plan_scene(family, scene, SETTINGS.seed, SEGMENT_SECONDS))
+    clip_sampler = family.prepare(inputs, plan_of(family, inputs, SETTINGS.seed, SEGMENT_SECONDS))
     sample_segments(clip_sampler, host, latents, say)
     return latents.tensor().clone(), host.resumed_runs
 
 
 @pytest.fixture(scope="module")
-def wan_scene(checkpoints):
+def wan_inputs(checkpoints):
     import comfy.sd
     import comfy.utils
     from sound_to_video.core.features.encoded import encoded_audio_from
@@ -61,8 +64,8 @@ def wan_scene(checkpoints):
     encoding = {"encoded_audio": layers[-1], "encoded_audio_all_layers": layers, "audio_samples": samples}
     positive, negative = ltx.conditioning()
 
-    def scene(model) -> Scene:
-        return Scene(
+    def inputs(model) -> SamplerInputs:
+        return SamplerInputs(
             model=model,
             vae=vae,
             positive=positive,
@@ -74,70 +77,70 @@ def wan_scene(checkpoints):
             frame_rate=Fraction(16),
         )
 
-    return scene
+    return inputs
 
 
 @pytest.fixture(scope="module")
-def ltx_scene(ltx_models):
-    return lambda model: ltx.scene_of(ltx_models, ltx.sound(44100), model=model)
+def ltx_inputs(ltx_models):
+    return lambda model: ltx.inputs_of(ltx_models, ltx.sound(44100), model=model)
 
 
 @pytest.fixture(scope="module")
-def humo_scene(checkpoints):
+def humo_inputs(checkpoints):
     import comfy.sd
     import comfy.utils
 
     vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
-    return lambda model: humo.scene_of(model, vae, 1.2)
+    return lambda model: humo.inputs_of(model, vae, 1.2)
 
 
 @pytest.fixture(params=["wan_s2v", "ltx_av", "humo"])
 def kind(request):
-    """The checkpoint's name, and a scene for a MODEL made of it."""
-    scenes = {"wan_s2v": "wan_scene", "ltx_av": "ltx_scene", "humo": "humo_scene"}
-    return request.param, request.getfixturevalue(scenes[request.param])
+    """The checkpoint's name, and what makes a sampler's inputs of a MODEL of it."""
+    fixtures = {"wan_s2v": "wan_inputs", "ltx_av": "ltx_inputs", "humo": "humo_inputs"}
+    return request.param, request.getfixturevalue(fixtures[request.param])
 
 
 @pytest.mark.slow
 def test_a_stopped_run_of_a_quantised_model_goes_on(checkpoints, kind, tmp_path):
     """ComfyUI-GGUF's layers answer state_dict() with empty tensors: reading numbers of those stopped every run."""
-    name, scene = kind
+    name, inputs = kind
     store = SegmentStore(tmp_path)
 
     def model(seed: int = 0):
         return load_quantised(checkpoints.path(name), seed)
 
-    undisturbed, _ = sampled(scene(model()), None)
+    undisturbed, _ = sampled(inputs(model()), None)
     with contextlib.suppress(Stop):
-        sampled(scene(model()), store, stop_at="segment 2")
-    latents, resumed = sampled(scene(model()), store)
+        sampled(inputs(model()), store, stop_at="segment 2")
+    latents, resumed = sampled(inputs(model()), store)
     assert (resumed, store.trouble) == (1, None)
     assert latents.equal(undisturbed)
-    assert sampled(scene(model(seed=1)), store)[1] == 0
+    assert sampled(inputs(model(seed=1)), store)[1] == 0
 
 
-def test_patches_of_a_quantised_model_count_and_its_loading_does_not(checkpoints, wan_scene, tmp_path):
+def test_patches_of_a_quantised_model_count_and_its_loading_does_not(checkpoints, wan_inputs, tmp_path):
     store = SegmentStore(tmp_path)
     model = load_quantised(checkpoints.path("wan_s2v"))
     patched = model.clone()
     name = "diffusion_model.blocks.0.self_attn.q.weight"
     patched.add_patches({name: (torch.full([48, 48], 0.5),)}, 0.7)
-    first, _ = sampled(wan_scene(model), store)
-    second, resumed = sampled(wan_scene(patched), store)
+    first, _ = sampled(wan_inputs(model), store)
+    second, resumed = sampled(wan_inputs(patched), store)
     assert resumed == 0
     assert not second.equal(first)
     for each in (model, patched, load_quantised(checkpoints.path("wan_s2v"))):
-        assert sampled(wan_scene(each), store)[1] > 1
+        assert sampled(wan_inputs(each), store)[1] > 1
 
 
-def test_what_has_no_name_is_not_kept_and_stops_nothing(checkpoints, wan_scene, tmp_path, caplog):
+def test_what_has_no_name_is_not_kept_and_stops_nothing(checkpoints, wan_inputs, tmp_path, caplog):
     import comfy.sd
 
     model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
-    undisturbed, _ = sampled(wan_scene(model), None)
+    undisturbed, _ = sampled(wan_inputs(model), None)
     model.add_patches({"diffusion_model.blocks.0.self_attn.q.weight": (torch.eye(48).to_sparse(),)}, 0.0)
     store = SegmentStore(tmp_path)
-    latents, resumed = sampled(wan_scene(model), store)
+    latents, resumed = sampled(wan_inputs(model), store)
     assert resumed == 0
     assert latents.equal(undisturbed)
     assert store.trouble is not None
@@ -169,9 +172,9 @@ def test_another_prompt_later_on_keeps_the_segments_before_it(ltx_models, tmp_pa
 
     def run(text: str, later: int) -> tuple[int, int]:
         positive, graph = prompted(text, later)
-        scene = ltx.scene_of(ltx_models, ltx.sound(44100), positive=positive)
+        inputs = ltx.inputs_of(ltx_models, ltx.sound(44100), positive=positive)
         before = len(list(tmp_path.iterdir()))
-        resumed = sampled(scene, store, graph=graph)[1]
+        resumed = sampled(inputs, store, graph=graph)[1]
         return resumed, len(list(tmp_path.iterdir())) - before
 
     found, kept = run("0:00 a singer", 0)

@@ -15,7 +15,7 @@ import torch
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families.ltx.av import DEFAULT_REFINING, LTXAV, SCHEDULES
 from sound_to_video.core.plan import plan_clip
-from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler
 from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.tests.ltx import (
@@ -25,9 +25,9 @@ from sound_to_video.tests.ltx import (
     clip_sampler,
     conditioning,
     encoded,
+    inputs_of,
     our_latents,
     pictures,
-    scene_of,
     sound,
 )
 
@@ -131,14 +131,14 @@ def test_one_window_is_the_hosts_graph_to_the_bit(each_ltx, image, two_stages):
     name = each_ltx.schedule
     first, refining = SCHEDULES[name]
     sigmas = (first[:2] + first[-2:], refining)  # four of the eight steps say as much and take half the time
-    scene = scene_of(
+    inputs = inputs_of(
         each_ltx,
         sound(WHOLE),
         reference_image=image,
         options={"latent_upscale_model": each_ltx.upscaler if two_stages else None},
     )
     settings = replace(SETTINGS, sigmas=torch.tensor(sigmas[0]), scheduler=name, sampler_name=each_ltx.sampler_name)
-    (ours,), plan = our_latents(scene, settings)
+    (ours,), plan = our_latents(inputs, settings)
     assert plan.frame_count == 25
     theirs = template(each_ltx, sound(WHOLE), 25, image, two_stages, sigmas)
     assert theirs.std() > 0.1
@@ -148,15 +148,15 @@ def test_one_window_is_the_hosts_graph_to_the_bit(each_ltx, image, two_stages):
 @pytest.mark.slow
 def test_one_stage_with_the_picture_whole_is_the_hosts_graph_to_the_bit(each_ltx):
     sigmas = (0.9, 0.5, 0.0)
-    scene = scene_of(each_ltx, sound(WHOLE), options={"image_strength": 1.0})
-    (ours,), _ = our_latents(scene, replace(SETTINGS, sigmas=torch.tensor(sigmas), sampler_name=each_ltx.sampler_name))
+    inputs = inputs_of(each_ltx, sound(WHOLE), options={"image_strength": 1.0})
+    (ours,), _ = our_latents(inputs, replace(SETTINGS, sigmas=torch.tensor(sigmas), sampler_name=each_ltx.sampler_name))
     assert torch.equal(ours, template(each_ltx, sound(WHOLE), 25, pictures(), False, (sigmas,), strength=1.0))
 
 
 def test_cfg_is_the_hosts(each_ltx):
     sigmas = (0.9, 0.5, 0.0)
     settings = replace(SETTINGS, cfg=3.0, sigmas=torch.tensor(sigmas), sampler_name=each_ltx.sampler_name)
-    (ours,), _ = our_latents(scene_of(each_ltx, sound(WHOLE)), settings)
+    (ours,), _ = our_latents(inputs_of(each_ltx, sound(WHOLE)), settings)
     assert torch.equal(ours, template(each_ltx, sound(WHOLE), 25, pictures(), False, (sigmas,), cfg=3.0))
 
 
@@ -174,8 +174,8 @@ def test_a_refining_model_is_the_hosts_graph_with_two_models(each_ltx):
     sigmas = ((0.9, 0.5, 0.0), DEFAULT_REFINING)
     settings = replace(SETTINGS, cfg=3.0, sigmas=torch.tensor(sigmas[0]), sampler_name=each_ltx.sampler_name)
     options = {"latent_upscale_model": each_ltx.upscaler, "refining_model": with_lora(each_ltx.model)}
-    scene = scene_of(each_ltx, sound(WHOLE), options=options)
-    (ours,), plan = our_latents(scene, settings)
+    inputs = inputs_of(each_ltx, sound(WHOLE), options=options)
+    (ours,), plan = our_latents(inputs, settings)
     theirs = template(
         each_ltx, sound(WHOLE), 25, pictures(), True, sigmas, cfg=3.0, refining_model=options["refining_model"]
     )
@@ -196,13 +196,15 @@ def test_guidance_is_the_first_stages(each_ltx, option):
             return super().sample(model, *args, **how)
 
     options = {"latent_upscale_model": each_ltx.upscaler, "audio_guidance": 3.0}
-    scene = scene_of(each_ltx, sound(WHOLE), options=options | ({option: with_lora(each_ltx.model)} if option else {}))
-    plan = plan_scene(LTXAV(), scene, 0, 0)
-    sample_segments(clip_sampler(scene, plan), Watching(SETTINGS), LatentSpool(folder_paths.get_temp_directory()))
+    inputs = inputs_of(
+        each_ltx, sound(WHOLE), options=options | ({option: with_lora(each_ltx.model)} if option else {})
+    )
+    plan = plan_of(LTXAV(), inputs, 0, 0)
+    sample_segments(clip_sampler(inputs, plan), Watching(SETTINGS), LatentSpool(folder_paths.get_temp_directory()))
     (first, _, _), (second, cfg, model_input) = seen
     assert first.model_options.get("sampler_post_cfg_function") and cfg == 1.0
     assert not second.model_options.get("sampler_post_cfg_function")
-    assert second is (scene.option("refining_model") or scene.model) and model_input == (option or "model")
+    assert second is (inputs.option("refining_model") or inputs.model) and model_input == (option or "model")
 
 
 @pytest.mark.parametrize(
@@ -214,23 +216,25 @@ def test_a_refining_model_that_is_none(each_ltx, checkpoints, model, words):
         model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
     options = {"refining_model": model, "latent_upscale_model": each_ltx.upscaler}
     with pytest.raises(SoundToVideoError, match=words):
-        LTXAV().check(scene_of(each_ltx, sound(16000), options=options))
+        LTXAV().check(inputs_of(each_ltx, sound(16000), options=options))
 
 
 def test_a_refining_model_without_a_second_stage_is_said_to_do_nothing(each_ltx):
-    scene = scene_of(each_ltx, sound(16000), options={"refining_model": each_ltx.model})
-    LTXAV().check(scene)
-    assert "refining_model is not used" in plan_scene(LTXAV(), scene, 0, 0).describe()
+    inputs = inputs_of(each_ltx, sound(16000), options={"refining_model": each_ltx.model})
+    LTXAV().check(inputs)
+    assert "refining_model is not used" in plan_of(LTXAV(), inputs, 0, 0).describe()
 
 
 def test_refining_sigmas_belong_to_the_scheduler_unless_given(each_ltx):
-    plan = plan_clip(1, 24, LTXAV.grid, LTXAV.window)
+    plan = plan_clip(1, 24, LTXAV.grid, LTXAV.segment_length)
     host = HostSampler(replace(SETTINGS, scheduler="ltx-2 distilled"))
-    scene = scene_of(each_ltx, sound(WHOLE), options={"latent_upscale_model": each_ltx.upscaler})
-    assert LTXAV().prepare(scene, plan)._refining_sigmas(host).tolist() == pytest.approx([0.909375, 0.725, 0.421875, 0])
+    inputs = inputs_of(each_ltx, sound(WHOLE), options={"latent_upscale_model": each_ltx.upscaler})
+    assert LTXAV().prepare(inputs, plan)._refining_sigmas(host).tolist() == pytest.approx(
+        [0.909375, 0.725, 0.421875, 0]
+    )
     given = torch.tensor([0.3, 0.0])
-    scene = replace(scene, options={**scene.options, "refining_sigmas": given})
-    assert LTXAV().prepare(scene, plan)._refining_sigmas(host) is given
+    inputs = replace(inputs, options={**inputs.options, "refining_sigmas": given})
+    assert LTXAV().prepare(inputs, plan)._refining_sigmas(host) is given
 
 
 def test_the_template_loses_sound_where_the_clip_is_off_the_grid(each_ltx):
@@ -241,10 +245,10 @@ def test_the_template_loses_sound_where_the_clip_is_off_the_grid(each_ltx):
     asked = int(seconds * 24 + 1)
     theirs = EmptyLTXVLatentVideo.execute(SIZE, SIZE, asked)[0]["samples"]
     assert LTXAV.grid.frame_count(theirs.shape[2]) == 97
-    plan = plan_clip(seconds, 24, LTXAV.grid, LTXAV.window)
+    plan = plan_clip(seconds, 24, LTXAV.grid, LTXAV.segment_length)
     assert plan.frame_count == 101 and LTXAV.grid.frame_count(plan.latent_count) >= 101
-    scene = scene_of(each_ltx, sound(int(seconds * 44100)), reference_image=None)
-    heard = LTXAV().prepare(scene, plan).sound(plan.segments[0])
+    inputs = inputs_of(each_ltx, sound(int(seconds * 44100)), reference_image=None)
+    heard = LTXAV().prepare(inputs, plan).sound(plan.segments[0])
     assert heard.shape[2] / 25 >= seconds
 
 
@@ -255,8 +259,8 @@ def test_thirty_random_lengths_last_as_long_as_their_sound(each_ltx, frame_rate)
     audio = encoded(each_ltx, sound(4096))
     for _ in range(30):
         seconds = Fraction(draw.randint(300, 60000), 1000)
-        window = family.window_for(Fraction(frame_rate), draw.choice([0, 0, 3, 10]))
-        plan = plan_clip(seconds, frame_rate, family.grid, window)
+        segment_length = family.segment_length_for(Fraction(frame_rate), draw.choice([0, 0, 3, 10]))
+        plan = plan_clip(seconds, frame_rate, family.grid, segment_length)
         assert abs(plan.frame_count / Fraction(frame_rate) - seconds) <= Fraction(1, 2) / frame_rate
         assert (
             family.grid.frame_count(plan.latent_count - 1)
@@ -264,7 +268,7 @@ def test_thirty_random_lengths_last_as_long_as_their_sound(each_ltx, frame_rate)
             <= family.grid.frame_count(plan.latent_count)
         )
         clip_sampler = family.prepare(
-            scene_of(each_ltx, audio, reference_image=None, frame_rate=Fraction(frame_rate)), plan
+            inputs_of(each_ltx, audio, reference_image=None, frame_rate=Fraction(frame_rate)), plan
         )
         for segment in plan.segments:
             end = (8 * (segment.latent_stop - segment.latent_start - 1) + 1) / Fraction(frame_rate)
@@ -277,9 +281,9 @@ def test_an_impulse_is_heard_where_it_is_seen(each_ltx):
     quiet, loud = torch.zeros([1, 2, rate * seconds]), torch.zeros([1, 2, rate * seconds])
     loud[..., int(at_seconds * rate)] = 1.0
     family = LTXAV()
-    plan = plan_clip(seconds, 24, family.grid, family.window_for(Fraction(24), 3))
+    plan = plan_clip(seconds, 24, family.grid, family.segment_length_for(Fraction(24), 3))
     clip_samplers = [
-        family.prepare(scene_of(each_ltx, {"waveform": waveform, "sample_rate": rate}, reference_image=None), plan)
+        family.prepare(inputs_of(each_ltx, {"waveform": waveform, "sample_rate": rate}, reference_image=None), plan)
         for waveform in (quiet, loud)
     ]
     shown = [s for s in plan.segments if s.latent_start * 8 < at_seconds * 24 <= 8 * (s.latent_stop - 1)]
@@ -293,12 +297,12 @@ def test_an_impulse_is_heard_where_it_is_seen(each_ltx):
 
 def test_audio_scale_turns_the_sound_up_and_off(each_ltx):
     quiet = {"waveform": torch.zeros([1, 2, WHOLE]), "sample_rate": 44100}
-    scenes = [
-        scene_of(each_ltx, audio, reference_image=None, audio_scale=scale)
+    several_inputs = [
+        inputs_of(each_ltx, audio, reference_image=None, audio_scale=scale)
         for audio, scale in ((sound(WHOLE), 0.0), (quiet, 0.0), (sound(WHOLE), 1.0), (sound(WHOLE), 2.0))
     ]
-    (off,), (off_quiet,), (on,), (up,) = (our_latents(scene)[0] for scene in scenes)
+    (off,), (off_quiet,), (on,), (up,) = (our_latents(inputs)[0] for inputs in several_inputs)
     assert torch.equal(off, off_quiet)
     assert (up - off).abs().mean() > (on - off).abs().mean() > 0
-    (again,), _ = our_latents(scenes[2])
+    (again,), _ = our_latents(several_inputs[2])
     assert torch.equal(again, on)  # nothing of the patch stays on the model

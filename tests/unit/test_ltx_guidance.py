@@ -7,7 +7,7 @@ import pytest
 import torch
 from sound_to_video.core.families.ltx.guidance import Guidance, guided, structure_block
 from sound_to_video.core.sampling.model_key import model_key
-from sound_to_video.tests.ltx import SETTINGS, our_latents, scene_of, sound
+from sound_to_video.tests.ltx import SETTINGS, inputs_of, our_latents, sound
 
 ONE_STEP = replace(SETTINGS, sigmas=torch.tensor([0.8, 0.0]))  # its result is the prediction itself
 SAMPLES = 44100
@@ -18,8 +18,10 @@ pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 def prediction(ltx_models, model=None, **options) -> torch.Tensor:
     cfg = options.pop("cfg", 1.0)
-    scene = scene_of(ltx_models, sound(SAMPLES), model=model or ltx_models.model, reference_image=None, options=options)
-    (latents,), _ = our_latents(scene, replace(ONE_STEP, cfg=cfg))
+    inputs = inputs_of(
+        ltx_models, sound(SAMPLES), model=model or ltx_models.model, reference_image=None, options=options
+    )
+    (latents,), _ = our_latents(inputs, replace(ONE_STEP, cfg=cfg))
     return latents
 
 

@@ -16,7 +16,7 @@ from sound_to_video.core.sampling.host_sampler import HostSampler
 from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.core.sampling.store import SegmentStore
 from sound_to_video.core.timeline import FrameGrid
-from sound_to_video.tests.ltx import SETTINGS, encoded, scene_of, sound
+from sound_to_video.tests.ltx import SETTINGS, encoded, inputs_of, sound
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
 SIZE, RATE = 128, 24
@@ -55,16 +55,16 @@ def mask() -> torch.Tensor:
 
 def made(models, seconds, settings=SETTINGS, segment_seconds=0.0, store=None, options=None, preview=0.0, **asked):
     values = {"source_video": footage(seconds), "mask": mask(), "crop_size": SIZE, **asked}
-    inputs = FootageInputs(**values)
+    footage_inputs = FootageInputs(**values)
     audio = encoded(models, sound(round(44100 * seconds)))
-    scene = scene_of(models, audio, width=SIZE, height=SIZE, reference_image=None, options=options or {})
+    inputs = inputs_of(models, audio, width=SIZE, height=SIZE, reference_image=None, options=options or {})
     family = LTXAV()
-    family.check(scene)
-    shown = footage_under(inputs, audio)
-    scene = replace(scene, frame_rate=family.rate(shown.crops.footage.source.rate / shown.crops.step))
-    plan, shown = plan_lip_sync(family, scene, shown, settings.seed, segment_seconds, preview)
+    family.check(inputs)
+    shown = footage_under(footage_inputs, audio)
+    inputs = replace(inputs, frame_rate=family.rate(shown.crops.footage.source.rate / shown.crops.step))
+    plan, shown = plan_lip_sync(family, inputs, shown, settings.seed, segment_seconds, preview)
     sampler, latents = Watched(settings, store), LatentSpool(folder_paths.get_temp_directory())
-    clip_sampler = family.prepare_lip_sync(scene, plan, shown.crops, inputs.strength)
+    clip_sampler = family.prepare_lip_sync(inputs, plan, shown.crops, footage_inputs.strength)
     sample_segments(clip_sampler, sampler, latents)
     return plan, shown, sampler, torch.cat(list(latents), dim=2)
 

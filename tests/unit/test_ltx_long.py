@@ -10,13 +10,13 @@ import torch
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.families.ltx.audio_latents import MIRRORED_LATENTS, AudioLatents
 from sound_to_video.core.families.ltx.av import LTXAV, OVERLAP_LATENTS, LTXAVClipSampler
-from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.drift import DriftCorrection
 from sound_to_video.core.sampling.host_sampler import HostSampler
 from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.core.sampling.store import SegmentStore
 from sound_to_video.core.scene.prompts import placed
-from sound_to_video.tests.ltx import SETTINGS, SIZE, conditioning, our_latents, scene_of, sound
+from sound_to_video.tests.ltx import SETTINGS, SIZE, conditioning, inputs_of, our_latents, sound
 
 SECONDS = 6
 SEGMENT_SECONDS = 2  # 7 latents, 4 of them overlap
@@ -38,27 +38,27 @@ class Watched(HostSampler):
         return result
 
 
-def watched(scene, segment_seconds=SEGMENT_SECONDS, settings=SETTINGS):
+def watched(inputs, segment_seconds=SEGMENT_SECONDS, settings=SETTINGS):
     family = LTXAV()
-    plan = plan_scene(family, scene, settings.seed, segment_seconds)
+    plan = plan_of(family, inputs, settings.seed, segment_seconds)
     host, latents = Watched(settings), LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(family.prepare(scene, plan), host, latents)
+    sample_segments(family.prepare(inputs, plan), host, latents)
     return plan, host.runs, torch.cat(list(latents), dim=2)
 
 
 def test_window_and_overlap():
     family = LTXAV()
-    assert family.window_for(Fraction(24), 0) == family.window
-    assert family.grid.frame_count(family.window.latent_count) == 481  # 20 s and a frame
-    assert family.window_for(Fraction(25), 0).latent_count == 64
+    assert family.segment_length_for(Fraction(24), 0) == family.segment_length
+    assert family.grid.frame_count(family.segment_length.latent_count) == 481  # 20 s and a frame
+    assert family.segment_length_for(Fraction(25), 0).latent_count == 64
     for rate in (12, 16, 24, 25, 30, 48, 50, 60):
-        step = family.window_for(Fraction(rate), 5).latent_count - OVERLAP_LATENTS
+        step = family.segment_length_for(Fraction(rate), 5).latent_count - OVERLAP_LATENTS
         assert (Fraction(8 * step, rate) * 25).denominator == 1, "segments begin between two audio latents"
 
 
 def test_segments_share_latents_to_the_bit(each_ltx):
     """The start of a segment is the end of the one before: set in, not noised, and handed on as it is."""
-    plan, runs, clip = watched(scene_of(each_ltx, sound(44100 * SECONDS)))
+    plan, runs, clip = watched(inputs_of(each_ltx, sound(44100 * SECONDS)))
     assert len(plan.segments) > 3
     assert [seed for *_, seed in runs] == [SETTINGS.seed + index for index in range(len(runs))]
     for segment, ((picture, _), (mask, _), _, _) in zip(plan.segments[1:], runs[1:], strict=True):
@@ -82,9 +82,9 @@ def test_the_sound_is_given_at_every_step(each_ltx, monkeypatch, with_upscaler):
 
     monkeypatch.setattr(type(network), "forward", heard)
     options = {"latent_upscale_model": each_ltx.upscaler if with_upscaler else None}
-    scene = scene_of(each_ltx, sound(44100), options=options)
+    inputs = inputs_of(each_ltx, sound(44100), options=options)
     settings = replace(SETTINGS, sampler_name="euler_ancestral", steps=3)
-    _, runs, _ = watched(scene, 0, settings)
+    _, runs, _ = watched(inputs, 0, settings)
     given = runs[0][0][1]
     assert len(seen) == 3 * len(runs)
     assert all(torch.equal(sound_at_step, given) for sound_at_step in seen)
@@ -103,21 +103,21 @@ def test_the_first_latent_of_every_segment_is_marked_as_one_frame(ltx_2_5_models
         return result
 
     monkeypatch.setattr(network, "apply_keyframes_abs_pos_embedding", marked)
-    scene = scene_of(ltx_2_5_models, sound(44100 * 4), options={"anchor_first_frame": anchored})
-    plan, _, _ = watched(scene)
+    inputs = inputs_of(ltx_2_5_models, sound(44100 * 4), options={"anchor_first_frame": anchored})
+    plan, _, _ = watched(inputs)
     tokens = (SIZE // 32) ** 2
     assert len(plan.segments) > 1 and len(seen) == SETTINGS.steps * len(plan.segments)
     assert all(tokens_marked[:tokens].all() and not tokens_marked[tokens:].any() for tokens_marked in seen)
 
 
 def test_another_sound_is_another_picture(each_ltx):
-    loud, other = (our_latents(scene_of(each_ltx, sound(44100, seed=seed)))[0][0] for seed in (2, 3))
+    loud, other = (our_latents(inputs_of(each_ltx, sound(44100, seed=seed)))[0][0] for seed in (2, 3))
     assert (loud - other).abs().mean() > 1e-3
 
 
 def test_segments_share_the_sound_of_the_overlap(each_ltx):
     """Audio latents of one moment are the same numbers in both segments, at the same distance to the picture."""
-    plan, runs, _ = watched(scene_of(each_ltx, sound(44100 * SECONDS)))
+    plan, runs, _ = watched(inputs_of(each_ltx, sound(44100 * SECONDS)))
     for before, after, run_before, run_after in zip(plan.segments, plan.segments[1:], runs, runs[1:], strict=False):
         shift = Fraction(8 * (after.latent_start - before.latent_start), 24) * 25
         assert shift.denominator == 1
@@ -130,10 +130,10 @@ def test_segments_share_the_sound_of_the_overlap(each_ltx):
 
 @pytest.mark.slow
 def test_two_stages_go_on_from_what_was_refined(each_ltx):
-    scene = scene_of(each_ltx, sound(44100 * SECONDS), options={"latent_upscale_model": each_ltx.upscaler})
-    plan, runs, clip = watched(scene)
+    inputs = inputs_of(each_ltx, sound(44100 * SECONDS), options={"latent_upscale_model": each_ltx.upscaler})
+    plan, runs, clip = watched(inputs)
     assert len(runs) == 2 * len(plan.segments)
-    clip_sampler = LTXAV().prepare(scene, plan)
+    clip_sampler = LTXAV().prepare(inputs, plan)
     for segment, first, second in zip(plan.segments[1:], runs[2::2], runs[3::2], strict=True):
         overlap = clip[:, :, segment.latent_start : segment.latent_start + OVERLAP_LATENTS]
         assert torch.equal(second[0][0][:, :, :OVERLAP_LATENTS], overlap)
@@ -149,7 +149,7 @@ def test_two_stages_go_on_from_what_was_refined(each_ltx):
 def test_an_anchored_segment_begins_with_the_first_frame_of_the_clip(each_ltx, with_image):
     image = {} if with_image else {"reference_image": None}
     options = {"anchor_first_frame": True}
-    plan, runs, clip = watched(scene_of(each_ltx, sound(44100 * SECONDS), options=options, **image))
+    plan, runs, clip = watched(inputs_of(each_ltx, sound(44100 * SECONDS), options=options, **image))
     for segment, ((picture, _), (mask, _), _, _) in zip(plan.segments[1:], runs[1:], strict=True):
         overlap = clip[:, :, segment.latent_start : segment.latent_start + OVERLAP_LATENTS]
         assert torch.equal(picture[:, :, :1], clip[:, :, :1])
@@ -159,7 +159,7 @@ def test_an_anchored_segment_begins_with_the_first_frame_of_the_clip(each_ltx, w
 
 def test_both_stages_are_anchored(each_ltx):
     options = {"anchor_first_frame": True, "latent_upscale_model": each_ltx.upscaler}
-    plan, runs, clip = watched(scene_of(each_ltx, sound(44100 * SECONDS), options=options))
+    plan, runs, clip = watched(inputs_of(each_ltx, sound(44100 * SECONDS), options=options))
     halves = [first[0][0][:, :, :1] for first in runs[2::2]]
     assert len(halves) == len(plan.segments) - 1 and all(torch.equal(half, halves[0]) for half in halves)
     assert halves[0].shape[3] * 2 == clip.shape[3]
@@ -206,7 +206,7 @@ def seam(changes: torch.Tensor, joins: list[int]) -> tuple[float, float]:
 
 
 def smooth_clip(each_ltx, rate: int, **changes):
-    scene = scene_of(
+    inputs = inputs_of(
         each_ltx,
         sweep(12),
         model=smooth_model(each_ltx.model, Fraction(rate)),
@@ -214,22 +214,22 @@ def smooth_clip(each_ltx, rate: int, **changes):
         frame_rate=Fraction(rate),
         **changes,
     )
-    latents, plan = our_latents(scene, segment_seconds=4)
+    latents, plan = our_latents(inputs, segment_seconds=4)
     assert len(plan.segments) >= 4
-    return scene, latents, plan
+    return inputs, latents, plan
 
 
 @pytest.mark.parametrize("rate", [24, 25, 30])
 def test_no_seam_on_a_smooth_model(each_ltx, rate):
     """The picture changes no more where segments join than it does within them: in latents, and in frames."""
-    scene, latents, plan = smooth_clip(each_ltx, rate)
+    inputs, latents, plan = smooth_clip(each_ltx, rate)
     family = LTXAV()
     clip = torch.cat(latents, dim=2)[0].transpose(0, 1)
     joins = [segment.latent_start + segment.overlap - 1 for segment in plan.segments[1:]]
     at_joins, within = seam((clip[1:] - clip[:-1]).abs().mean(dim=(1, 2, 3)), joins)
     assert at_joins <= 1.01 * within  # all changes are equal but for what lies between two audio latents
 
-    frames = torch.cat(list(family.prepare(scene, plan).decoder().frames(latents)))
+    frames = torch.cat(list(family.prepare(inputs, plan).decoder().frames(latents)))
     joins = [family.grid.first_frame(segment.latent_start + segment.overlap) - 1 for segment in plan.segments[1:]]
     at_joins, within = seam((frames[1:] - frames[:-1]).abs().mean(dim=(1, 2, 3)), joins)
     assert at_joins <= within
@@ -254,14 +254,14 @@ def test_segments_that_hear_the_sound_early_have_a_seam(each_ltx, monkeypatch):
 def test_a_cut_begins_afresh_from_the_image(each_ltx):
     positive, negative = conditioning()
     cut = placed(positive, 0, False) + placed(positive, 3, True)
-    scene = scene_of(each_ltx, sound(44100 * SECONDS), positive=cut, negative=negative)
-    plan, runs, clip = watched(scene, 0)
+    inputs = inputs_of(each_ltx, sound(44100 * SECONDS), positive=cut, negative=negative)
+    plan, runs, clip = watched(inputs, 0)
     assert [segment.starts_afresh for segment in plan.segments] == [True, True]
-    reference = LTXAV().prepare(scene, plan).references[0][0]
+    reference = LTXAV().prepare(inputs, plan).references[0][0]
     for (picture, _), (mask, _), _, _ in runs:
         assert torch.equal(picture[:, :, :1], reference)
         assert mask[0, 0, 0].item() == pytest.approx(0.3)
-    frames = torch.cat(list(LTXAV().prepare(scene, plan).decoder().frames([clip[:, :, :10], clip[:, :, 10:]])))
+    frames = torch.cat(list(LTXAV().prepare(inputs, plan).decoder().frames([clip[:, :, :10], clip[:, :, 10:]])))
     assert plan.segments[1].latent_start == 10  # its first frame is 73: 3.04 s
     assert frames.shape[0] >= plan.frame_count == 144
 
@@ -282,12 +282,12 @@ def test_every_prompt_is_sampled_from_its_time_on_and_joined(each_ltx, passes):
             return super().sample(model, positive, negative, latent, seed, **how)
 
     options = {"latent_upscale_model": each_ltx.upscaler} if passes == 2 else {}
-    scene = scene_of(
+    inputs = inputs_of(
         each_ltx, sound(44100 * SECONDS), positive=prompts, negative=negative, options=options, width=2 * SIZE
     )
-    plan = plan_scene(LTXAV(), scene, SETTINGS.seed, 0)
+    plan = plan_of(LTXAV(), inputs, SETTINGS.seed, 0)
     host, latents = Listening(SETTINGS), LatentSpool(folder_paths.get_temp_directory())
-    clip_sampler = LTXAV().prepare(scene, plan)
+    clip_sampler = LTXAV().prepare(inputs, plan)
     sample_segments(clip_sampler, host, latents)
     clip = torch.cat(list(latents), dim=2)
     assert [(segment.latent_start, segment.overlap) for segment in plan.segments] == [(0, 0), (0, 1), (0, 2), (6, 4)]
@@ -319,10 +319,10 @@ def test_another_text_at_a_time_leaves_the_segments_before_it_as_they_are(each_l
 
     def run(chorus):
         prompts = placed([positive], 0, False) + placed([[positive[0] + chorus, {}]], 3, False)
-        scene = scene_of(each_ltx, sound(44100 * SECONDS), positive=prompts, negative=negative)
-        plan = plan_scene(LTXAV(), scene, SETTINGS.seed, 1)
+        inputs = inputs_of(each_ltx, sound(44100 * SECONDS), positive=prompts, negative=negative)
+        plan = plan_of(LTXAV(), inputs, SETTINGS.seed, 1)
         host, latents = HostSampler(SETTINGS, SegmentStore(tmp_path)), LatentSpool(folder_paths.get_temp_directory())
-        sample_segments(LTXAV().prepare(scene, plan), host, latents)
+        sample_segments(LTXAV().prepare(inputs, plan), host, latents)
         return plan, host.resumed_runs
 
     plan, _ = run(1)
@@ -337,10 +337,10 @@ def test_a_stopped_run_is_corrected_for_drift_to_the_same_bits(each_ltx, tmp_pat
     cut = placed(positive, 0, False) + placed(positive, 2, True)
 
     def run():
-        scene = scene_of(each_ltx, sound(44100 * 4), positive=cut, negative=negative)
-        plan = plan_scene(LTXAV(), scene, SETTINGS.seed, 1)
+        inputs = inputs_of(each_ltx, sound(44100 * 4), positive=cut, negative=negative)
+        plan = plan_of(LTXAV(), inputs, SETTINGS.seed, 1)
         host, latents = HostSampler(SETTINGS, SegmentStore(tmp_path)), LatentSpool(folder_paths.get_temp_directory())
-        sample_segments(LTXAV().prepare(scene, plan), host, latents, drift=DriftCorrection(1.0))
+        sample_segments(LTXAV().prepare(inputs, plan), host, latents, drift=DriftCorrection(1.0))
         return plan, host.resumed_runs, list(latents)
 
     plan, resumed, latents = run()
@@ -361,10 +361,10 @@ def test_a_stopped_run_goes_on_to_the_same_bits(each_ltx, tmp_path):
 
     def run(**options):
         options = {"latent_upscale_model": each_ltx.upscaler, **options}
-        scene = scene_of(each_ltx, sound(44100 * 3), options=options)
-        plan = plan_scene(LTXAV(), scene, SETTINGS.seed, SEGMENT_SECONDS)
+        inputs = inputs_of(each_ltx, sound(44100 * 3), options=options)
+        plan = plan_of(LTXAV(), inputs, SETTINGS.seed, SEGMENT_SECONDS)
         host, latents = HostSampler(SETTINGS, SegmentStore(tmp_path)), LatentSpool(folder_paths.get_temp_directory())
-        sample_segments(LTXAV().prepare(scene, plan), host, latents)
+        sample_segments(LTXAV().prepare(inputs, plan), host, latents)
         return torch.cat(list(latents), dim=2), host.resumed_runs, 2 * len(plan.segments)
 
     clip, resumed, runs = run()

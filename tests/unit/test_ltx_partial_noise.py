@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from sound_to_video.core.families.ltx.av import SCHEDULES
-from sound_to_video.tests.ltx import SETTINGS, our_latents, scene_of, sound
+from sound_to_video.tests.ltx import SETTINGS, inputs_of, our_latents, sound
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
 DISTILLED = torch.tensor(SCHEDULES["ltx-2.3 distilled"][0])
@@ -32,20 +32,20 @@ def sampled(ltx_models, strength: float, sigmas=DISTILLED, **options) -> tuple[t
     import comfy.patcher_extension
 
     audio = sound(44100)
-    scene = scene_of(ltx_models, audio, options={"image_strength": strength, **options})
+    inputs = inputs_of(ltx_models, audio, options={"image_strength": strength, **options})
     reference = ltx_models.model.model.latent_format.process_in(first_latent(ltx_models))
     model = ltx_models.model.clone()
     model.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, "perfect", PerfectNetwork(reference))
-    (latents,), _ = our_latents(replace(scene, model=model), replace(SETTINGS, sigmas=sigmas))
+    (latents,), _ = our_latents(replace(inputs, model=model), replace(SETTINGS, sigmas=sigmas))
     return latents, first_latent(ltx_models)
 
 
 def first_latent(ltx_models) -> torch.Tensor:
     from sound_to_video.core.families.ltx.av import LTXAV
-    from sound_to_video.core.render import plan_scene
+    from sound_to_video.core.render import plan_of
 
-    scene = scene_of(ltx_models, sound(44100))
-    return LTXAV().prepare(scene, plan_scene(LTXAV(), scene, 0, 0)).references[0][0]
+    inputs = inputs_of(ltx_models, sound(44100))
+    return LTXAV().prepare(inputs, plan_of(LTXAV(), inputs, 0, 0)).references[0][0]
 
 
 @pytest.mark.slow

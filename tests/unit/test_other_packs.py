@@ -11,7 +11,7 @@ from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import recognise
 from sound_to_video.core.families.ltx import guidance as ltx_guidance
 from sound_to_video.core.families.wan import s2v as wan_s2v
-from sound_to_video.tests.ltx import SETTINGS, our_latents, scene_of, sound
+from sound_to_video.tests.ltx import SETTINGS, inputs_of, our_latents, sound
 
 ONE_STEP = replace(SETTINGS, sigmas=torch.tensor([0.8, 0.0]))  # its result is the prediction itself
 SAMPLES = 44100
@@ -22,10 +22,10 @@ pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 def prediction(ltx_models, model=None, settings=ONE_STEP, audio_scale=1.0, **options) -> torch.Tensor:
     model = model or ltx_models.model
-    scene = scene_of(
+    inputs = inputs_of(
         ltx_models, sound(SAMPLES), model=model, reference_image=None, audio_scale=audio_scale, options=options
     )
-    (latents,), _ = our_latents(scene, settings)
+    (latents,), _ = our_latents(inputs, settings)
     return latents
 
 
@@ -193,11 +193,11 @@ def with_the_hosts(model, node: str):
 def test_guidance_that_the_model_carries_is_not_applied_twice(ltx_models, node, ours, other):
     model = with_the_hosts(ltx_models.model, node)
     name, off = next((name, {"audio_guidance": 1, "structure_guidance": 0}[name]) for name in ours)
-    scene = scene_of(ltx_models, sound(SAMPLES), model=model, options=ours)
+    inputs = inputs_of(ltx_models, sound(SAMPLES), model=model, options=ours)
     with pytest.raises(SoundToVideoError, match=f"{name} would be applied twice: .* or set {name} to {off}"):
-        recognise({"model": model}).check(scene)
-    recognise({"model": model}).check(replace(scene, options=other))
-    recognise({"model": model}).check(replace(scene, options={}))
+        recognise({"model": model}).check(inputs)
+    recognise({"model": model}).check(replace(inputs, options=other))
+    recognise({"model": model}).check(replace(inputs, options={}))
 
 
 # --- copies of the network: one for each device, one without dynamic memory ---

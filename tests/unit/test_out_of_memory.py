@@ -15,9 +15,9 @@ from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.nodes._errors import named_errors
 from sound_to_video.tests.ltx import SETTINGS
 
-WAN = plan_clip(10, 16, WanS2V.grid, WanS2V.window)
-LTX = plan_clip(10, 24, LTXAV.grid, LTXAV.window)
-HUMO = plan_clip(10, 25, HuMo.grid, HuMo.window)
+WAN = plan_clip(10, 16, WanS2V.grid, WanS2V.segment_length)
+LTX = plan_clip(10, 24, LTXAV.grid, LTXAV.segment_length)
+HUMO = plan_clip(10, 25, HuMo.grid, HuMo.segment_length)
 OF_THE_DEVICE = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
 

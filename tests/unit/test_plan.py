@@ -13,7 +13,7 @@ from sound_to_video.core.timeline import CycleGrid, FrameGrid, clip_frame_count,
 
 FAMILIES = [WanS2V(), LTXAV()]
 FRAMES_OF_LATENTS = (1, 4, 4, 4, 4)  # of MiniMax H3, in turns
-WAN, LTX = ((family.grid, family.window, family.frame_rate) for family in FAMILIES)
+WAN, LTX = ((family.grid, family.segment_length, family.frame_rate) for family in FAMILIES)
 
 
 def test_halves_round_up_as_in_the_browser():
@@ -64,32 +64,32 @@ def test_grid_holds_every_frame_and_wastes_less_than_a_group(stride):
         assert grid.first_frame(latents - 1) < frames <= grid.first_frame(latents)
 
 
-@pytest.mark.parametrize(("grid", "window", "frame_rate"), [WAN, LTX])
-def test_every_latent_is_sampled_once_and_none_that_no_frame_needs(grid, window, frame_rate):
+@pytest.mark.parametrize(("grid", "segment_length", "frame_rate"), [WAN, LTX])
+def test_every_latent_is_sampled_once_and_none_that_no_frame_needs(grid, segment_length, frame_rate):
     random.seed(2)
     for _ in range(500):
         duration = Fraction(random.randint(1, 48000 * 90), 48000)
-        plan = plan_clip(duration, frame_rate, grid, window, seed=7)
+        plan = plan_clip(duration, frame_rate, grid, segment_length, seed=7)
         new = [n for s in plan.segments for n in range(s.latent_start + s.overlap, s.latent_stop)]
         assert new == list(range(grid.latent_count(plan.frame_count)))
-        assert all(segment.latent_count <= window.latent_count for segment in plan.segments)
+        assert all(segment.latent_count <= segment_length.latent_count for segment in plan.segments)
         assert [segment.seed for segment in plan.segments] == [7 + i for i in range(len(plan.segments))]
         assert [segment.starts_afresh for segment in plan.segments] == [True] + [False] * (len(plan.segments) - 1)
         for before, after in zip(plan.segments, plan.segments[1:], strict=False):
             assert after.latent_start + after.overlap == before.latent_stop
         if len(plan.segments) > 1:
-            assert plan.segments[-1].new_latents >= window.minimum
+            assert plan.segments[-1].new_latents >= segment_length.minimum
 
 
 def test_the_example_of_the_trim_widget():
-    grid, window, frame_rate = WAN
-    assert plan_clip(8, frame_rate, grid, window).describe() == "8.00 s → 128 frames at 16 fps, 2 segments"
-    assert plan_clip(0.01, frame_rate, grid, window).describe() == "0.01 s → 1 frame at 16 fps, 1 segment"
+    grid, segment_length, frame_rate = WAN
+    assert plan_clip(8, frame_rate, grid, segment_length).describe() == "8.00 s → 128 frames at 16 fps, 2 segments"
+    assert plan_clip(0.01, frame_rate, grid, segment_length).describe() == "0.01 s → 1 frame at 16 fps, 1 segment"
 
 
 def test_cuts_start_segments_afresh_at_the_nearest_latent():
-    grid, window, frame_rate = WAN
-    plan = plan_clip(20, frame_rate, grid, window, cuts=[4.02, 4.1, 12, 0, 99])
+    grid, segment_length, frame_rate = WAN
+    plan = plan_clip(20, frame_rate, grid, segment_length, cuts=[4.02, 4.1, 12, 0, 99])
     afresh = [segment.latent_start for segment in plan.segments if segment.starts_afresh]
     assert afresh == [0, 17, 49]  # their first frames are 65 and 193: 4.06 s and 12.06 s
     assert plan.latent_count == grid.latent_count(320)
@@ -97,8 +97,8 @@ def test_cuts_start_segments_afresh_at_the_nearest_latent():
 
 def test_asked_segment_length():
     family = WanS2V()
-    lengths = [family.window_for(Fraction(16), seconds).latent_count for seconds in (0, 3, 0.01)]
-    assert lengths == [20, 12, family.window.minimum]
+    lengths = [family.segment_length_for(Fraction(16), seconds).latent_count for seconds in (0, 3, 0.01)]
+    assert lengths == [20, 12, family.segment_length.minimum]
 
 
 @pytest.mark.parametrize("rate", [12, 16, 24, 25, 30, 48, 50, 60, Fraction(24000, 1001)])
@@ -106,15 +106,15 @@ def test_the_last_segment_of_ltx_adds_as_much_as_it_repeats(rate):
     """And begins between two latents of the sound no more than the others do."""
     family, draw = LTXAV(), random.Random(4)
     for segment_seconds in (0, 5, 10):
-        window = family.window_for(Fraction(rate), segment_seconds)
-        step = window.latent_count - window.overlap
-        assert segment_seconds or window.minimum >= window.overlap
+        segment_length = family.segment_length_for(Fraction(rate), segment_seconds)
+        step = segment_length.latent_count - segment_length.overlap
+        assert segment_seconds or segment_length.minimum >= segment_length.overlap
         for _ in range(200):
             plan = family.plan(Fraction(draw.randint(1, 1000 * 90), 1000), Fraction(rate), segment_seconds)
             new = [segment.new_latents for segment in plan.segments]
             assert new[1:-2] == [step] * len(new[1:-2])
-            assert len(new) == 1 or new[-1] >= window.minimum
-            assert all(segment.latent_start % window.multiple == 0 for segment in plan.segments)
+            assert len(new) == 1 or new[-1] >= segment_length.minimum
+            assert all(segment.latent_start % segment_length.multiple == 0 for segment in plan.segments)
 
 
 def test_forty_seconds_of_ltx():
@@ -165,7 +165,7 @@ def test_prompts_at_random_times(family):
         assert [segment.starts_afresh for segment in plan.segments] == [True] + [False] * (len(plan.segments) - 1)
         done = 0
         for segment in plan.segments:
-            assert segment.overlap == min(done, family.window.overlap)
+            assert segment.overlap == min(done, family.segment_length.overlap)
             done += segment.new_latents
         seen = {segment.prompt_seconds: segment for segment in reversed(plan.segments)}
         half = family.grid.stride / rate / 2
@@ -215,8 +215,8 @@ def test_more_segments_than_can_be_planned():
 
 
 def test_the_opening_has_the_segments_of_the_whole_plan():
-    grid, window, frame_rate = WAN
-    plan = plan_clip(60, frame_rate, grid, window)
+    grid, segment_length, frame_rate = WAN
+    plan = plan_clip(60, frame_rate, grid, segment_length)
     opening = plan.opening(8)
     assert opening.frame_count == 128
     assert opening.segments == plan.segments[:2]
@@ -236,7 +236,7 @@ def test_an_opening_has_the_prompts_of_the_whole_plan():
 def test_parts_are_whole_shots_each_once(family, count):
     draw = random.Random(count)
     cuts = [draw.uniform(0, 60) for _ in range(12)]
-    plan = plan_clip(60, family.frame_rate, family.grid, family.window, 3, cuts)
+    plan = plan_clip(60, family.frame_rate, family.grid, family.segment_length, 3, cuts)
     parts = [plan.part(number, count) for number in range(1, count + 1)]
     assert sorted((segment for part in parts for segment in part), key=lambda segment: segment.index) == [
         *plan.segments

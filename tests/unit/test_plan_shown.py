@@ -8,9 +8,9 @@ import torch
 from aiohttp import web
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.audio.trim import trim
-from sound_to_video.core.families import FAMILIES, Scene
+from sound_to_video.core.families import FAMILIES, SamplerInputs
 from sound_to_video.core.families.ltx.audio_latents import AudioLatents
-from sound_to_video.core.render import plan_scene
+from sound_to_video.core.render import plan_of
 from sound_to_video.core.scene.prompts import placed
 from sound_to_video.server.plan_routes import plan_for
 
@@ -18,7 +18,7 @@ SAMPLE_RATE = 1000
 SOUND = audio_from({"waveform": torch.zeros([1, 1, 100 * SAMPLE_RATE]), "sample_rate": SAMPLE_RATE})
 
 
-def scene_of(family, start: float, end: float, frame_rate: float, prompts=(), cuts=()) -> Scene:
+def inputs_of(family, start: float, end: float, frame_rate: float, prompts=(), cuts=()) -> SamplerInputs:
     latents = torch.zeros([1, 8, 1, 16])
     text = [[None, {}]]
     positive = [
@@ -26,7 +26,7 @@ def scene_of(family, start: float, end: float, frame_rate: float, prompts=(), cu
         *[entry for time in cuts for entry in placed(text, time, cut=True)],
     ]
     encoded = AudioLatents(trim(SOUND, start, end), latents, latents, Fraction(25))
-    return Scene(None, None, positive or text, text, encoded, 64, 64, family.rate(frame_rate))
+    return SamplerInputs(None, None, positive or text, text, encoded, 64, 64, family.rate(frame_rate))
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.id)
@@ -48,7 +48,7 @@ def test_the_plan_that_is_shown_is_the_plan_that_is_sampled(family):
             "prompts": ",".join(map(str, prompts)),
             "cuts": ",".join(map(str, cuts)),
         }
-        sampled = plan_scene(family, scene_of(family, start, end, rate, prompts, cuts), 0, segment, preview)
+        sampled = plan_of(family, inputs_of(family, start, end, rate, prompts, cuts), 0, segment, preview)
         assert plan_for(query) == sampled, query
 
 
@@ -57,9 +57,9 @@ def test_a_timeline_is_planned_from_its_text(cut):
     family, times = FAMILIES[1], (0, 12, 24)
     text = "0:00 verse\n12 s chorus\n2 guitars join in\n0:24 bridge"
     query = {"family": family.id, "start": "0", "end": "40", "sample_rate": str(SAMPLE_RATE), "timeline": text}
-    scene = scene_of(family, 0, 40, 0, *(((), times) if cut else (times, ())))
+    inputs = inputs_of(family, 0, 40, 0, *(((), times) if cut else (times, ())))
     planned = plan_for({**query, "timeline_cuts": str(int(cut))})
-    assert planned == plan_scene(family, scene, 0, 0)
+    assert planned == plan_of(family, inputs, 0, 0)
     assert [segment.prompt_seconds for segment in planned.segments] == list(times)
 
 

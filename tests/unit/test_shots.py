@@ -13,7 +13,7 @@ from sound_to_video.core.families import FAMILIES
 from sound_to_video.core.families.ltx.audio_latents import MIRRORED_LATENTS, AudioLatents
 from sound_to_video.core.families.wan.s2v import WanS2V
 from sound_to_video.core.features.encoded import EncodedAudio, HostEncodedAudio
-from sound_to_video.core.render import plan_scene
+from sound_to_video.core.render import plan_of
 from sound_to_video.core.scene.pictures import ShotPictures, shot_pictures
 from sound_to_video.core.scene.prompts import placed
 from sound_to_video.tests import ltx
@@ -52,10 +52,10 @@ def wan_encoding(seconds: float) -> HostEncodedAudio:
 
 
 @pytest.fixture(params=[family.id for family in FAMILIES if family.id in WIDTHS])
-def scene_of(request, checkpoints, ltx_models):
-    """A function that makes a scene of 4 s, changed as asked, for every family."""
+def inputs_of(request, checkpoints, ltx_models):
+    """A function that makes inputs of 4 s, changed as asked, for every family."""
     if request.param == "ltx_av":
-        return lambda **changes: ltx.scene_of(
+        return lambda **changes: ltx.inputs_of(
             ltx_models, **{"audio": ltx.sound(4 * 44100), "frame_rate": Fraction(25), **changes}
         )
     import comfy.sd
@@ -64,16 +64,16 @@ def scene_of(request, checkpoints, ltx_models):
     model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
     vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
 
-    def scene(**changes):
+    def inputs(**changes):
         values = {"model": model, "vae": vae, "frame_rate": Fraction(16), "audio": wan_encoding(4), **changes}
-        return ltx.scene_of(ltx_models, **values)
+        return ltx.inputs_of(ltx_models, **values)
 
-    return scene
+    return inputs
 
 
-def later(scene, latent: int, frame_rate: Fraction) -> EncodedAudio:
-    """What the scene's model hears from a latent on."""
-    encoded = scene.encoded_audio
+def later(inputs, latent: int, frame_rate: Fraction) -> EncodedAudio:
+    """What the model hears from a latent on."""
+    encoded = inputs.encoded_audio
     if not isinstance(encoded, AudioLatents):
         return Later(encoded, 4 * latent)
     first = round(8 * latent / frame_rate * encoded.rate)
@@ -89,46 +89,46 @@ def later(scene, latent: int, frame_rate: Fraction) -> EncodedAudio:
 
 
 @pytest.mark.slow
-def test_a_shot_is_the_clip_that_it_would_be_alone(scene_of):
+def test_a_shot_is_the_clip_that_it_would_be_alone(inputs_of):
     batch = ltx.pictures(3)
-    scene = scene_of(reference_image=batch, positive=timeline([0, 2]))
-    (first, second), plan = ltx.our_latents(scene)
+    inputs = inputs_of(reference_image=batch, positive=timeline([0, 2]))
+    (first, second), plan = ltx.our_latents(inputs)
     assert [segment.starts_afresh for segment in plan.segments] == [True, True]
     start = plan.segments[1].latent_start
     settings = replace(ltx.SETTINGS, seed=ltx.SETTINGS.seed + 1)
-    alone = scene_of(
+    alone = inputs_of(
         reference_image=batch[1:2],
         positive=timeline([0]),
-        audio=later(scene, start, scene.frame_rate),
+        audio=later(inputs, start, inputs.frame_rate),
     )
     (again,), _ = ltx.our_latents(alone, settings)
     assert torch.equal(second, again[:, :, : second.shape[2]])
-    (one, _), _ = ltx.our_latents(scene_of(reference_image=batch[:1], positive=timeline([0, 2])))
+    (one, _), _ = ltx.our_latents(inputs_of(reference_image=batch[:1], positive=timeline([0, 2])))
     assert torch.equal(first, one), "one picture is what it was"
 
 
 @pytest.mark.slow
-def test_without_a_cut_a_family_that_sees_the_picture_throughout_goes_over_to_the_next(scene_of):
+def test_without_a_cut_a_family_that_sees_the_picture_throughout_goes_over_to_the_next(inputs_of):
     batch = ltx.pictures(2)
-    several, plan = ltx.our_latents(scene_of(reference_image=batch, positive=timeline([0, 2], cut=False)))
-    single, _ = ltx.our_latents(scene_of(reference_image=batch[:1], positive=timeline([0, 2], cut=False)))
+    several, plan = ltx.our_latents(inputs_of(reference_image=batch, positive=timeline([0, 2], cut=False)))
+    single, _ = ltx.our_latents(inputs_of(reference_image=batch[:1], positive=timeline([0, 2], cut=False)))
     assert torch.equal(several[0], single[0])
-    follows = isinstance(ltx.family_of(scene_of()), WanS2V)
+    follows = isinstance(ltx.family_of(inputs_of()), WanS2V)
     assert torch.equal(several[1], single[1]) != follows
     assert any("picture 2 and later are not shown" in note for note in plan.notes) != follows
 
 
 @pytest.mark.slow
-def test_frames_of_a_shot_are_decoded_after_its_own_picture(scene_of):
-    scene = scene_of(reference_image=ltx.pictures(2), positive=timeline([0, 2]))
-    latents, plan = ltx.our_latents(scene)
-    decoder = ltx.clip_sampler(scene, plan).decoder()
+def test_frames_of_a_shot_are_decoded_after_its_own_picture(inputs_of):
+    inputs = inputs_of(reference_image=ltx.pictures(2), positive=timeline([0, 2]))
+    latents, plan = ltx.our_latents(inputs)
+    decoder = ltx.clip_sampler(inputs, plan).decoder()
     frames = torch.cat(list(SampledVideo(decoder, latents, None).stream_frames()))
     assert frames.shape[0] == plan.frame_count
     if decoder.leads:
         assert not torch.equal(*decoder.leads)
         cut = plan.grid.first_frame(plan.segments[1].latent_start)
-        alone = scene.vae.decode(torch.cat([decoder.leads[1], latents[1]], dim=2))[0]
+        alone = inputs.vae.decode(torch.cat([decoder.leads[1], latents[1]], dim=2))[0]
         assert torch.equal(frames[cut:], alone[1 : 1 + plan.frame_count - cut])
 
 
@@ -143,34 +143,34 @@ def test_frames_of_a_shot_are_decoded_after_its_own_picture(scene_of):
         (3, [0, 2, 9], "3 pictures, 2 shots: picture 3 and later are not shown."),
     ],
 )
-def test_numbers_that_do_not_fit_are_said_on_the_node(scene_of, count, times, note):
+def test_numbers_that_do_not_fit_are_said_on_the_node(inputs_of, count, times, note):
     positive = timeline(times) if times else timeline([0], cut=False)
-    scene = scene_of(reference_image=ltx.pictures(count), positive=positive)
-    family = ltx.family_of(scene)
-    family.check(scene)
+    inputs = inputs_of(reference_image=ltx.pictures(count), positive=positive)
+    family = ltx.family_of(inputs)
+    family.check(inputs)
     for preview_seconds in (0, 1):
         said = [
-            line for line in plan_scene(family, scene, 0, 0, preview_seconds).describe().split("\n") if "pict" in line
+            line for line in plan_of(family, inputs, 0, 0, preview_seconds).describe().split("\n") if "pict" in line
         ]
         assert len(said) == (note is not None)
         assert note is None or said[0].startswith(note)
 
 
-def test_a_later_picture_that_is_none_is_refused_before_any_work_where_it_is_shown(scene_of):
+def test_a_later_picture_that_is_none_is_refused_before_any_work_where_it_is_shown(inputs_of):
     batch = ltx.pictures(3)
     batch[1, 0, 0, 0] = torch.nan
     with pytest.raises(ValueError, match="frame 1"):
-        ltx.family_of(scene_of()).check(scene_of(reference_image=batch, positive=timeline([0, 2])))
-    ltx.family_of(scene_of()).check(scene_of(reference_image=batch))
+        ltx.family_of(inputs_of()).check(inputs_of(reference_image=batch, positive=timeline([0, 2])))
+    ltx.family_of(inputs_of()).check(inputs_of(reference_image=batch))
 
 
-def test_a_picture_belongs_to_its_line(scene_of):
+def test_a_picture_belongs_to_its_line(inputs_of):
     """Also where two lines fall on the same latent, and where the first does not begin at 0."""
-    family = ltx.family_of(scene_of())
+    family = ltx.family_of(inputs_of())
     for times, expected in (([0, 1, 1.01, 2], [0, 2, 3]), ([1, 2], [0, 0, 1]), ([0, 1, 2, 3], [0, 1, 2, 3])):
-        scene = scene_of(reference_image=ltx.pictures(4), positive=timeline(times))
-        plan = plan_scene(family, scene, 0, 0)
-        pictures = family.pictures(scene)
+        inputs = inputs_of(reference_image=ltx.pictures(4), positive=timeline(times))
+        plan = plan_of(family, inputs, 0, 0)
+        pictures = family.pictures(inputs)
         assert [pictures.number(segment) for segment in plan.segments if segment.starts_afresh] == expected
 
 

@@ -9,16 +9,16 @@ import folder_paths
 import pytest
 import torch
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.families import Scene, recognise
+from sound_to_video.core.families import SamplerInputs, recognise
 from sound_to_video.core.families.wan.humo import HuMo, HuMoLayout, audio_windows
 from sound_to_video.core.features import encoded as encoded_audio
 from sound_to_video.core.features.encoded import HostEncodedAudio, encoded_audio_from
 from sound_to_video.core.features.encoders import EncoderFeatures, all_layers
-from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
 from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.core.scene.prompts import placed
-from sound_to_video.tests.humo import SIZE, host_encoding, picture, scene_of, text
+from sound_to_video.tests.humo import SIZE, host_encoding, inputs_of, picture, text
 from sound_to_video.tests.unit.test_audio_encoding import small_encoder, sound
 
 SETTINGS = SamplerSettings(seed=5, steps=2, cfg=3.0, sampler_name="uni_pc", scheduler="simple")
@@ -56,51 +56,53 @@ class Watched(HostSampler):
         return result
 
 
-def sampled(scene: Scene, settings: SamplerSettings = SETTINGS, segment_seconds: float = 0):
+def sampled(inputs: SamplerInputs, settings: SamplerSettings = SETTINGS, segment_seconds: float = 0):
     """The new latents of every segment, the plan, and the runs of the sampler."""
-    family = recognise({"model": scene.model})
-    family.check(scene)
-    plan = plan_scene(family, scene, settings.seed, segment_seconds)
+    family = recognise({"model": inputs.model})
+    family.check(inputs)
+    plan = plan_of(family, inputs, settings.seed, segment_seconds)
     sampler, latents = Watched(settings), LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(family.prepare(scene, plan), sampler, latents)
+    sample_segments(family.prepare(inputs, plan), sampler, latents)
     return list(latents), plan, sampler.runs
 
 
-def host_latents(scene: Scene, frames: int, encoding: dict, settings: SamplerSettings = SETTINGS) -> torch.Tensor:
+def host_latents(
+    inputs: SamplerInputs, frames: int, encoding: dict, settings: SamplerSettings = SETTINGS
+) -> torch.Tensor:
     """The template's wiring: WanHuMoImageToVideo and KSampler."""
     import nodes
     from comfy_extras.nodes_wan import WanHuMoImageToVideo
 
     made = WanHuMoImageToVideo.execute(
-        scene.positive,
-        scene.negative,
-        scene.vae,
+        inputs.positive,
+        inputs.negative,
+        inputs.vae,
         SIZE,
         SIZE,
         frames,
         1,
-        ref_image=scene.reference_image,
+        ref_image=inputs.reference_image,
         audio_encoder_output=encoding,
     )
     positive, negative, latent = made.args
     how = (settings.seed, settings.steps, settings.cfg, settings.sampler_name, settings.scheduler)
-    return nodes.KSampler().sample(scene.model, *how, positive, negative, latent)[0]["samples"]
+    return nodes.KSampler().sample(inputs.model, *how, positive, negative, latent)[0]["samples"]
 
 
 @pytest.mark.parametrize("seconds", [0.3, 97 / 25])
 @pytest.mark.parametrize("which", ["model", "large_model"])
 def test_one_window_is_the_hosts_graph_to_the_bit(request, vae, which, seconds):
-    scene = scene_of(request.getfixturevalue(which), vae, seconds)
-    ours, plan, _ = sampled(scene)
+    inputs = inputs_of(request.getfixturevalue(which), vae, seconds)
+    ours, plan, _ = sampled(inputs)
     assert len(ours) == 1 and plan.notes == ()
     frames = plan.grid.frame_count(plan.latent_count)
-    assert torch.equal(ours[0], host_latents(scene, frames, host_encoding(seconds)))
+    assert torch.equal(ours[0], host_latents(inputs, frames, host_encoding(seconds)))
 
 
 def test_without_a_picture_it_is_the_hosts_graph_too(model, vae):
-    scene = scene_of(model, vae, reference_image=None)
-    ours, plan, _ = sampled(scene)
-    assert torch.equal(ours[0], host_latents(scene, plan.grid.frame_count(7), host_encoding(1.0)))
+    inputs = inputs_of(model, vae, reference_image=None)
+    ours, plan, _ = sampled(inputs)
+    assert torch.equal(ours[0], host_latents(inputs, plan.grid.frame_count(7), host_encoding(1.0)))
 
 
 def official_window(features: torch.Tensor, frame_count: int, first_frame: int) -> torch.Tensor:
@@ -155,20 +157,20 @@ def test_whisper_is_heard_to_its_end_where_the_host_stops_at_half_a_minute(whisp
 
 
 def test_sound_that_core_encoded_only_in_part_is_refused(model, vae):
-    scene = scene_of(model, vae, 31.0)
+    inputs = inputs_of(model, vae, 31.0)
     with pytest.raises(SoundToVideoError, match=r"hears the first 30\.00 s of 31\.00 s .*: use Audio Encode"):
-        HuMo().check(scene)
+        HuMo().check(inputs)
 
 
 @pytest.mark.parametrize("seconds", [0.001, 0.0405])
 def test_a_click_is_a_frame(model, vae, seconds):
-    (ours,), _, _ = sampled(scene_of(model, vae, seconds))
+    (ours,), _, _ = sampled(inputs_of(model, vae, seconds))
     assert ours.shape[2] == 1 and ours.isfinite().all()
 
 
 def test_later_segments_hold_the_last_frames_of_the_one_before(model, vae):
-    scene = scene_of(model, vae, 3.0)
-    latents, plan, runs = sampled(scene, segment_seconds=1.0)
+    inputs = inputs_of(model, vae, 3.0)
+    latents, plan, runs = sampled(inputs, segment_seconds=1.0)
     assert [(s.latent_start, s.latent_count, s.overlap) for s in plan.segments] == [(0, 10, 0), (6, 10, 4), (12, 8, 4)]
     window = latents[0]
     for number in (1, 2):
@@ -178,14 +180,14 @@ def test_later_segments_hold_the_last_frames_of_the_one_before(model, vae):
         window = torch.cat([held, latents[number]], dim=2)
         assert runs[number]["noise_mask"].flatten().tolist() == [0.0] * 4 + [1.0] * (plan.segments[number].new_latents)
         heard = runs[number]["positive"][0][1]["audio_embed"][0]
-        features = scene.encoded_audio.features(HuMo.feature_layout).movedim(0, 1)
+        features = inputs.encoded_audio.features(HuMo.feature_layout).movedim(0, 1)
         first = 4 * plan.segments[number].latent_start
         assert torch.equal(heard, official_window(features, 4 * (len(heard) - 1) + 1, first))
     assert sum(piece.shape[2] for piece in latents) == plan.grid.latent_count(75)
 
 
 def test_what_it_was_not_trained_for_stands_on_the_node(model, vae):
-    _, plan, _ = sampled(scene_of(model, vae, 3.0), ONE_STEP, segment_seconds=1.0)
+    _, plan, _ = sampled(inputs_of(model, vae, 3.0), ONE_STEP, segment_seconds=1.0)
     assert (
         "HuMo was trained on 97 frames (3.88 s) and not on going on: later segments hold the last 13" in plan.describe()
     )
@@ -197,14 +199,14 @@ def test_what_it_was_not_trained_for_stands_on_the_node(model, vae):
 
 def test_a_cut_starts_afresh(model, vae):
     prompts = placed(text(1), 0, False) + placed(text(2), 1, True)
-    _, plan, runs = sampled(scene_of(model, vae, 2.0, positive=prompts), ONE_STEP)
+    _, plan, runs = sampled(inputs_of(model, vae, 2.0, positive=prompts), ONE_STEP)
     assert [segment.starts_afresh for segment in plan.segments] == [True, True]
     assert [run["noise_mask"] for run in runs] == [None, None]
 
 
 def test_prompts_change_between_segments_that_go_on(model, vae):
     prompts = placed(text(1), 0, False) + placed(text(2), 1, False) + placed(text(1), 1.2, False)
-    _, plan, runs = sampled(scene_of(model, vae, 2.0, positive=prompts), ONE_STEP)
+    _, plan, runs = sampled(inputs_of(model, vae, 2.0, positive=prompts), ONE_STEP)
     assert [(segment.latent_start, segment.overlap) for segment in plan.segments] == [(0, 0), (3, 4), (4, 4)]
     heard = [run["positive"][0][0] for run in runs]
     assert [torch.equal(prompt, text(seed)[0][0]) for prompt, seed in zip(heard, (1, 2, 1), strict=True)] == [True] * 3
@@ -217,44 +219,44 @@ def test_audio_guidance_is_the_official_formula(model, vae):
     """
     silent = encoded_audio_from({**host_encoding(1.0), "audio_samples": 16000})
     silent._features = {HuMo.feature_layout: torch.zeros([5, 25, 1280])}
-    scene = scene_of(model, vae, 1.0)
-    null = replace(scene, positive=scene.negative, encoded_audio=silent)
+    inputs = inputs_of(model, vae, 1.0)
+    null = replace(inputs, positive=inputs.negative, encoded_audio=silent)
 
-    def predicted(scene: Scene, cfg: float = 1.0, **options) -> torch.Tensor:
-        given = replace(scene, options=options)
+    def predicted(inputs: SamplerInputs, cfg: float = 1.0, **options) -> torch.Tensor:
+        given = replace(inputs, options=options)
         (result,), _, _ = sampled(given, replace(ONE_STEP, cfg=cfg))
         return result
 
-    heard, deaf = predicted(scene), predicted(replace(scene, encoded_audio=silent))
+    heard, deaf = predicted(inputs), predicted(replace(inputs, encoded_audio=silent))
     nothing = predicted_without_picture(null)
     for cfg, guidance in ((5.0, 1.5), (1.0, 3.0)):
         scale_text, scale_audio = cfg, cfg + guidance - 1
         official = nothing + scale_text * (deaf - nothing) + scale_audio * (heard - deaf)
-        ours = predicted(scene, cfg, audio_guidance=guidance)
+        ours = predicted(inputs, cfg, audio_guidance=guidance)
         assert (ours - official).abs().max() < 1e-4 * official.abs().max()
-        assert not torch.allclose(ours, predicted(scene, cfg), rtol=1e-2)
-    assert torch.equal(predicted(scene, 5.0, audio_guidance=1.0), predicted(scene, 5.0)), "1 is off"
+        assert not torch.allclose(ours, predicted(inputs, cfg), rtol=1e-2)
+    assert torch.equal(predicted(inputs, 5.0, audio_guidance=1.0), predicted(inputs, 5.0)), "1 is off"
 
 
-def predicted_without_picture(scene: Scene) -> torch.Tensor:
+def predicted_without_picture(inputs: SamplerInputs) -> torch.Tensor:
     """With the negative prompt and a picture of zero latents, as the host's negative condition has it."""
-    (result,), _, _ = sampled(replace(scene, reference_image=None), ONE_STEP)
+    (result,), _, _ = sampled(replace(inputs, reference_image=None), ONE_STEP)
     return result
 
 
 def test_audio_scale_acts_on_what_the_sound_adds(model, vae):
-    at = {scale: sampled(scene_of(model, vae, audio_scale=scale), ONE_STEP)[0][0] for scale in (0.0, 1.0, 2.0)}
+    at = {scale: sampled(inputs_of(model, vae, audio_scale=scale), ONE_STEP)[0][0] for scale in (0.0, 1.0, 2.0)}
     other = encoded_audio_from({**host_encoding(1.0), "audio_samples": 16000})
     other._features = {HuMo.feature_layout: torch.ones([5, 25, 1280])}
-    unheard = sampled(scene_of(model, vae, audio_scale=0.0, encoded_audio=other), ONE_STEP)[0][0]
+    unheard = sampled(inputs_of(model, vae, audio_scale=0.0, encoded_audio=other), ONE_STEP)[0][0]
     assert torch.equal(unheard, at[0.0]), "at scale 0 no sound reaches the picture"
     assert not torch.equal(at[1.0], at[2.0]) and not torch.equal(at[0.0], at[1.0])
 
 
 def test_a_whole_picture_stands_on_white(model, vae):
     """Official (load_image_latent_ref_id): the aspect kept, the rest white; the host crops."""
-    scene = scene_of(model, vae, reference_image=torch.zeros([1, 32, 64, 3]), image_fit="pad")
-    _, _, (run,) = sampled(scene, ONE_STEP)
+    inputs = inputs_of(model, vae, reference_image=torch.zeros([1, 32, 64, 3]), image_fit="pad")
+    _, _, (run,) = sampled(inputs, ONE_STEP)
     (reference,) = run["positive"][0][1]["reference_latents"]
     fitted = torch.ones([1, SIZE, SIZE, 3])
     fitted[:, 16:48] = 0
@@ -266,15 +268,15 @@ def test_a_whole_picture_stands_on_white(model, vae):
 def test_another_picture_comes_in_with_its_prompt(model, vae):
     two = torch.cat([picture(SIZE), picture(SIZE).flip(2)])
     prompts = placed(text(1), 0, False) + placed(text(2), 1, False)
-    _, _, runs = sampled(scene_of(model, vae, 2.0, positive=prompts, reference_image=two), ONE_STEP)
+    _, _, runs = sampled(inputs_of(model, vae, 2.0, positive=prompts, reference_image=two), ONE_STEP)
     seen = [run["positive"][0][1]["reference_latents"][0] for run in runs]
     assert torch.equal(seen[0], vae.encode(two[:1])) and torch.equal(seen[1], vae.encode(two[1:]))
 
 
 def test_the_clip_decodes_to_one_decode_of_its_latents(model, vae):
-    latents, plan, _ = sampled(scene_of(model, vae, 1.6), ONE_STEP, segment_seconds=0.8)
-    scene = scene_of(model, vae, 1.6)
-    frames = torch.cat(list(HuMo().prepare(scene, plan).decoder().frames(latents)))
+    latents, plan, _ = sampled(inputs_of(model, vae, 1.6), ONE_STEP, segment_seconds=0.8)
+    inputs = inputs_of(model, vae, 1.6)
+    frames = torch.cat(list(HuMo().prepare(inputs, plan).decoder().frames(latents)))
     assert frames.shape[0] == 40
     assert torch.equal(frames, vae.decode(torch.cat(latents, dim=2))[0][:40])
 
@@ -290,19 +292,19 @@ def test_the_clip_decodes_to_one_decode_of_its_latents(model, vae):
 )
 def test_what_it_cannot_work_with_is_said_before_any_work(model, vae, changes, words):
     with pytest.raises(SoundToVideoError, match=words):
-        HuMo().check(scene_of(model, vae, **changes))
+        HuMo().check(inputs_of(model, vae, **changes))
 
 
 def test_an_encoder_that_does_not_fit(model, vae):
     layers = tuple(torch.zeros([1, 49, 1024]) for _ in range(25))
     large = HostEncodedAudio({"encoded_audio_all_layers": layers, "audio_samples": 16000})
     with pytest.raises(SoundToVideoError, match=r"wav2vec2 large .* HuMo listens to Whisper .* load whisper_large_v3"):
-        HuMo().check(scene_of(model, vae, encoded_audio=large))
+        HuMo().check(inputs_of(model, vae, encoded_audio=large))
 
 
 def test_another_vae(model, ltx_models):
     with pytest.raises(SoundToVideoError, match="the connected VAE does not fit HuMo: load wan_2"):
-        HuMo().check(scene_of(model, ltx_models.vae))
+        HuMo().check(inputs_of(model, ltx_models.vae))
 
 
 def test_another_frame_rate_is_refused():

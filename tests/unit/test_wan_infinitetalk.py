@@ -12,14 +12,14 @@ import torch
 from comfy.ldm.wan.model_multitalk import project_audio_features
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.families import Scene, recognise
+from sound_to_video.core.families import SamplerInputs, recognise
 from sound_to_video.core.families.wan import talk_features
 from sound_to_video.core.families.wan.infinitetalk import LAYOUT, InfiniteTalk, mirrored_between
 from sound_to_video.core.families.wan.talk_features import gain_to_speech
 from sound_to_video.core.features import encoders
 from sound_to_video.core.features.encoded import HostEncodedAudio, encoded_audio_from
 from sound_to_video.core.features.encoders import EncoderFeatures
-from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
 from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.core.sampling.store import SegmentStore
@@ -68,7 +68,7 @@ class Seen:
     penultimate_hidden_states = torch.randn([1, 257, 1280], generator=torch.Generator().manual_seed(7))
 
 
-def scene_of(model, vae, patch, seconds: float = 1.0, options=None, **changes) -> Scene:
+def inputs_of(model, vae, patch, seconds: float = 1.0, options=None, **changes) -> SamplerInputs:
     values = {
         "model": model,
         "vae": vae,
@@ -82,10 +82,10 @@ def scene_of(model, vae, patch, seconds: float = 1.0, options=None, **changes) -
         "options": {"model_patch": patch, **(options or {})},
         **changes,
     }
-    return Scene(**values)
+    return SamplerInputs(**values)
 
 
-def sampled(scene: Scene, settings: SamplerSettings = SETTINGS, segment_seconds: float = 0, store=None):
+def sampled(inputs: SamplerInputs, settings: SamplerSettings = SETTINGS, segment_seconds: float = 0, store=None):
     """The new latents of every segment, the plan, and what each run of the sampler was given."""
 
     class Watched(HostSampler):
@@ -94,32 +94,34 @@ def sampled(scene: Scene, settings: SamplerSettings = SETTINGS, segment_seconds:
             return super().sample(model, positive, negative, latent, seed, **how)
 
     runs: list[dict] = []
-    family = recognise({"model": scene.model, **scene.options})
-    family.check(scene)
-    plan = plan_scene(family, scene, settings.seed, segment_seconds)
+    family = recognise({"model": inputs.model, **inputs.options})
+    family.check(inputs)
+    plan = plan_of(family, inputs, settings.seed, segment_seconds)
     sampler, latents = Watched(settings, store), LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(family.prepare(scene, plan), sampler, latents)
+    sample_segments(family.prepare(inputs, plan), sampler, latents)
     return list(latents), plan, runs, sampler.resumed_runs
 
 
-def host_latents(scene: Scene, length: int, encoding: dict, settings=SETTINGS, scale=1.0, **more) -> torch.Tensor:
+def host_latents(
+    inputs: SamplerInputs, length: int, encoding: dict, settings=SETTINGS, scale=1.0, **more
+) -> torch.Tensor:
     """The template's wiring: WanInfiniteTalkToVideo and KSampler."""
     import nodes
     from comfy_extras.nodes_wan import WanInfiniteTalkToVideo
 
     model, positive, negative, latent, _ = WanInfiniteTalkToVideo.execute(
         {"mode": "single_speaker"},
-        scene.model,
-        scene.options["model_patch"],
-        scene.positive,
-        scene.negative,
-        scene.vae,
+        inputs.model,
+        inputs.options["model_patch"],
+        inputs.positive,
+        inputs.negative,
+        inputs.vae,
         SIZE,
         SIZE,
         length,
         encoding,
         9,
-        start_image=scene.reference_image,
+        start_image=inputs.reference_image,
         audio_scale=scale,
         **more,
     ).args
@@ -128,27 +130,27 @@ def host_latents(scene: Scene, length: int, encoding: dict, settings=SETTINGS, s
 
 
 def test_the_first_window_is_the_hosts_graph_to_the_bit(model, vae, patch):
-    scene = scene_of(model, vae, patch, 4.0, {"clip_vision_output": Seen()}, audio_scale=0.7)
-    (first, _), plan, _, _ = sampled(scene)
+    inputs = inputs_of(model, vae, patch, 4.0, {"clip_vision_output": Seen()}, audio_scale=0.7)
+    (first, _), plan, _, _ = sampled(inputs)
     assert [(s.latent_start, s.latent_count, s.overlap) for s in plan.segments] == [(0, 21, 0), (18, 8, 3)]
-    assert torch.equal(first, host_latents(scene, 81, host_encoding(4.0), scale=0.7, clip_vision_output=Seen()))
+    assert torch.equal(first, host_latents(inputs, 81, host_encoding(4.0), scale=0.7, clip_vision_output=Seen()))
 
 
 def test_both_prompts_in_one_batch_hear_the_sound_where_the_host_fails(model, vae, patch):
-    scene, settings = scene_of(model, vae, patch), replace(SETTINGS, cfg=3.0)
+    inputs, settings = inputs_of(model, vae, patch), replace(SETTINGS, cfg=3.0)
     with pytest.raises(RuntimeError, match=r"shape .* is invalid"):
-        host_latents(scene, 25, host_encoding(1.0), settings)
-    (ours,), _, _, _ = sampled(scene, settings)
+        host_latents(inputs, 25, host_encoding(1.0), settings)
+    (ours,), _, _, _ = sampled(inputs, settings)
     assert ours.isfinite().all()
 
 
 def test_later_windows_hear_and_hold_what_the_official_code_lets_them(model, vae, patch):
     """The reference image again, the last nine frames encoded anew, the sound from their first frame on."""
-    scene = scene_of(model, vae, patch, 3.0)
-    latents, plan, runs, _ = sampled(scene, ONE_STEP, segment_seconds=1.0)
+    inputs = inputs_of(model, vae, patch, 3.0)
+    latents, plan, runs, _ = sampled(inputs, ONE_STEP, segment_seconds=1.0)
     assert [(s.latent_start, s.latent_count, s.overlap) for s in plan.segments] == [(0, 9, 0), (6, 9, 3), (12, 8, 3)]
     window = latents[0]
-    features = scene.encoded_audio.features(LAYOUT).movedim(0, 1)
+    features = inputs.encoded_audio.features(LAYOUT).movedim(0, 1)
     for number in (1, 2):
         held, segment = runs[number]["sound_to_video_infinitetalk_held"], plan.segments[number]
         assert torch.equal(held, vae.encode(vae.decode(window)[0][-9:]))
@@ -167,42 +169,42 @@ def test_later_windows_hear_and_hold_what_the_official_code_lets_them(model, vae
 
 def test_a_window_holds_its_first_latents_at_every_step(model, vae, patch):
     """What the host's extension writes over them before decoding is what ours held."""
-    scene = scene_of(model, vae, patch, 3.0)
-    latents, _, runs, _ = sampled(scene, SETTINGS, segment_seconds=1.0)
+    inputs = inputs_of(model, vae, patch, 3.0)
+    latents, _, runs, _ = sampled(inputs, SETTINGS, segment_seconds=1.0)
     frames = vae.decode(latents[0])[0]
-    second = host_latents(scene, 33, host_encoding(3.0), replace(SETTINGS, seed=6), previous_frames=frames)
+    second = host_latents(inputs, 33, host_encoding(3.0), replace(SETTINGS, seed=6), previous_frames=frames)
     assert torch.equal(second[:, :, :3], runs[1]["sound_to_video_infinitetalk_held"])
     assert torch.equal(second[:, :, 3:], latents[1]), "sound, image and seed alike: the host's extension to the bit"
 
 
 def test_a_stopped_run_goes_on(model, vae, patch, checkpoints, tmp_path):
     store = SegmentStore(tmp_path / "kept")
-    scene = scene_of(model, vae, patch, 2.0, {"clip_vision_output": Seen()})
-    latents, plan, _, _ = sampled(scene, ONE_STEP, segment_seconds=1.0, store=store)
-    again, _, _, resumed = sampled(scene, ONE_STEP, segment_seconds=1.0, store=store)
+    inputs = inputs_of(model, vae, patch, 2.0, {"clip_vision_output": Seen()})
+    latents, plan, _, _ = sampled(inputs, ONE_STEP, segment_seconds=1.0, store=store)
+    again, _, _, resumed = sampled(inputs, ONE_STEP, segment_seconds=1.0, store=store)
     assert resumed == len(plan.segments) > 1 and store.trouble is None
     assert all(torch.equal(*pair) for pair in zip(latents, again, strict=True))
     other = load_patch(make_infinitetalk(tmp_path / "other.safetensors", seed=1))
-    assert sampled(scene_of(model, vae, other, 2.0), ONE_STEP, segment_seconds=1.0, store=store)[3] == 0
+    assert sampled(inputs_of(model, vae, other, 2.0), ONE_STEP, segment_seconds=1.0, store=store)[3] == 0
 
 
 def test_audio_guidance_is_the_official_formula(model, vae, patch):
     """generate_infinitetalk: null + text (x - no text) + audio (no text - null); with 1 for the text, of the sound."""
-    scene = scene_of(model, vae, patch)
+    inputs = inputs_of(model, vae, patch)
     silent = encoded_audio_from(host_encoding(1.0))
-    silent._features = {LAYOUT: torch.zeros_like(scene.encoded_audio.features(LAYOUT))}
+    silent._features = {LAYOUT: torch.zeros_like(inputs.encoded_audio.features(LAYOUT))}
 
-    def predicted(scene: Scene, cfg: float = 1.0, guidance: float = 1.0) -> torch.Tensor:
-        given = replace(scene, options={**scene.options, "audio_guidance": guidance})
+    def predicted(inputs: SamplerInputs, cfg: float = 1.0, guidance: float = 1.0) -> torch.Tensor:
+        given = replace(inputs, options={**inputs.options, "audio_guidance": guidance})
         return sampled(given, replace(ONE_STEP, cfg=cfg))[0][0]
 
-    untold = replace(scene, positive=scene.negative)
-    both, no_text = predicted(scene), predicted(untold)
-    no_sound, null = (predicted(replace(each, encoded_audio=silent)) for each in (scene, untold))
+    untold = replace(inputs, positive=inputs.negative)
+    both, no_text = predicted(inputs), predicted(untold)
+    no_sound, null = (predicted(replace(each, encoded_audio=silent)) for each in (inputs, untold))
     official = null + 5 * (both - no_text) + 4 * (no_text - null)
-    assert (predicted(scene, 5.0, 4.0) - official).abs().max() < 1e-3 * official.abs().max()
+    assert (predicted(inputs, 5.0, 4.0) - official).abs().max() < 1e-3 * official.abs().max()
     official = no_sound + 2 * (both - no_sound)
-    assert (predicted(scene, 1.0, 2.0) - official).abs().max() < 1e-3 * official.abs().max()
+    assert (predicted(inputs, 1.0, 2.0) - official).abs().max() < 1e-3 * official.abs().max()
     assert (both - no_sound).abs().max() > 1e-3 * both.abs().max(), "the sound is heard at all"
 
 
@@ -271,7 +273,7 @@ def test_a_model_that_went_through_the_hosts_node(model, vae, patch):
     wrapped = model.clone()
     wrapped.add_wrapper_with_key("outer_sample", "infinite_talk_outer_sample", InfiniteTalkOuterSampleWrapper())
     with pytest.raises(SoundToVideoError, match="went through core's WanInfiniteTalkToVideo: connect the one in front"):
-        InfiniteTalk().check(scene_of(wrapped, vae, patch))
+        InfiniteTalk().check(inputs_of(wrapped, vae, patch))
 
 
 @pytest.mark.parametrize(
@@ -286,24 +288,24 @@ def test_a_model_that_went_through_the_hosts_node(model, vae, patch):
     ],
 )
 def test_what_it_cannot_work_with_is_said_before_any_work(model, vae, patch, changes, words):
-    scene = scene_of(model, vae, patch, **changes)
-    family = recognise({"model": model, **scene.options})
+    inputs = inputs_of(model, vae, patch, **changes)
+    family = recognise({"model": model, **inputs.options})
     with pytest.raises(SoundToVideoError, match=words):
-        family.check(scene)
+        family.check(inputs)
 
 
 def test_a_patch_for_a_model_of_another_size(model, vae, checkpoints, tmp_path):
     wide = load_patch(make_infinitetalk(tmp_path / "wide.safetensors", width=160))
     with pytest.raises(SoundToVideoError, match="the patch is for a model 160 wide, the connected one is 80: load Wan"):
-        InfiniteTalk().check(scene_of(model, vae, wide))
+        InfiniteTalk().check(inputs_of(model, vae, wide))
     plain = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_t2v")))
-    scene = scene_of(plain, vae, wide)
+    inputs = inputs_of(plain, vae, wide)
     with pytest.raises(SoundToVideoError, match=r"needs Wan 2.1 I2V 14B; the connected model takes no image"):
-        recognise({"model": plain, **scene.options}).check(scene)
+        recognise({"model": plain, **inputs.options}).check(inputs)
 
 
 def test_an_encoder_that_does_not_fit(model, vae, patch):
     layers = tuple(torch.zeros([1, 49, 1024]) for _ in range(25))
     large = HostEncodedAudio({"encoded_audio_all_layers": layers, "audio_samples": 16000})
     with pytest.raises(SoundToVideoError, match=r"wav2vec2 large .* InfiniteTalk listens to wav2vec2 base .*chinese"):
-        InfiniteTalk().check(scene_of(model, vae, patch, encoded_audio=large))
+        InfiniteTalk().check(inputs_of(model, vae, patch, encoded_audio=large))

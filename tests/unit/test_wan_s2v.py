@@ -14,14 +14,14 @@ from sound_to_video.core.clip.video import SampledVideo
 from sound_to_video.core.decoding import wan_vae as decoding_wan
 from sound_to_video.core.decoding.stream import decode_stream
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.families import Scene, recognise
+from sound_to_video.core.families import SamplerInputs, recognise
 from sound_to_video.core.families.wan.features import WanS2VLayout
 from sound_to_video.core.families.wan.s2v import WanS2V
 from sound_to_video.core.features.encoded import HostEncodedAudio, encoded_audio_from
 from sound_to_video.core.features.layout import frames_between
 from sound_to_video.core.frames.source import TensorFrames
 from sound_to_video.core.plan import plan_clip
-from sound_to_video.core.render import plan_scene, sample_segments
+from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
 from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.core.scene.prompts import placed
@@ -63,7 +63,7 @@ def pictures(count: int, width: int = 80, height: int = 64) -> torch.Tensor:
     return torch.rand([count, height, width, 3], generator=torch.Generator().manual_seed(3))
 
 
-def scene_of(models, conditioning, seconds: float, **changes) -> Scene:
+def inputs_of(models, conditioning, seconds: float, **changes) -> SamplerInputs:
     values = {
         "model": models[0],
         "vae": models[1],
@@ -76,15 +76,17 @@ def scene_of(models, conditioning, seconds: float, **changes) -> Scene:
         "reference_image": pictures(1),
         **changes,
     }
-    return Scene(**values)
+    return SamplerInputs(**values)
 
 
-def our_latents(scene: Scene, settings: SamplerSettings = SETTINGS) -> list[torch.Tensor]:
-    family = recognise({"model": scene.model})
-    family.check(scene)
-    plan = plan_clip(scene.encoded_audio.duration, scene.frame_rate, family.grid, family.window, settings.seed)
+def our_latents(inputs: SamplerInputs, settings: SamplerSettings = SETTINGS) -> list[torch.Tensor]:
+    family = recognise({"model": inputs.model})
+    family.check(inputs)
+    plan = plan_clip(
+        inputs.encoded_audio.duration, inputs.frame_rate, family.grid, family.segment_length, settings.seed
+    )
     latents = LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(family.prepare(scene, plan), HostSampler(settings), latents)
+    sample_segments(family.prepare(inputs, plan), HostSampler(settings), latents)
     return list(latents)
 
 
@@ -122,8 +124,8 @@ def host_latents(models, conditioning, encoding: dict, lengths: list[int], contr
 
 @pytest.mark.parametrize("seconds", [0.3, 2.0, 77 / 16])
 def test_one_segment_is_the_hosts_graph_to_the_bit(models, conditioning, seconds):
-    scene = scene_of(models, conditioning, seconds)
-    ours = our_latents(scene)
+    inputs = inputs_of(models, conditioning, seconds)
+    ours = our_latents(inputs)
     latents = ours[0].shape[2]
     theirs = host_latents(models, conditioning, host_encoding(seconds), [4 * latents - 3])
     assert len(ours) == 1
@@ -132,8 +134,8 @@ def test_one_segment_is_the_hosts_graph_to_the_bit(models, conditioning, seconds
 
 @pytest.mark.slow
 def test_extension_segments_are_the_hosts_graph_to_the_bit(models, conditioning):
-    scene = scene_of(models, conditioning, 237 / 16)  # 60 latents: three whole windows
-    ours = our_latents(scene)
+    inputs = inputs_of(models, conditioning, 237 / 16)  # 60 latents: three whole windows
+    ours = our_latents(inputs)
     theirs = host_latents(models, conditioning, host_encoding(237 / 16), [77, 77, 77])
     assert [piece.shape[2] for piece in ours] == [20, 20, 20]
     assert all(torch.equal(mine, host) for mine, host in zip(ours, theirs, strict=True))
@@ -148,10 +150,10 @@ def test_lora_and_model_patches_pass_through_to_the_bit(models, conditioning):
     generator = torch.Generator().manual_seed(9)
     weights = {name: torch.randn(model.model.state_dict()[name].shape, generator=generator) for name in names}
     shifted.add_patches({name: (weight,) for name, weight in weights.items()}, 0.2)
-    ours = our_latents(scene_of((shifted, vae), conditioning, 1.0))
+    ours = our_latents(inputs_of((shifted, vae), conditioning, 1.0))
     theirs = host_latents((shifted, vae), conditioning, host_encoding(1.0), [17])
     assert torch.equal(ours[0], theirs[0])
-    assert not torch.equal(ours[0], our_latents(scene_of(models, conditioning, 1.0))[0])
+    assert not torch.equal(ours[0], our_latents(inputs_of(models, conditioning, 1.0))[0])
 
 
 def test_a_shorter_last_segment_hears_all_of_its_audio(models, conditioning):
@@ -169,7 +171,7 @@ def test_a_shorter_last_segment_hears_all_of_its_audio(models, conditioning):
         host_latents(models, conditioning, encoding, [77, 73])
     ours = frames_between(encoded_audio_from(encoding).features(WanS2VLayout()), 80, 4 * 39)
     assert torch.equal(ours[:, :72], host_audio)
-    assert [piece.shape[2] for piece in our_latents(scene_of(models, conditioning, seconds))] == [20, 19]
+    assert [piece.shape[2] for piece in our_latents(inputs_of(models, conditioning, seconds))] == [20, 19]
 
 
 @pytest.mark.slow
@@ -179,10 +181,10 @@ def test_control_video_moves_on_with_the_segments(models, conditioning):
 
     seconds = 237 / 16
     control = pictures(237, SIZE, SIZE)
-    scene = scene_of(models, conditioning, seconds, control_video=control)
+    inputs = inputs_of(models, conditioning, seconds, control_video=control)
     family = WanS2V()
-    plan = plan_clip(scene.encoded_audio.duration, 16, family.grid, family.window)
-    clip_sampler = family.prepare(scene, plan)
+    plan = plan_clip(inputs.encoded_audio.duration, 16, family.grid, family.segment_length)
+    clip_sampler = family.prepare(inputs, plan)
     ours = [clip_sampler._control_latents(segment) for segment in plan.segments]
     _, vae = models
     host = [
@@ -207,22 +209,24 @@ def test_a_control_video_may_be_footage_that_is_read_a_window_at_a_time(models, 
             return super().frames(start, stop)
 
     family = WanS2V()
-    scenes = [
-        scene_of(models, conditioning, 200 / 16, control_video=given) for given in (control, Watched(control, 16))
+    both_inputs = [
+        inputs_of(models, conditioning, 200 / 16, control_video=given) for given in (control, Watched(control, 16))
     ]
-    plan = plan_scene(family, scenes[0], 0, 0)
-    from_images, from_footage = (family.prepare(scene, plan) for scene in scenes)
+    plan = plan_of(family, both_inputs[0], 0, 0)
+    from_images, from_footage = (family.prepare(inputs, plan) for inputs in both_inputs)
     for segment in plan.segments:
         assert torch.equal(from_images._control_latents(segment), from_footage._control_latents(segment))
     assert asked == [(0, 77), (76, 157), (156, 201)]
     with pytest.raises(SoundToVideoError, match="the control video has 25 fps, the clip 16 fps"):
-        family.check(replace(scenes[0], control_video=Watched(control, 25)))
+        family.check(replace(both_inputs[0], control_video=Watched(control, 25)))
 
 
 def test_a_control_video_that_ends_early_leaves_the_rest_free(models, conditioning):
-    scene = scene_of(models, conditioning, 237 / 16, control_video=pictures(90, SIZE, SIZE))
+    inputs = inputs_of(models, conditioning, 237 / 16, control_video=pictures(90, SIZE, SIZE))
     family = WanS2V()
-    clip_sampler = family.prepare(scene, plan_clip(scene.encoded_audio.duration, 16, family.grid, family.window))
+    clip_sampler = family.prepare(
+        inputs, plan_clip(inputs.encoded_audio.duration, 16, family.grid, family.segment_length)
+    )
     import comfy.latent_formats
 
     free = comfy.latent_formats.Wan21().process_out(torch.zeros([1, 16, 1, SIZE // 8, SIZE // 8]))
@@ -233,7 +237,7 @@ def test_a_control_video_that_ends_early_leaves_the_rest_free(models, conditioni
 
 def test_no_frame_is_sampled_that_the_audio_does_not_reach(models, conditioning):
     for seconds, latents in ((0.3, 2), (5.0, 21), (8.0, 33)):
-        assert sum(piece.shape[2] for piece in our_latents(scene_of(models, conditioning, seconds))) == latents
+        assert sum(piece.shape[2] for piece in our_latents(inputs_of(models, conditioning, seconds))) == latents
 
 
 @pytest.mark.slow
@@ -260,9 +264,9 @@ def test_features_are_computed_once_for_the_clip_and_equal_the_hosts_for_every_s
 
 
 def test_audio_scale_acts_on_what_the_audio_adds(models, conditioning):
-    at = {scale: our_latents(scene_of(models, conditioning, 0.5, audio_scale=scale))[0] for scale in (0.0, 1.0, 2.0)}
+    at = {scale: our_latents(inputs_of(models, conditioning, 0.5, audio_scale=scale))[0] for scale in (0.0, 1.0, 2.0)}
     assert not torch.equal(at[1.0], at[2.0])
-    silent = scene_of(
+    silent = inputs_of(
         models,
         conditioning,
         0.5,
@@ -272,21 +276,21 @@ def test_audio_scale_acts_on_what_the_audio_adds(models, conditioning):
         ),
     )
     assert torch.equal(our_latents(silent)[0], at[0.0]), "at scale 0 no sound reaches the picture"
-    assert torch.equal(our_latents(scene_of(models, conditioning, 0.5))[0], at[1.0]), "the MODEL itself is not changed"
+    assert torch.equal(our_latents(inputs_of(models, conditioning, 0.5))[0], at[1.0]), "the MODEL itself is not changed"
 
 
 def test_without_a_reference_image(models, conditioning):
-    assert our_latents(scene_of(models, conditioning, 0.5, reference_image=None))[0].isfinite().all()
+    assert our_latents(inputs_of(models, conditioning, 0.5, reference_image=None))[0].isfinite().all()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lengths", [[20, 7], [1], [2]])
 def test_decoding_group_by_group_is_one_decode_to_the_bit(models, conditioning, lengths):
-    scene = scene_of(models, conditioning, 1.0)
+    inputs = inputs_of(models, conditioning, 1.0)
     family = WanS2V()
     count = sum(lengths)
     frames = family.grid.frame_count(count)
-    clip_sampler = family.prepare(scene, plan_clip(sample_time(frames, 16), 16, family.grid, family.window))
+    clip_sampler = family.prepare(inputs, plan_clip(sample_time(frames, 16), 16, family.grid, family.segment_length))
     generator = torch.Generator().manual_seed(4)
     latents = [torch.randn([1, 16, n, SIZE // 8, SIZE // 8], generator=generator) for n in lengths]
     with torch.inference_mode():
@@ -386,18 +390,18 @@ def test_memory_that_runs_out_in_mid_clip(models, monkeypatch, small_tiles):
 def test_a_video_keeps_only_what_decoding_needs(models, conditioning, checkpoints):
     model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
     control = pictures(16)
-    scene = scene_of((model, models[1]), conditioning, 0.5, control_video=control, audio_scale=2.0)
-    clip_sampler = WanS2V().prepare(scene, plan_scene(WanS2V(), scene, SETTINGS.seed, 0))
+    inputs = inputs_of((model, models[1]), conditioning, 0.5, control_video=control, audio_scale=2.0)
+    clip_sampler = WanS2V().prepare(inputs, plan_of(WanS2V(), inputs, SETTINGS.seed, 0))
     latents = LatentSpool(folder_paths.get_temp_directory())
     sample_segments(clip_sampler, HostSampler(SETTINGS), latents)
     video = SampledVideo(clip_sampler.decoder(), latents, None)
     others = {
         "the model": weakref.ref(model.model),
         "the MODEL": weakref.ref(model),
-        "the encoded audio": weakref.ref(scene.encoded_audio),
+        "the encoded audio": weakref.ref(inputs.encoded_audio),
         "the control video": weakref.ref(control),
     }
-    del model, control, scene, clip_sampler
+    del model, control, inputs, clip_sampler
     comfy.model_management.cleanup_models_gc()
     gc.collect()
     assert [name for name, reference in others.items() if reference() is not None] == []
@@ -430,21 +434,21 @@ def test_wan_loads_its_vae_once(models, monkeypatch):
 )
 def test_what_it_cannot_work_with_is_said_before_any_work(models, conditioning, changes, words):
     with pytest.raises(SoundToVideoError, match=words):
-        WanS2V().check(scene_of(models, conditioning, 1.0, **changes))
+        WanS2V().check(inputs_of(models, conditioning, 1.0, **changes))
 
 
 def test_an_encoder_that_does_not_fit(models, conditioning):
     base = {"encoded_audio_all_layers": tuple(torch.zeros([1, 49, 768]) for _ in range(13)), "audio_samples": 16000}
     with pytest.raises(SoundToVideoError, match=r"wav2vec2 base .* load wav2vec2_large_english"):
-        WanS2V().check(scene_of(models, conditioning, 1.0, encoded_audio=HostEncodedAudio(base)))
+        WanS2V().check(inputs_of(models, conditioning, 1.0, encoded_audio=HostEncodedAudio(base)))
 
 
 @pytest.mark.slow
 def test_a_cut_starts_afresh_and_keeps_the_length(models, conditioning):
     positive = placed(conditioning[0], 0, cut=False) + placed(conditioning[1], 2, cut=True)
-    scene = scene_of(models, conditioning, 4.0, positive=positive)
+    inputs = inputs_of(models, conditioning, 4.0, positive=positive)
     family = WanS2V()
-    clip_sampler = family.prepare(scene, plan_scene(family, scene, SETTINGS.seed, 0))
+    clip_sampler = family.prepare(inputs, plan_of(family, inputs, SETTINGS.seed, 0))
     assert [segment.starts_afresh for segment in clip_sampler.plan.segments] == [True, True]
     latents = LatentSpool(folder_paths.get_temp_directory())
     sample_segments(clip_sampler, HostSampler(SETTINGS), latents)
@@ -460,9 +464,9 @@ def test_prompts_change_between_segments_that_go_on(models, conditioning):
     """Each prompt from its time on, a fifth of a second included, with what was seen before as motion latents."""
     (first, _), (second, _) = conditioning[0][0], conditioning[1][0]
     entries = placed([[first, {}]], 0, False) + placed([[second, {}]], 1, False) + placed([[first, {}]], 1.2, False)
-    scene = scene_of(models, conditioning, 3.0, positive=entries)
+    inputs = inputs_of(models, conditioning, 3.0, positive=entries)
     family = WanS2V()
-    plan = plan_scene(family, scene, SETTINGS.seed, 0)
+    plan = plan_of(family, inputs, SETTINGS.seed, 0)
     seen = []
 
     class Listening(HostSampler):
@@ -471,7 +475,7 @@ def test_prompts_change_between_segments_that_go_on(models, conditioning):
             return super().sample(model, positive, negative, latent, seed, **how)
 
     latents = LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(family.prepare(scene, plan), Listening(SETTINGS), latents)
+    sample_segments(family.prepare(inputs, plan), Listening(SETTINGS), latents)
     assert [segment.latent_start for segment in plan.segments] == [0, 5, 6]
     assert [torch.equal(entry[0], text) for (entry,), text in zip(seen, (first, second, first), strict=True)] == [
         True

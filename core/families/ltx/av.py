@@ -28,9 +28,9 @@ import torch
 
 from ...errors import SoundToVideoError, article
 from ...features.encoded import KIND_NAMES
-from ...plan import Plan, Window
+from ...plan import Plan, SegmentLength
 from ...timeline import FrameGrid, Number, exact, rounded
-from ..base import ClipSampler, Family, Scene
+from ..base import ClipSampler, Family, SamplerInputs
 from ..option import AUDIO_GUIDANCE
 from .audio_latents import LTX_AUDIO_VAE, AudioLatents
 from .clip_sampler import (
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_REFINING", "LTXAV", "OVERLAP_LATENTS", "SCHEDULES", "LTXAVClipSampler"]
 
-WINDOW_SECONDS = 20
+SEGMENT_SECONDS = 20
 AUDIO_RATE = Fraction(25)  # audio latents a second
 SHORTEST_STEP, LONGEST_ALIGNED_STEP = 3, 12  # new latents of a segment
 OVERLAP_LATENTS = 4
@@ -67,7 +67,7 @@ class LTXAV(Family):
     frame_rate = Fraction(24)
     frame_rate_is_free = True
     grid = FrameGrid(stride=8)
-    window = Window(latent_count=61, overlap=OVERLAP_LATENTS, minimum=6, multiple=3)
+    segment_length = SegmentLength(latent_count=61, overlap=OVERLAP_LATENTS, minimum=6, multiple=3)
     size_multiple = SPATIAL_RATIO
     schedules = SCHEDULES
     options = (AUDIO_GUIDANCE, *OPTIONS)
@@ -80,9 +80,9 @@ class LTXAV(Family):
         version = version_of(model)
         return None if version.first_host is None or host_knows(version) else (version.name, version.first_host)
 
-    def window_for(self, frame_rate: Fraction, segment_seconds: Number) -> Window:
-        """Windows that start on a latent of picture and sound where the frame rate allows it (24, 25, 30 fps ...)."""
-        seconds = exact(segment_seconds, "segment_seconds") or WINDOW_SECONDS
+    def segment_length_for(self, frame_rate: Fraction, segment_seconds: Number) -> SegmentLength:
+        """Segments that start on a latent of picture and sound where the frame rate allows it (24, 25, 30 fps ...)."""
+        seconds = exact(segment_seconds, "segment_seconds") or SEGMENT_SECONDS
         step = max(SHORTEST_STEP, 1 + rounded(seconds * frame_rate / self.grid.stride) - OVERLAP_LATENTS)
         aligned = (self.grid.stride * AUDIO_RATE / frame_rate).denominator
         if aligned > LONGEST_ALIGNED_STEP:
@@ -90,75 +90,75 @@ class LTXAV(Family):
         step = max(aligned, step - step % aligned)
         # The last segment adds as much as it repeats, unless segments are so short that two cannot share that.
         minimum = min(-(-OVERLAP_LATENTS // aligned), step // aligned // 2) * aligned
-        return Window(step + OVERLAP_LATENTS, OVERLAP_LATENTS, max(1, minimum), aligned)
+        return SegmentLength(step + OVERLAP_LATENTS, OVERLAP_LATENTS, max(1, minimum), aligned)
 
-    def check(self, scene: Scene) -> None:
-        upscaler = scene.option("latent_upscale_model")
-        self.check_size(scene.width, scene.height, self.size_multiple * (1 if upscaler is None else UPSCALE))
-        if not isinstance(scene.encoded_audio, AudioLatents):
+    def check(self, inputs: SamplerInputs) -> None:
+        upscaler = inputs.option("latent_upscale_model")
+        self.check_size(inputs.width, inputs.height, self.size_multiple * (1 if upscaler is None else UPSCALE))
+        if not isinstance(inputs.encoded_audio, AudioLatents):
             raise SoundToVideoError(
-                f"the audio was encoded by {KIND_NAMES[scene.encoded_audio.kind]}, but {self.name} listens to "
+                f"the audio was encoded by {KIND_NAMES[inputs.encoded_audio.kind]}, but {self.name} listens to "
                 f"{KIND_NAMES[self.encoder_kind]}: connect core's Load LTXV Audio VAE to audio_vae of Audio Encode."
             )
-        transformer = scene.model.get_model_object("diffusion_model")
+        transformer = inputs.model.get_model_object("diffusion_model")
         video, caption = transformer.cross_attention_dim, transformer.caption_channels
         # As LTXAVModel.preprocess_text_embeds takes them: ready for picture and sound, or as the encoder gives them.
-        self.check_text(scene, 2 * caption, video + transformer.audio_cross_attention_dim, caption, video)
+        self.check_text(inputs, 2 * caption, video + transformer.audio_cross_attention_dim, caption, video)
         wanted = (transformer.num_audio_channels, transformer.audio_frequency_bins)
-        if (scene.encoded_audio.latents.shape[1], scene.encoded_audio.latents.shape[3]) != wanted:
+        if (inputs.encoded_audio.latents.shape[1], inputs.encoded_audio.latents.shape[3]) != wanted:
             raise SoundToVideoError(f"the audio VAE does not fit this {self.name}: load it from the same checkpoint.")
-        if getattr(scene.vae, "latent_channels", None) != LATENT_CHANNELS or scene.vae.latent_dim != 3:
+        if getattr(inputs.vae, "latent_channels", None) != LATENT_CHANNELS or inputs.vae.latent_dim != 3:
             raise SoundToVideoError(f"the connected VAE does not fit {self.name}: take the VAE of its checkpoint.")
-        self.check_reference(scene)
-        self._check_decodable(scene)
-        self.check_no_control_video(scene)
-        check_guidance(scene.model, guidance_of(scene))
-        self._check_refining_model(scene)
+        self.check_reference(inputs)
+        self._check_decodable(inputs)
+        self.check_no_control_video(inputs)
+        check_guidance(inputs.model, guidance_of(inputs))
+        self._check_refining_model(inputs)
         if upscaler is not None:
             check_upscaler(upscaler)
-            if not hasattr(scene.vae.first_stage_model, "per_channel_statistics"):
+            if not hasattr(inputs.vae.first_stage_model, "per_channel_statistics"):
                 raise SoundToVideoError(
                     "the latent upscale model needs the whole VAE of the checkpoint, not a tiny one."
                 )
 
-    def _check_refining_model(self, scene: Scene) -> None:
+    def _check_refining_model(self, inputs: SamplerInputs) -> None:
         """The second stage has to take the first one's latents, prompts and sound."""
-        model = scene.option("refining_model")
+        model = inputs.option("refining_model")
         if model is None:
             return
         is_model = hasattr(model, "get_model_object") and hasattr(model, "model")
         if not is_model or not self.recognises({"model": model}):
             kind = type(model.model if is_model else model).__name__
             raise SoundToVideoError(f"refining_model is {article(kind)}, not {self.name}: connect what model has, too.")
-        if what_it_takes(model) != what_it_takes(scene.model):
+        if what_it_takes(model) != what_it_takes(inputs.model):
             raise SoundToVideoError(
                 f"refining_model is another version of {self.name} than model: load the same for both, "
                 f"and put the LoRA of the second stage on refining_model."
             )
 
-    def check_plan(self, scene: Scene, plan: Plan) -> list[str]:
-        if scene.option("latent_upscale_model") is not None:
+    def check_plan(self, inputs: SamplerInputs, plan: Plan) -> list[str]:
+        if inputs.option("latent_upscale_model") is not None:
             return []
         return [
             f"{name} is not used: it is for the second stage, which latent_upscale_model switches on."
             for name in ("refining_model", "refining_sigmas")
-            if scene.option(name) is not None
+            if inputs.option(name) is not None
         ]
 
-    def _check_decodable(self, scene: Scene) -> None:
+    def _check_decodable(self, inputs: SamplerInputs) -> None:
         """Convolutions of some decoders mirror a latent at the edge, so that there must be two."""
-        mirrors = any(getattr(module, "padding_mode", "") == "reflect" for module in _decoder(scene.vae).modules())
-        for name, size in (("width", scene.width), ("height", scene.height)):
+        mirrors = any(getattr(module, "padding_mode", "") == "reflect" for module in _decoder(inputs.vae).modules())
+        for name, size in (("width", inputs.width), ("height", inputs.height)):
             if mirrors and size < 2 * SPATIAL_RATIO:
                 raise SoundToVideoError(
                     f"the {name} {size} is too small to be decoded: set {2 * SPATIAL_RATIO} or more."
                 )
 
-    def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
-        return LTXAVClipSampler(scene, plan, self.pictures(scene))
+    def prepare(self, inputs: SamplerInputs, plan: Plan) -> ClipSampler:
+        return LTXAVClipSampler(inputs, plan, self.pictures(inputs))
 
-    def prepare_lip_sync(self, scene: Scene, plan: Plan, crops: Crops, strength: float) -> ClipSampler:
-        return LTXLipSync(scene, plan, self.pictures(scene), crops, strength)
+    def prepare_lip_sync(self, inputs: SamplerInputs, plan: Plan, crops: Crops, strength: float) -> ClipSampler:
+        return LTXLipSync(inputs, plan, self.pictures(inputs), crops, strength)
 
 
 def what_it_takes(model: Any) -> list[Any]:

@@ -18,7 +18,7 @@ from ...sampling.spool import LatentHistory
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
 from ...timeline import clip_frame_count, rounded
-from ..base import ClipSampler, Scene
+from ..base import ClipSampler, SamplerInputs
 from ..memory import check_memory
 from .audio_latents import AudioLatents
 from .guidance import Guidance, HeardAudio, guided
@@ -38,49 +38,49 @@ DEFAULT_REFINING = SCHEDULES["ltx-2.3 distilled"][1]
 
 
 class LTXAVClipSampler(ClipSampler):
-    def __init__(self, scene: Scene, plan: Plan, pictures: ShotPictures):
-        super().__init__(scene, plan)
+    def __init__(self, inputs: SamplerInputs, plan: Plan, pictures: ShotPictures):
+        super().__init__(inputs, plan)
         self.pictures = pictures
-        self.upscaler = scene.option("latent_upscale_model")
-        heard = HeardAudio(scene.audio_scale)
-        unguided = heard.on(scene.model)
-        self.model = guided(unguided, guidance_of(scene))
-        refining_model = scene.option("refining_model")
+        self.upscaler = inputs.option("latent_upscale_model")
+        heard = HeardAudio(inputs.audio_scale)
+        unguided = heard.on(inputs.model)
+        self.model = guided(unguided, guidance_of(inputs))
+        refining_model = inputs.option("refining_model")
         self.refining_input = "model" if refining_model is None else "refining_model"
         self.refining_model = unguided if refining_model is None else heard.on(refining_model)
         if self.upscaler is None:  # else the refining pass has the picture whole, whatever the first one leaves of it
             self.model = clean_by_token(self.model)
         rate = {"frame_rate": float(plan.frame_rate)}
-        self.positive = node_helpers.conditioning_set_values(scene.positive, rate)
-        self.negative = node_helpers.conditioning_set_values(scene.negative, rate)
-        self.sizes = [(scene.width, scene.height)]
+        self.positive = node_helpers.conditioning_set_values(inputs.positive, rate)
+        self.negative = node_helpers.conditioning_set_values(inputs.negative, rate)
+        self.sizes = [(inputs.width, inputs.height)]
         if self.upscaler is not None:
-            self.sizes.insert(0, (scene.width // UPSCALE, scene.height // UPSCALE))
-        check_memory(scene.model, plan, scene.width, scene.height, Fraction(LATENT_CHANNELS, SPATIAL_RATIO**2))
+            self.sizes.insert(0, (inputs.width // UPSCALE, inputs.height // UPSCALE))
+        check_memory(inputs.model, plan, inputs.width, inputs.height, Fraction(LATENT_CHANNELS, SPATIAL_RATIO**2))
         self.references = {number: self._references(number) for number in pictures.shown(plan)}
 
     def _references(self, number: int) -> list[torch.Tensor | None]:
         """A picture's latent ``[1, 128, 1, H, W]`` at the size of every pass."""
-        scene = self.scene
-        if scene.reference_image is None:
+        inputs = self.inputs
+        if inputs.reference_image is None:
             return [None] * len(self.sizes)
-        image = scene.reference_image[number : number + 1]
-        image = fitted_reference(image, scene.width, scene.height, scene.image_fit, "lanczos")
-        image = compressed(longer_edge_resized(image, REFERENCE_EDGE), scene.option("image_compression"))
-        return [scene.vae.encode(resized_cropped(image, width, height)) for width, height in self.sizes]
+        image = inputs.reference_image[number : number + 1]
+        image = fitted_reference(image, inputs.width, inputs.height, inputs.image_fit, "lanczos")
+        image = compressed(longer_edge_resized(image, REFERENCE_EDGE), inputs.option("image_compression"))
+        return [inputs.vae.encode(resized_cropped(image, width, height)) for width, height in self.sizes]
 
     def steps(self, sampler: HostSampler) -> int:
         steps = super().steps(sampler)
         return steps if self.upscaler is None else steps + len(self._refining_sigmas(sampler)) - 1
 
     def _refining_sigmas(self, sampler: HostSampler) -> torch.Tensor:
-        sigmas = self.scene.option("refining_sigmas")
+        sigmas = self.inputs.option("refining_sigmas")
         if sigmas is not None:
             return sigmas
         return torch.tensor(SCHEDULES.get(sampler.settings.scheduler, (None, DEFAULT_REFINING))[1])
 
     def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
-        scene = self.scene
+        inputs = self.inputs
         time = segment.prompt_seconds
         positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)
         sound = self.sound(segment)
@@ -90,12 +90,12 @@ class LTXAVClipSampler(ClipSampler):
         shape = [1, LATENT_CHANNELS, segment.latent_count, height // SPATIAL_RATIO, width // SPATIAL_RATIO]
         empty = torch.zeros(shape, device=comfy.model_management.intermediate_device())
         first_overlap = overlap if self.upscaler is None or overlap is None else self._halved(history, segment)
-        strength = scene.option("image_strength")
+        strength = inputs.option("image_strength")
         latent, mask = self._joint(empty, sound, references[0], strength, segment, first_overlap)
         result = sampler.sample(self.model, positive, negative, latent, segment.seed, noise_mask=mask)
         if self.upscaler is not None:
             picture, sound = result.unbind()
-            picture = LTXVLatentUpsampler.execute({"samples": picture}, self.upscaler, scene.vae)[0]["samples"]
+            picture = LTXVLatentUpsampler.execute({"samples": picture}, self.upscaler, inputs.vae)[0]["samples"]
             latent, mask = self._joint(picture, sound, references[1], 1.0, segment, overlap)
             result = sampler.sample(
                 self.refining_model,
@@ -115,7 +115,7 @@ class LTXAVClipSampler(ClipSampler):
 
         The last segment hears the audio to its end, also where that outlasts the last frame by a latent or two.
         """
-        encoded = self.scene.encoded_audio
+        encoded = self.inputs.encoded_audio
         assert isinstance(encoded, AudioLatents)
         plan, stride = self.plan, self.plan.grid.stride
         start = rounded(stride * segment.latent_start / plan.frame_rate * encoded.rate)
@@ -148,7 +148,7 @@ class LTXAVClipSampler(ClipSampler):
 
     @property
     def anchored(self) -> bool:
-        return self.scene.option("anchor_first_frame")
+        return self.inputs.option("anchor_first_frame")
 
     def _overlap(self, history: LatentHistory, segment: Segment) -> torch.Tensor | None:
         """What a segment goes on from, ``[1, 128, overlap, H, W]``; None where it starts afresh."""
@@ -163,7 +163,7 @@ class LTXAVClipSampler(ClipSampler):
         The first pass of a segment goes on from what the refining pass of the one before really shows; and nothing but
         the clip itself is needed to go on.
         """
-        vae, stride = self.scene.vae, self.plan.grid.stride
+        vae, stride = self.inputs.vae, self.plan.grid.stride
 
         def halved(latents: torch.Tensor, frame_count: int) -> torch.Tensor:
             frames = vae.decode(latents)
@@ -174,11 +174,11 @@ class LTXAVClipSampler(ClipSampler):
         return torch.cat([halved(history.first(), 1), overlap[:, :, 1:]], dim=2) if self.anchored else overlap
 
 
-def guidance_of(scene: Scene) -> Guidance:
+def guidance_of(inputs: SamplerInputs) -> Guidance:
     return Guidance(
-        scene.option("audio_guidance"),
-        scene.option("structure_guidance"),
-        scene.option("guidance_rescale"),
+        inputs.option("audio_guidance"),
+        inputs.option("structure_guidance"),
+        inputs.option("guidance_rescale"),
     )
 
 

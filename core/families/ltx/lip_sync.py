@@ -23,7 +23,7 @@ from ...sampling.spool import LatentHistory
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
 from ...timeline import FrameGrid
-from ..base import Scene
+from ..base import SamplerInputs
 from .clip_sampler import SPATIAL_RATIO, LTXAVClipSampler
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 
 class LTXLipSync(LTXAVClipSampler):
-    """crops: the footage at ``scene.width`` x ``scene.width``.  strength: 1 forgets the mouth that was there."""
+    """crops: the footage at ``inputs.width`` x ``inputs.width``.  strength: 1 forgets the mouth that was there."""
 
-    def __init__(self, scene: Scene, plan: Plan, pictures: ShotPictures, crops: Crops, strength: float):
-        super().__init__(scene, plan, pictures)
+    def __init__(self, inputs: SamplerInputs, plan: Plan, pictures: ShotPictures, crops: Crops, strength: float):
+        super().__init__(inputs, plan, pictures)
         self.crops, self.strength = crops, strength
 
     def steps(self, sampler: HostSampler) -> int:
@@ -54,7 +54,7 @@ class LTXLipSync(LTXAVClipSampler):
         start, count = seen.latent_start * self.plan.grid.stride, self.plan.grid.frame_count(seen.latent_count)
         crops = self.crops.frames(start, start + count)
         sizes = [width for width, _ in self.sizes]
-        footage = [self.scene.vae.encode(scaled(crops, size)) for size in sizes]
+        footage = [self.inputs.vae.encode(scaled(crops, size)) for size in sizes]
         masks = [
             token_mask(self.crops.masks(start, start + count, size // SPATIAL_RATIO), self.plan.grid) for size in sizes
         ]
@@ -87,7 +87,7 @@ class LTXLipSync(LTXAVClipSampler):
         result = sampler.sample(self.model, *prompts, latent, segment.seed, noise_mask=mask, sigmas=sigmas)
         if self.upscaler is not None:
             picture, sound = result.unbind()
-            picture = LTXVLatentUpsampler.execute({"samples": picture}, self.upscaler, self.scene.vae)[0]["samples"]
+            picture = LTXVLatentUpsampler.execute({"samples": picture}, self.upscaler, self.inputs.vae)[0]["samples"]
             latent, mask = _joint(torch.where(masks[1] > 0, picture.to(footage[1]), footage[1]), masks[1], sound)
             refining = self._refining_sigmas(sampler)
             result = sampler.sample(

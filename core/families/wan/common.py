@@ -16,7 +16,7 @@ from ...plan import Plan, Segment
 from ...sampling.spool import LatentHistory
 from ...scene.pictures import ShotPictures, shot_pictures
 from ...scene.prompts import cut_times, start_times
-from ..base import Family, Scene
+from ..base import Family, SamplerInputs
 
 LATENT_CHANNELS = 16
 SPATIAL_RATIO = 8
@@ -30,45 +30,47 @@ def check_vae(family: Family, vae: Any) -> None:
         raise SoundToVideoError(f"the connected VAE does not fit {family.name}: load wan_2.1_vae.safetensors.")
 
 
-def check_encoder(family: Family, scene: Scene, file: str) -> None:
+def check_encoder(family: Family, inputs: SamplerInputs, file: str) -> None:
     """Raise for sound of another encoder than the family's.  file: of the encoder that is to be loaded."""
-    if scene.encoded_audio.kind != family.encoder_kind:
+    if inputs.encoded_audio.kind != family.encoder_kind:
         raise SoundToVideoError(
-            f"the audio was encoded by {KIND_NAMES[scene.encoded_audio.kind]}, but {family.name} listens to "
+            f"the audio was encoded by {KIND_NAMES[inputs.encoded_audio.kind]}, but {family.name} listens to "
             f"{KIND_NAMES[family.encoder_kind]}: load {file} into Audio Encode."
         )
 
 
-def check_prompts(family: Family, scene: Scene) -> None:
+def check_prompts(family: Family, inputs: SamplerInputs) -> None:
     """Raise for prompts of another text encoder than the model's."""
-    transformer = scene.model.get_model_object("diffusion_model")
-    family.check_text(scene, getattr(transformer.text_embedding[0], "in_features", None))
+    transformer = inputs.model.get_model_object("diffusion_model")
+    family.check_text(inputs, getattr(transformer.text_embedding[0], "in_features", None))
 
 
-def empty_latents(scene: Scene, latent_count: int) -> torch.Tensor:
+def empty_latents(inputs: SamplerInputs, latent_count: int) -> torch.Tensor:
     """``[1, 16, latent_count, height, width]`` of zeros, as core's nodes begin with."""
-    shape = [1, LATENT_CHANNELS, latent_count, scene.height // SPATIAL_RATIO, scene.width // SPATIAL_RATIO]
+    shape = [1, LATENT_CHANNELS, latent_count, inputs.height // SPATIAL_RATIO, inputs.width // SPATIAL_RATIO]
     return torch.zeros(shape, device=comfy.model_management.intermediate_device())
 
 
-def pictures_of_prompts(scene: Scene) -> ShotPictures:
+def pictures_of_prompts(inputs: SamplerInputs) -> ShotPictures:
     """Every segment sees the reference image: without cuts it changes with the prompt."""
-    times = None if cut_times(scene.positive, scene.negative) else start_times(scene.positive)
-    return shot_pictures(scene.reference_image, scene.positive, scene.negative, times)
+    times = None if cut_times(inputs.positive, inputs.negative) else start_times(inputs.positive)
+    return shot_pictures(inputs.reference_image, inputs.positive, inputs.negative, times)
 
 
-def reference_latents(scene: Scene, plan: Plan, pictures: ShotPictures, bars: float = 0.0) -> dict[int, torch.Tensor]:
+def reference_latents(
+    inputs: SamplerInputs, plan: Plan, pictures: ShotPictures, bars: float = 0.0
+) -> dict[int, torch.Tensor]:
     """The latent ``[1, 16, 1, H, W]`` of each picture that is shown, by its number; of none without a reference image.
 
     bars: as in ``fitted_reference``.
     """
-    if scene.reference_image is None:
+    if inputs.reference_image is None:
         return {}
     latents = {}
     for number in pictures.shown(plan):
-        image = scene.reference_image[number : number + 1]
-        fitted = fitted_reference(image, scene.width, scene.height, scene.image_fit, bars=bars)
-        latents[number] = scene.vae.encode(fitted)
+        image = inputs.reference_image[number : number + 1]
+        fitted = fitted_reference(image, inputs.width, inputs.height, inputs.image_fit, bars=bars)
+        latents[number] = inputs.vae.encode(fitted)
     return latents
 
 

@@ -30,12 +30,12 @@ from comfy_extras.nodes_wan import linear_interpolation
 from ...errors import SoundToVideoError
 from ...features.encoded import LAYER_RATE
 from ...features.layout import FeatureLayout, Interpolation, frames_between
-from ...plan import Plan, Segment, Window
+from ...plan import Plan, Segment, SegmentLength
 from ...sampling.spool import LatentHistory
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
 from ...timeline import FrameGrid, seconds_in_words
-from ..base import ClipSampler, Family, Scene
+from ..base import ClipSampler, Family, SamplerInputs
 from ..extra_pass import predicted_again
 from ..memory import check_memory
 from ..network_patches import ScaledAudio
@@ -114,22 +114,22 @@ def audio_windows(features: torch.Tensor, latent_start: int, latent_count: int, 
 
 
 class HuMoClipSampler(ClipSampler):
-    def __init__(self, scene: Scene, plan: Plan, pictures: ShotPictures):
-        super().__init__(scene, plan)
+    def __init__(self, inputs: SamplerInputs, plan: Plan, pictures: ShotPictures):
+        super().__init__(inputs, plan)
         self.pictures = pictures
-        check_memory(scene.model, plan, scene.width, scene.height, POSITIONS)
-        self.model = guided(HeardAudio(scene.audio_scale).on(scene.model), scene.option("audio_guidance"))
-        self.references = reference_latents(scene, plan, pictures, bars=WHITE)
-        self.features = scene.encoded_audio.features(LAYOUT)
-        self.last_frames = LastFrames(scene.vae, plan)
+        check_memory(inputs.model, plan, inputs.width, inputs.height, POSITIONS)
+        self.model = guided(HeardAudio(inputs.audio_scale).on(inputs.model), inputs.option("audio_guidance"))
+        self.references = reference_latents(inputs, plan, pictures, bars=WHITE)
+        self.features = inputs.encoded_audio.features(LAYOUT)
+        self.last_frames = LastFrames(inputs.vae, plan)
 
     def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
-        reference = self.references.get(self.pictures.number(segment), empty_latents(self.scene, 1))
+        reference = self.references.get(self.pictures.number(segment), empty_latents(self.inputs, 1))
         heard = audio_windows(self.features, segment.latent_start, segment.latent_count, self.plan.grid.stride)[None]
-        positive = _conditioned(self.scene.positive, segment, reference, heard)
+        positive = _conditioned(self.inputs.positive, segment, reference, heard)
         nothing = torch.zeros_like(reference), torch.zeros_like(heard)
-        negative = _conditioned(self.scene.negative, segment, *nothing)
-        latent, mask = empty_latents(self.scene, segment.latent_count), None
+        negative = _conditioned(self.inputs.negative, segment, *nothing)
+        latent, mask = empty_latents(self.inputs, segment.latent_count), None
         known = self.last_frames.before(segment, history)
         if known is not None:
             latent[:, :, : segment.overlap] = known.to(latent)
@@ -156,21 +156,21 @@ class HuMo(Family):
     frame_rate = LAYOUT.rate
     frame_rate_is_free = False
     grid = FrameGrid(stride=4)
-    window = Window(latent_count=25, overlap=OVERLAP_LATENTS, minimum=OVERLAP_LATENTS)
+    segment_length = SegmentLength(latent_count=25, overlap=OVERLAP_LATENTS, minimum=OVERLAP_LATENTS)
     size_multiple = 16
     options = (AUDIO_GUIDANCE,)
 
     def recognises(self, wired: Mapping[str, Any]) -> bool:
         return isinstance(wired["model"].model, self.model_class)
 
-    def check(self, scene: Scene) -> None:
-        self.check_size(scene.width, scene.height)
-        check_prompts(self, scene)
-        check_encoder(self, scene, "whisper_large_v3_fp16.safetensors")
-        check_vae(self, scene.vae)
-        self.check_reference(scene)
-        self.check_no_control_video(scene)
-        self._check_heard(scene.encoded_audio)
+    def check(self, inputs: SamplerInputs) -> None:
+        self.check_size(inputs.width, inputs.height)
+        check_prompts(self, inputs)
+        check_encoder(self, inputs, "whisper_large_v3_fp16.safetensors")
+        check_vae(self, inputs.vae)
+        self.check_reference(inputs)
+        self.check_no_control_video(inputs)
+        self._check_heard(inputs.encoded_audio)
 
     def _check_heard(self, encoded: EncodedAudio) -> None:
         """Raise where the end of the sound is missing: core's encoder drops what comes after half a minute."""
@@ -194,11 +194,11 @@ class HuMo(Family):
             )
         return notes
 
-    def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
-        return HuMoClipSampler(scene, plan, self.pictures(scene))
+    def prepare(self, inputs: SamplerInputs, plan: Plan) -> ClipSampler:
+        return HuMoClipSampler(inputs, plan, self.pictures(inputs))
 
-    def pictures(self, scene: Scene) -> ShotPictures:
-        return pictures_of_prompts(scene)
+    def pictures(self, inputs: SamplerInputs) -> ShotPictures:
+        return pictures_of_prompts(inputs)
 
 
 class HeardAudio(ScaledAudio):

@@ -29,12 +29,12 @@ from comfy.ldm.wan.model_multitalk import (
 
 from ...errors import SoundToVideoError
 from ...frames.images import fitted_reference
-from ...plan import Plan, Segment, Window
+from ...plan import Plan, Segment, SegmentLength
 from ...sampling.spool import LatentHistory
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
 from ...timeline import FrameGrid
-from ..base import ClipSampler, Family, Scene
+from ..base import ClipSampler, Family, SamplerInputs
 from ..extra_pass import predicted_again
 from ..memory import check_memory
 from ..option import AUDIO_GUIDANCE
@@ -75,16 +75,16 @@ class ClipVision:
 
 
 class InfiniteTalkClipSampler(ClipSampler):
-    def __init__(self, scene: Scene, plan: Plan, pictures: ShotPictures):
-        super().__init__(scene, plan)
-        check_memory(scene.model, plan, scene.width, scene.height, POSITIONS)
+    def __init__(self, inputs: SamplerInputs, plan: Plan, pictures: ShotPictures):
+        super().__init__(inputs, plan)
+        check_memory(inputs.model, plan, inputs.width, inputs.height, POSITIONS)
         self.pictures = pictures
-        self.patch = scene.option("model_patch")
-        self.model = hearing(scene.model, self.patch, scene.audio_scale, scene.option("audio_guidance"))
-        self.last_frames = LastFrames(scene.vae, plan)
-        self.features = scene.encoded_audio.features(LAYOUT)
+        self.patch = inputs.option("model_patch")
+        self.model = hearing(inputs.model, self.patch, inputs.audio_scale, inputs.option("audio_guidance"))
+        self.last_frames = LastFrames(inputs.vae, plan)
+        self.features = inputs.encoded_audio.features(LAYOUT)
         self._conditions: dict[tuple[int, int], torch.Tensor] = {}
-        seen = scene.option("clip_vision_output")
+        seen = inputs.option("clip_vision_output")
         self._seen = {} if seen is None else {"clip_vision_output": ClipVision(seen.penultimate_hidden_states)}
 
     def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
@@ -105,9 +105,9 @@ class InfiniteTalkClipSampler(ClipSampler):
             HELD: image[:, :, :1] if held is None else held,
         }
         time = segment.prompt_seconds
-        positive = node_helpers.conditioning_set_values(prompt_at(self.scene.positive, time), values)
-        negative = node_helpers.conditioning_set_values(prompt_at(self.scene.negative, time), values)
-        latent = empty_latents(self.scene, segment.latent_count)
+        positive = node_helpers.conditioning_set_values(prompt_at(self.inputs.positive, time), values)
+        negative = node_helpers.conditioning_set_values(prompt_at(self.inputs.negative, time), values)
+        latent = empty_latents(self.inputs, segment.latent_count)
         result = sampler.sample(self.model, positive, negative, latent, segment.seed)
         return result[:, :, segment.overlap :]
 
@@ -115,12 +115,12 @@ class InfiniteTalkClipSampler(ClipSampler):
         """The latents of a picture as the first frame of a window, with grey behind it; of the last window alone."""
         key = number, latent_count
         if key not in self._conditions:
-            scene, frame_count = self.scene, self.plan.grid.frame_count(latent_count)
-            assert scene.reference_image is not None
-            picture = scene.reference_image[number : number + 1]
-            frames = torch.full([frame_count, scene.height, scene.width, 3], GREY, device=picture.device)
-            frames[:1] = fitted_reference(picture, scene.width, scene.height, scene.image_fit)
-            self._conditions = {key: scene.vae.encode(frames)}
+            inputs, frame_count = self.inputs, self.plan.grid.frame_count(latent_count)
+            assert inputs.reference_image is not None
+            picture = inputs.reference_image[number : number + 1]
+            frames = torch.full([frame_count, inputs.height, inputs.width, 3], GREY, device=picture.device)
+            frames[:1] = fitted_reference(picture, inputs.width, inputs.height, inputs.image_fit)
+            self._conditions = {key: inputs.vae.encode(frames)}
         return self._conditions[key]
 
     def _embedded(self, sound: torch.Tensor) -> torch.Tensor:
@@ -154,7 +154,7 @@ class InfiniteTalk(Family):
     frame_rate = LAYOUT.rate
     frame_rate_is_free = False
     grid = FrameGrid(stride=4)
-    window = Window(latent_count=21, overlap=OVERLAP_LATENTS, minimum=OVERLAP_LATENTS)
+    segment_length = SegmentLength(latent_count=21, overlap=OVERLAP_LATENTS, minimum=OVERLAP_LATENTS)
     size_multiple = 16
     options = (AUDIO_GUIDANCE, *OPTIONS)
 
@@ -164,25 +164,25 @@ class InfiniteTalk(Family):
         makes_videos_of_images = getattr(model, "image_to_video", False) or wired.get("model_patch") is not None
         return type(model) is self.model_class and makes_videos_of_images
 
-    def check(self, scene: Scene) -> None:
-        if scene.reference_image is None:
+    def check(self, inputs: SamplerInputs) -> None:
+        if inputs.reference_image is None:
             raise SoundToVideoError(f"{self.name} makes an image speak: use the S2V Sampler, with a reference image.")
-        self._check_patch(scene)
-        self.check_size(scene.width, scene.height)
-        check_prompts(self, scene)
-        check_encoder(self, scene, "wav2vec2-chinese-base_fp16.safetensors")
-        check_vae(self, scene.vae)
-        self.check_reference(scene)
-        self.check_no_control_video(scene)
+        self._check_patch(inputs)
+        self.check_size(inputs.width, inputs.height)
+        check_prompts(self, inputs)
+        check_encoder(self, inputs, "wav2vec2-chinese-base_fp16.safetensors")
+        check_vae(self, inputs.vae)
+        self.check_reference(inputs)
+        self.check_no_control_video(inputs)
 
-    def _check_patch(self, scene: Scene) -> None:
-        by_key = getattr(scene.model, "wrappers", {}).values()
+    def _check_patch(self, inputs: SamplerInputs) -> None:
+        by_key = getattr(inputs.model, "wrappers", {}).values()
         if any(type(wrapper).__name__ == HOSTS_WRAPPER for of in by_key for some in of.values() for wrapper in some):
             raise SoundToVideoError(
                 "the connected model went through core's WanInfiniteTalkToVideo: connect the one in front of that "
                 "node, and the patch to model_patch."
             )
-        patch = scene.option("model_patch")
+        patch = inputs.option("model_patch")
         if patch is None:
             raise SoundToVideoError(
                 f"the connected model is Wan 2.1 I2V, which takes audio with {self.name}'s patch only: load "
@@ -190,20 +190,20 @@ class InfiniteTalk(Family):
             )
         if type(getattr(patch, "model", None)).__name__ != HOSTS_PATCH:
             raise SoundToVideoError(f"the connected model_patch is not {self.name}'s: load {PATCH_FILE}.")
-        if not scene.model.model.image_to_video:
+        if not inputs.model.model.image_to_video:
             raise SoundToVideoError(f"{self.name} needs Wan 2.1 I2V 14B; the connected model takes no image.")
         width = patch.model.blocks[0].norm_x.weight.shape[0]
-        if width != scene.model.get_model_object("diffusion_model").dim:
+        if width != inputs.model.get_model_object("diffusion_model").dim:
             raise SoundToVideoError(
                 f"the patch is for a model {width} wide, the connected one is "
-                f"{scene.model.get_model_object('diffusion_model').dim}: load Wan 2.1 I2V 14B."
+                f"{inputs.model.get_model_object('diffusion_model').dim}: load Wan 2.1 I2V 14B."
             )
 
-    def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
-        return InfiniteTalkClipSampler(scene, plan, self.pictures(scene))
+    def prepare(self, inputs: SamplerInputs, plan: Plan) -> ClipSampler:
+        return InfiniteTalkClipSampler(inputs, plan, self.pictures(inputs))
 
-    def pictures(self, scene: Scene) -> ShotPictures:
-        return pictures_of_prompts(scene)
+    def pictures(self, inputs: SamplerInputs) -> ShotPictures:
+        return pictures_of_prompts(inputs)
 
 
 def hearing(model: Any, patch: Any, audio_scale: float, audio_guidance: float) -> Any:

@@ -26,12 +26,12 @@ from ...features.encoded import KIND_NAMES
 from ...features.layout import frames_between
 from ...frames.images import check_images, resized_cropped
 from ...frames.source import FrameSource, images_between
-from ...plan import Plan, Segment, Window
+from ...plan import Plan, Segment, SegmentLength
 from ...sampling.spool import LatentHistory
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
 from ...timeline import FrameGrid, frame_rate_in_words
-from ..base import ClipSampler, Family, Scene
+from ..base import ClipSampler, Family, SamplerInputs
 from ..memory import check_memory
 from ..network_patches import Forward, ScaledAudio
 from .common import (
@@ -54,16 +54,16 @@ LAYOUT = WanS2VLayout()
 
 
 class WanS2VClipSampler(ClipSampler):
-    def __init__(self, scene: Scene, plan: Plan, pictures: ShotPictures):
-        super().__init__(scene, plan)
+    def __init__(self, inputs: SamplerInputs, plan: Plan, pictures: ShotPictures):
+        super().__init__(inputs, plan)
         self.pictures = pictures
-        check_memory(scene.model, plan, scene.width, scene.height, POSITIONS)
-        self.model = InjectedAudio(scene.audio_scale).on(scene.model)
-        self.positive, self.negative = scene.positive, scene.negative
-        self.reference_latents = reference_latents(scene, plan, pictures)
+        check_memory(inputs.model, plan, inputs.width, inputs.height, POSITIONS)
+        self.model = InjectedAudio(inputs.audio_scale).on(inputs.model)
+        self.positive, self.negative = inputs.positive, inputs.negative
+        self.reference_latents = reference_latents(inputs, plan, pictures)
 
     def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
-        scene = self.scene
+        inputs = self.inputs
         audio = self._audio_embedding(segment)
         values: dict[str, Any] = {"control_video": self._control_latents(segment)}
         if not segment.starts_afresh:
@@ -76,32 +76,32 @@ class WanS2VClipSampler(ClipSampler):
             negative = node_helpers.conditioning_set_values(negative, reference, append=True)
         positive = node_helpers.conditioning_set_values(positive, {**values, "audio_embed": audio})
         negative = node_helpers.conditioning_set_values(negative, {**values, "audio_embed": audio * 0.0})
-        latent = empty_latents(scene, segment.latent_count)
+        latent = empty_latents(inputs, segment.latent_count)
         return sampler.sample(self.model, positive, negative, latent, segment.seed)
 
     def _audio_embedding(self, segment: Segment) -> torch.Tensor:
         """What the segment hears: ``[1, layers, width, frames]``."""
         stride = self.plan.grid.stride
-        features = self.scene.encoded_audio.features(LAYOUT)
+        features = self.inputs.encoded_audio.features(LAYOUT)
         features = frames_between(features, stride * segment.latent_start, stride * segment.latent_stop)
         return features.permute(0, 2, 1).unsqueeze(0)
 
     def _control_latents(self, segment: Segment) -> torch.Tensor:
         """The segment's own stretch of the control video (the host repeats its first stretch: ComfyUI #9911)."""
-        scene, grid = self.scene, self.plan.grid
-        control = comfy.latent_formats.Wan21().process_out(empty_latents(scene, segment.latent_count))
+        inputs, grid = self.inputs, self.plan.grid
+        control = comfy.latent_formats.Wan21().process_out(empty_latents(inputs, segment.latent_count))
         first_frame = grid.first_frame(segment.latent_start)
-        if scene.control_video is None:
+        if inputs.control_video is None:
             return control
         # One frame before the stretch makes its first latent a whole group; that frame's own latent is left out.
         lead = 1 if segment.latent_start else 0
         stop_frame = grid.first_frame(segment.latent_stop)
-        frames = images_between(scene.control_video, first_frame - lead, stop_frame)
+        frames = images_between(inputs.control_video, first_frame - lead, stop_frame)
         if frames.shape[0] <= lead:
             return control
         missing = -(frames.shape[0] - 1) % grid.stride
         frames = torch.cat([frames, frames[-1:].repeat(missing, 1, 1, 1)])
-        encoded = scene.vae.encode(resized_cropped(frames, scene.width, scene.height))[:, :, lead:]
+        encoded = inputs.vae.encode(resized_cropped(frames, inputs.width, inputs.height))[:, :, lead:]
         control[:, :, : encoded.shape[2]] = encoded
         return control
 
@@ -113,10 +113,10 @@ class WanS2VClipSampler(ClipSampler):
     def decoder(self) -> Decoder:
         # One frame of the lead, and three of the first latent's four (module's docstring).
         return Decoder(
-            self.scene.vae,
+            self.inputs.vae,
             self.plan,
-            self.scene.width,
-            self.scene.height,
+            self.inputs.width,
+            self.inputs.height,
             leads=self._leads(),
             skipped_frames=self.plan.grid.stride,
         )
@@ -133,33 +133,33 @@ class WanS2V(Family):
     frame_rate = LAYOUT.rate
     frame_rate_is_free = False
     grid = FrameGrid(stride=4)
-    window = Window(latent_count=20, overlap=0, minimum=5)
+    segment_length = SegmentLength(latent_count=20, overlap=0, minimum=5)
     size_multiple = 16
 
     def recognises(self, wired: Mapping[str, Any]) -> bool:
         return isinstance(wired["model"].model, self.model_class)
 
-    def check(self, scene: Scene) -> None:
-        self.check_size(scene.width, scene.height)
-        check_prompts(self, scene)
-        self._check_encoder(scene)
-        check_vae(self, scene.vae)
-        self.check_reference(scene)
-        self._check_control_video(scene)
+    def check(self, inputs: SamplerInputs) -> None:
+        self.check_size(inputs.width, inputs.height)
+        check_prompts(self, inputs)
+        self._check_encoder(inputs)
+        check_vae(self, inputs.vae)
+        self.check_reference(inputs)
+        self._check_control_video(inputs)
 
-    def _check_control_video(self, scene: Scene) -> None:
-        control = scene.control_video
-        if isinstance(control, FrameSource) and control.rate != scene.frame_rate:
+    def _check_control_video(self, inputs: SamplerInputs) -> None:
+        control = inputs.control_video
+        if isinstance(control, FrameSource) and control.rate != inputs.frame_rate:
             raise SoundToVideoError(
                 f"the control video has {frame_rate_in_words(control.rate)}, the clip "
-                f"{frame_rate_in_words(scene.frame_rate)}: give it the clip's rate."
+                f"{frame_rate_in_words(inputs.frame_rate)}: give it the clip's rate."
             )
         if isinstance(control, torch.Tensor):
-            check_images(control, "control video", scene.width, scene.height)
+            check_images(control, "control video", inputs.width, inputs.height)
 
-    def _check_encoder(self, scene: Scene) -> None:
-        check_encoder(self, scene, "wav2vec2_large_english_fp16.safetensors")
-        encoder = scene.model.model.diffusion_model.casual_audio_encoder
+    def _check_encoder(self, inputs: SamplerInputs) -> None:
+        check_encoder(self, inputs, "wav2vec2_large_english_fp16.safetensors")
+        encoder = inputs.model.model.diffusion_model.casual_audio_encoder
         layers, width = encoder.weights.shape[1], encoder.encoder.conv1_local.conv.weight.shape[1]
         if (layers, width) != (25, 1024):
             raise SoundToVideoError(
@@ -167,12 +167,12 @@ class WanS2V(Family):
                 f"the audio was encoded by {KIND_NAMES[self.encoder_kind]}."
             )
 
-    def check_plan(self, scene: Scene, plan: Plan) -> list[str]:
+    def check_plan(self, inputs: SamplerInputs, plan: Plan) -> list[str]:
         """Segments go on from far motion that is packed into blocks of 64 pixels (the host's FramePackMotioner)."""
         if all(segment.starts_afresh for segment in plan.segments):
             return []
         notes = []
-        for name, size, left_out in (("width", scene.width, "columns"), ("height", scene.height, "rows")):
+        for name, size, left_out in (("width", inputs.width, "columns"), ("height", inputs.height, "rows")):
             lower = size // MOTION_BLOCK * MOTION_BLOCK
             if not lower:
                 raise SoundToVideoError(
@@ -187,11 +187,11 @@ class WanS2V(Family):
                 )
         return notes
 
-    def prepare(self, scene: Scene, plan: Plan) -> ClipSampler:
-        return WanS2VClipSampler(scene, plan, self.pictures(scene))
+    def prepare(self, inputs: SamplerInputs, plan: Plan) -> ClipSampler:
+        return WanS2VClipSampler(inputs, plan, self.pictures(inputs))
 
-    def pictures(self, scene: Scene) -> ShotPictures:
-        return pictures_of_prompts(scene)
+    def pictures(self, inputs: SamplerInputs) -> ShotPictures:
+        return pictures_of_prompts(inputs)
 
 
 class InjectedAudio(ScaledAudio):
