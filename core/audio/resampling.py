@@ -1,6 +1,6 @@
 """From one sample rate to another, for any pair of rates, in memory that does not grow with them.
 
-torchaudio's ``resample`` keeps a filter for every phase between the two rates: as many as their greatest common divisor
+The host's ``resample`` keeps a filter for every phase between the two rates: as many as their greatest common divisor
 leaves, 16000 of 44 thousand taps (12 GB) from 44101 to 16000 Hz. For pairs with few phases, all usual ones, it is used
 as it is. For others it is the same filter, of which some phases are computed and the others lie between them.
 """
@@ -11,17 +11,21 @@ from collections.abc import Callable
 from math import ceil, gcd
 
 import torch
-import torchaudio
 
-MOST_TAPS = 1 << 20  # of torchaudio's filters for a pair of rates: 8 MB while they are computed
+try:
+    from comfy.audio import resample as host_resample
+except ImportError:  # older hosts ask for torchaudio, newer ones have its filter themselves and do not
+    from torchaudio.functional import resample as host_resample
+
+MOST_TAPS = 1 << 20  # of the host's filters for a pair of rates: 8 MB while they are computed
 MOST_PADDED_RATE = 1 << 20  # a rate beyond which a pair is never usual: silence of seconds would fill the memory
 CHUNK_TAPS = 1 << 18
 PHASES = 2048  # computed of a filter; a line between two of them is as exact as float32
-LOWPASS_WIDTH, ROLLOFF = 6, 0.99  # torchaudio's
+LOWPASS_WIDTH, ROLLOFF = 6, 0.99  # the host's, which are torchaudio's
 
 
 def is_usual(rate: int, new_rate: int) -> bool:
-    """Whether torchaudio, and so the host, resample between these rates in little memory."""
+    """Whether the host resamples between these rates in little memory."""
     phases, taps = _filter_shape(rate, new_rate)
     return phases * taps <= MOST_TAPS and max(rate, new_rate) <= MOST_PADDED_RATE
 
@@ -31,11 +35,11 @@ def resampled(
 ) -> torch.Tensor:
     """``[..., n]`` floating point at ``rate`` -> ``[..., ceil(n * new_rate / rate)]`` at ``new_rate``.
 
-    To the bit ``torchaudio.functional.resample`` for usual pairs; for others its filter (windowed sinc, Hann, width 6,
+    To the bit the host's ``resample`` for usual pairs; for others its filter (windowed sinc, Hann, width 6,
     rolloff 0.99), to 1e-6 of full scale. on_chunk: called now and then; what it raises ends it.
     """
     if is_usual(rate, new_rate):
-        return torchaudio.functional.resample(samples, rate, new_rate)
+        return host_resample(samples, rate, new_rate)
     divisor = gcd(rate, new_rate)
     old, new = rate // divisor, new_rate // divisor
     base = min(old, new) * ROLLOFF
@@ -64,14 +68,14 @@ def resampled(
 
 
 def _filter_shape(rate: int, new_rate: int) -> tuple[int, int]:
-    """Phases and taps of the filters that torchaudio makes (``_get_sinc_resample_kernel``)."""
+    """Phases and taps of the filters that the host makes."""
     divisor = gcd(rate, new_rate)
     old, new = rate // divisor, new_rate // divisor
     return new, old + 2 * ceil(LOWPASS_WIDTH * old / (min(old, new) * ROLLOFF))
 
 
 def _filters(taps: torch.Tensor, phases: int, cutoff: float) -> torch.Tensor:
-    """torchaudio's filter, ``[phases + 1, taps]``: for new samples from 0 to 1 old one behind the middle tap."""
+    """The host's filter, ``[phases + 1, taps]``: for new samples from 0 to 1 old one behind the middle tap."""
     shift = torch.arange(phases + 1, dtype=torch.float64) / phases
     time = ((taps[None] - shift[:, None]) * cutoff).clamp(-LOWPASS_WIDTH, LOWPASS_WIDTH)
     return torch.sinc(time) * torch.cos(time * (torch.pi / LOWPASS_WIDTH / 2)) ** 2 * cutoff

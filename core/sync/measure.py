@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, log10
 from typing import Any
 
 import torch
-import torchaudio
 
 from ..audio import Audio, audio_from
 from ..audio.resampling import resampled
@@ -73,7 +72,7 @@ def pulse_curve(mono: torch.Tensor) -> torch.Tensor:
         center=False,
         return_complex=True,
     )
-    bands = torchaudio.functional.melscale_fbanks(MEL_WINDOW // 2 + 1, 50.0, 8000.0, MEL_BANDS, SAMPLE_RATE)
+    bands = mel_filters(MEL_WINDOW // 2 + 1, 50.0, 8000.0, MEL_BANDS, SAMPLE_RATE)
     level = 10 * torch.log10(bands.T @ (spectrum.abs() / MEL_WINDOW * 4).square() + 1e-7)
     rise = torch.zeros_like(level)
     rise[:, 3:] = (level[:, 3:] - level[:, :-3]).clamp(min=0)
@@ -84,6 +83,16 @@ def pulse_curve(mono: torch.Tensor) -> torch.Tensor:
         value = max(now, value * decay)
         curve[index] = value
     return torch.tensor(curve)
+
+
+def mel_filters(bins: int, lowest: float, highest: float, bands: int, sample_rate: int) -> torch.Tensor:
+    """Triangles of equal width in mels (HTK's, 2595 log10(1 + f / 700)), ``[bins, bands]``; frequencies in Hz."""
+    low, high = (2595 * log10(1 + frequency / 700) for frequency in (lowest, highest))
+    corners = 700 * (10 ** (torch.linspace(low, high, bands + 2) / 2595) - 1)
+    frequencies = torch.linspace(0, sample_rate // 2, bins)[:, None]
+    rising = (frequencies - corners[:-2]) / (corners[1:-1] - corners[:-2])
+    falling = (corners[2:] - frequencies) / (corners[2:] - corners[1:-1])
+    return torch.minimum(rising, falling).clamp(min=0)
 
 
 # What can be heard: ``[n]`` mono samples at 16 kHz to 100 values a second.

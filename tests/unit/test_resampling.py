@@ -1,5 +1,10 @@
 """Any pair of sample rates, in bounded memory: the host's numbers where it can, the same filter where it cannot."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +15,7 @@ from sound_to_video.core.audio.resampling import is_usual, resampled
 from sound_to_video.core.sync.measure import heard_curve
 from sound_to_video.tests.sound_files import chirp
 
+ROOT = Path(__file__).resolve().parents[2]
 USUAL = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 37800, 44100, 48000, 64000, 88200, 96000, 176400, 192000)
 
 
@@ -36,7 +42,7 @@ def test_the_filter_for_other_rates_is_the_hosts(monkeypatch, rate, new_rate):
 @pytest.mark.parametrize("rate", [44101, 47999, 22051, 11127, 1535999])
 def test_rates_without_a_common_divisor_keep_pitch_and_length_in_little_memory(monkeypatch, rate, new_rate):
     asked = []
-    monkeypatch.setattr(torchaudio.functional, "resample", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(resampling, "host_resample", lambda *arguments: asked.append(arguments))
     count = rate // 2
     tone = torch.sin(2 * torch.pi * 440 * torch.arange(count) / rate)[None, None]
     ours = resampled(tone, rate, new_rate)[0, 0]
@@ -45,6 +51,41 @@ def test_rates_without_a_common_divisor_keep_pitch_and_length_in_little_memory(m
     meant = torch.sin(2 * torch.pi * 440 * torch.arange(len(ours)) / new_rate)
     middle = slice(new_rate // 10, -new_rate // 10)
     assert (ours - meant)[middle].abs().max() < 5e-3
+
+
+NEWER_HOST = """
+import sys, types
+sys.path[:0] = sys.argv[1:3]
+sys.modules["torchaudio"] = None  # whoever asks for it now fails
+sys.modules["comfy.audio"] = types.ModuleType("comfy.audio")
+sys.modules["comfy.audio"].resample = lambda samples, rate, new_rate: samples.new_full([1, new_rate], 7)
+import tests.conftest
+import torch
+from sound_to_video.core.audio.resampling import resampled
+assert resampled(torch.zeros([1, 44100]), 44100, 16000).tolist() == [[7] * 16000]
+import sound_to_video.core.sync.measure
+import sound_to_video.core.audio.loudness
+import sound_to_video.nodes.load_audio
+import sound_to_video.nodes.trim_audio
+import sound_to_video.nodes.record_mic
+"""
+
+
+@pytest.mark.slow
+def test_a_host_without_torchaudio_has_a_resampler_of_its_own():
+    command = [sys.executable, "-c", NEWER_HOST, str(ROOT), str(ROOT / "tests")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_no_other_file_asks_for_torchaudio():
+    asking = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("core", "nodes", "server", "farm")
+        for path in (ROOT / folder).rglob("*.py")
+        if re.search(r"(from|import) torchaudio", path.read_text(encoding="utf-8"))
+    ]
+    assert asking == ["core/audio/resampling.py"]
 
 
 def test_an_interrupt_ends_it():

@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf
 from typing import Any
 
 import comfy.model_management
 import folder_paths
 import torch
-import torchaudio
 from comfy_extras.nodes_wan import linear_interpolation
 
 from ...audio import Audio
+from ...audio.loudness import integrated_loudness
 from ...disk import mapped_tensor
 from ...features.encoded import ENCODER_SAMPLE_RATE, LAYER_RATE
 from ...features.encoders import (
     WINDOW_SECONDS,
     activation_bytes,
-    encoder_samples,
     mono_at_encoder_rate,
     one_pass_fits,
     windows,
@@ -32,8 +32,6 @@ from ...features.encoders import (
 from ...features.layout import FeatureLayout, Interpolation
 
 LOUDNESS = -23.0  # LUFS, as the official loudness_norm
-LOUDEST_CHANGE = 100.0  # LUFS from 0: what is further away is silence, and stays so
-SHORTEST_BLOCK = Fraction(2, 5)  # seconds that loudness is measured over
 
 
 @dataclass(frozen=True)
@@ -96,12 +94,10 @@ def gain_to_speech(audio: Audio) -> float:
 
     Measured at the encoder's rate (ITU-R BS.1770, gated), as the official ``loudness_norm`` does with pyloudnorm.
     """
-    if encoder_samples(audio) < SHORTEST_BLOCK * ENCODER_SAMPLE_RATE:
-        return 1.0
-    blocks = [
+    blocks = (
         mono_at_encoder_rate(block.unsqueeze(0), audio.sample_rate)[0] for block in audio.blocks(10 * audio.sample_rate)
-    ]
-    loudness = float(torchaudio.functional.loudness(torch.cat(blocks, dim=-1), ENCODER_SAMPLE_RATE))
-    if not abs(loudness) <= LOUDEST_CHANGE:
+    )
+    loudness = integrated_loudness(blocks, ENCODER_SAMPLE_RATE)
+    if loudness == -inf:
         return 1.0
     return 10 ** ((LOUDNESS - loudness) / 20)
