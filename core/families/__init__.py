@@ -36,8 +36,8 @@ def _load(module: str, class_name: str, name: str, decoder: str) -> list[Family]
         import_module(f"...decoding.{decoder}", __name__ + ".base")
         return [getattr(import_module(f".{module}", __name__), class_name)()]
     except Exception as error:
-        MISSING[name] = f"{name} cannot be used with this ComfyUI ({error})"
-        logging.warning("Sound to Video: %s: update the pack. Everything else works.", MISSING[name])
+        MISSING[name] = f"{name} cannot be used with this ComfyUI ({error}): update the pack."
+        logging.warning("Sound to Video: %s Everything else works.", MISSING[name])
         return []
 
 
@@ -64,7 +64,7 @@ def recognise(wired: Mapping[str, Any]) -> Family:
     given = f"({type(model.model).__name__}) takes no audio that this node could give it"
     if not_yet is not None:
         given = f"is {not_yet}, which this version of the pack does not know yet"
-    missing = "".join(f" {sentence}: update the pack." for sentence in MISSING.values())
+    missing = "".join(f" {sentence}" for sentence in MISSING.values())
     raise SoundToVideoError(f"the connected model {given}. Load one that does: {known}.{missing}")
 
 
@@ -108,24 +108,37 @@ def listen(
 
         kind = encoder_kind(audio_encoder)
         return EncoderFeatures(audio, audio_encoder, kind, _layouts(kind))
-    try:
-        from .ltx.audio_latents import encode_with_vae  # needs parts of the host that only LTX has
-    except ImportError as error:
-        raise SoundToVideoError(f"LTX-2 cannot be used with this ComfyUI ({error}): update the pack.") from error
-    return encode_with_vae(audio, audio_vae)
+    return _listener(audio_vae).encode_with_vae(audio, audio_vae)
+
+
+def _listener(audio_vae: Any) -> Family:
+    """The family that listens by this VAE of the host."""
+    families = _listening("audio_vae")
+    for family in families:
+        if family.recognises_audio_vae(audio_vae):
+            return family
+    if not families:
+        raise SoundToVideoError(" ".join(MISSING.values()))
+    kind = type(getattr(audio_vae, "first_stage_model", audio_vae)).__name__
+    known = " or ".join(KIND_NAMES[family.encoder_kind] for family in families)
+    advice = ", or ".join(family.encoder_advice for family in families)
+    raise SoundToVideoError(f"audio_vae is {article(kind)}, not {known}: {advice}.")
+
+
+def _listening(audio_input: str) -> list[Family]:
+    """The families that need this input of Audio Encode."""
+    return [family for family in FAMILIES if family.audio_input == audio_input]
 
 
 def listeners(audio_input: str) -> str:
     """Which families listen over an input of Audio Encode, and by what: ``Name: wav2vec2 large. Other Name: ...``"""
     return " ".join(
-        f"{family.name}: {KIND_NAMES[family.encoder_kind].partition(' (')[0]}."
-        for family in FAMILIES
-        if family.audio_input == audio_input
+        f"{family.name}: {KIND_NAMES[family.encoder_kind].partition(' (')[0]}." for family in _listening(audio_input)
     )
 
 
 def _names(audio_input: str) -> str:
-    names = ", ".join(family.name for family in FAMILIES if family.audio_input == audio_input)
+    names = ", ".join(family.name for family in _listening(audio_input))
     return f" ({names})" if names else ""
 
 

@@ -16,6 +16,7 @@ import torch
 
 from ..decoding.stream import Decoder
 from ..errors import SoundToVideoError
+from ..features.encoded import KIND_NAMES
 from ..frames.images import check_images
 from ..plan import Plan, Segment, SegmentLength, plan_clip
 from ..sampling.spool import LatentHistory
@@ -26,6 +27,7 @@ from .option import Option
 from .options import OPTIONS
 
 if TYPE_CHECKING:
+    from ..audio import Audio
     from ..features.encoded import EncodedAudio
     from ..features.layout import FeatureLayout
     from ..frames.crops import Crops
@@ -72,14 +74,16 @@ class ClipSampler(ABC):
     """One clip in the making: its inputs and its plan, with all that is computed once for all segments.
 
     ``latents`` handed around are ``[1, channels, latents, height, width]`` float32 on the CPU.
+    pictures: which picture of the reference image each segment is shown.
     model: the MODEL of the only pass, or of the first, as the segments are sampled with it.
     """
 
     model: Any
 
-    def __init__(self, inputs: SamplerInputs, plan: Plan):
+    def __init__(self, inputs: SamplerInputs, plan: Plan, pictures: ShotPictures):
         self.inputs = inputs
         self.plan = plan
+        self.pictures = pictures
 
     def begin(self, sampler: HostSampler) -> None:  # noqa: B027 (most families have nothing to do here)
         """A first pass over the whole clip, before any segment is sampled."""
@@ -109,9 +113,10 @@ class Family(ABC):
 
     id, name: ``wan_s2v``, ``Wan2.2-S2V``.  versions: those that are known, in words.
     audio_input: the input of Audio Encode that this family needs, ``audio_encoder`` or ``audio_vae``.
-    encoder_kind: the ``EncodedAudio.kind`` it takes.
+    encoder_kind: the ``EncodedAudio.kind`` it takes.  encoder_advice: where to get such, for an error.
     feature_layout: what it hears of an audio encoder; None for a family that takes an audio VAE.
     model_class: the host's class of its model.
+    clip_sampler: makes a clip of it.
     frame_rate: the rate it was trained at.  frame_rate_is_free: whether others may be asked.
     size_multiple: width and height must be multiples of it.
     schedules: fixed noise levels by the name that they have as a scheduler, those of each stage.
@@ -125,6 +130,8 @@ class Family(ABC):
     model_class: type
     audio_input: str
     encoder_kind: str
+    encoder_advice: str
+    clip_sampler: type[ClipSampler]
     feature_layout: FeatureLayout | None = None
     frame_rate: Fraction
     frame_rate_is_free: bool
@@ -135,9 +142,17 @@ class Family(ABC):
     options: tuple[Option, ...] = ()
     lip_syncs: bool = False
 
-    @abstractmethod
     def recognises(self, wired: Mapping[str, Any]) -> bool:
         """Whether what is wired into a sampler, by input name, is of this family; ``model`` is a MODEL of the host."""
+        return isinstance(wired["model"].model, self.model_class)
+
+    def recognises_audio_vae(self, audio_vae: Any) -> bool:
+        """Whether the host's VAE is the one that this family listens by."""
+        return False
+
+    def encode_with_vae(self, audio: Audio, audio_vae: Any) -> EncodedAudio:
+        """What this family hears of the audio, by an audio VAE that it recognised."""
+        raise NotImplementedError
 
     def needed_host(self, model: Any) -> tuple[str, str] | None:
         """For a MODEL of this family that this ComfyUI does not know: its name, and the first ComfyUI that does."""
@@ -147,9 +162,9 @@ class Family(ABC):
     def check(self, inputs: SamplerInputs) -> None:
         """Raise ``SoundToVideoError`` for what this family cannot work with; before any work is done."""
 
-    @abstractmethod
     def prepare(self, inputs: SamplerInputs, plan: Plan) -> ClipSampler:
         """Do what all segments share: encode the reference image, lay out the audio, patch a clone of the MODEL."""
+        return self.clip_sampler(inputs, plan, self.pictures(inputs))
 
     def prepare_lip_sync(self, inputs: SamplerInputs, plan: Plan, crops: Crops, strength: float) -> ClipSampler:
         """As ``prepare``, for footage: what is masked in its crops is made anew to the sound, the rest stays.
@@ -230,7 +245,16 @@ class Family(ABC):
                 inputs.reference_image, "reference image", inputs.width, inputs.height, inputs.image_fit, count=shots
             )
 
-    def check_no_control_video(self, inputs: SamplerInputs) -> None:
+    def check_encoder(self, inputs: SamplerInputs) -> None:
+        """Raise for sound of another encoder than the family's."""
+        if inputs.encoded_audio.kind != self.encoder_kind:
+            raise SoundToVideoError(
+                f"the audio was encoded by {KIND_NAMES[inputs.encoded_audio.kind]}, but {self.name} listens to "
+                f"{KIND_NAMES[self.encoder_kind]}: {self.encoder_advice}."
+            )
+
+    def check_control_video(self, inputs: SamplerInputs) -> None:
+        """Raise for a control video that this family cannot follow; most take none."""
         if inputs.control_video is not None:
             raise SoundToVideoError(f"{self.name} takes no control_video: disconnect it.")
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.families import listen
 from sound_to_video.core.families.ltx import audio_latents
 from sound_to_video.core.families.ltx.audio_latents import encode_with_vae
 from sound_to_video.tests.ltx import encoded, sound
@@ -73,6 +74,8 @@ def test_surround_sound_is_mixed_down(ltx_models):
 def test_another_vae_is_refused(ltx_models):
     with pytest.raises(SoundToVideoError, match=r"VideoVAE.* is not an LTX audio VAE: .* Load LTXV Audio VAE"):
         encode_with_vae(audio_from(sound(16000)), ltx_models.vae)
+    with pytest.raises(SoundToVideoError, match=r"audio_vae is a VideoVAE, not an LTX audio VAE: connect .*Load LTXV"):
+        listen(audio_from(sound(16000)), audio_vae=ltx_models.vae)
 
 
 @pytest.mark.parametrize("rate", [16000, 44100])

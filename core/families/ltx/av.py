@@ -16,7 +16,6 @@ With ``anchor_first_frame`` the clip's first latent, which is one frame by its n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +24,14 @@ import comfy.model_base
 import comfy.model_management
 import comfy.nested_tensor
 import torch
+from comfy.ldm.lightricks.vae.audio_vae import AudioVAE
 
 from ...errors import SoundToVideoError, article
-from ...features.encoded import KIND_NAMES
 from ...plan import Plan, SegmentLength
 from ...timeline import FrameGrid, Number, exact, rounded
 from ..base import ClipSampler, Family, SamplerInputs
 from ..option import AUDIO_GUIDANCE
-from .audio_latents import LTX_AUDIO_VAE, AudioLatents
+from .audio_latents import LTX_AUDIO_VAE, AudioLatents, encode_with_vae, heard_latents
 from .clip_sampler import (
     DEFAULT_REFINING,
     LATENT_CHANNELS,
@@ -47,6 +46,7 @@ from .options import OPTIONS, SCHEDULES
 from .versions import KNOWN_VERSIONS, host_knows, version_of
 
 if TYPE_CHECKING:
+    from ...audio import Audio
     from ...frames.crops import Crops
 
 __all__ = ["DEFAULT_REFINING", "LTXAV", "OVERLAP_LATENTS", "SCHEDULES", "LTXAVClipSampler"]
@@ -64,6 +64,8 @@ class LTXAV(Family):
     versions = KNOWN_VERSIONS
     audio_input = "audio_vae"
     encoder_kind = LTX_AUDIO_VAE
+    encoder_advice = "connect core's Load LTXV Audio VAE to audio_vae of Audio Encode"
+    clip_sampler = LTXAVClipSampler
     frame_rate = Fraction(24)
     frame_rate_is_free = True
     grid = FrameGrid(stride=8)
@@ -73,8 +75,11 @@ class LTXAV(Family):
     options = (AUDIO_GUIDANCE, *OPTIONS)
     lip_syncs = True
 
-    def recognises(self, wired: Mapping[str, Any]) -> bool:
-        return isinstance(wired["model"].model, self.model_class)
+    def recognises_audio_vae(self, audio_vae: Any) -> bool:
+        return isinstance(getattr(audio_vae, "first_stage_model", None), AudioVAE)
+
+    def encode_with_vae(self, audio: Audio, audio_vae: Any) -> AudioLatents:
+        return encode_with_vae(audio, audio_vae)
 
     def needed_host(self, model: Any) -> tuple[str, str] | None:
         version = version_of(model)
@@ -95,23 +100,20 @@ class LTXAV(Family):
     def check(self, inputs: SamplerInputs) -> None:
         upscaler = inputs.option("latent_upscale_model")
         self.check_size(inputs.width, inputs.height, self.size_multiple * (1 if upscaler is None else UPSCALE))
-        if not isinstance(inputs.encoded_audio, AudioLatents):
-            raise SoundToVideoError(
-                f"the audio was encoded by {KIND_NAMES[inputs.encoded_audio.kind]}, but {self.name} listens to "
-                f"{KIND_NAMES[self.encoder_kind]}: connect core's Load LTXV Audio VAE to audio_vae of Audio Encode."
-            )
+        self.check_encoder(inputs)
+        latents = heard_latents(inputs.encoded_audio).latents
         transformer = inputs.model.get_model_object("diffusion_model")
         video, caption = transformer.cross_attention_dim, transformer.caption_channels
         # As LTXAVModel.preprocess_text_embeds takes them: ready for picture and sound, or as the encoder gives them.
         self.check_text(inputs, 2 * caption, video + transformer.audio_cross_attention_dim, caption, video)
         wanted = (transformer.num_audio_channels, transformer.audio_frequency_bins)
-        if (inputs.encoded_audio.latents.shape[1], inputs.encoded_audio.latents.shape[3]) != wanted:
+        if (latents.shape[1], latents.shape[3]) != wanted:
             raise SoundToVideoError(f"the audio VAE does not fit this {self.name}: load it from the same checkpoint.")
         if getattr(inputs.vae, "latent_channels", None) != LATENT_CHANNELS or inputs.vae.latent_dim != 3:
             raise SoundToVideoError(f"the connected VAE does not fit {self.name}: take the VAE of its checkpoint.")
         self.check_reference(inputs)
         self._check_decodable(inputs)
-        self.check_no_control_video(inputs)
+        self.check_control_video(inputs)
         check_guidance(inputs.model, guidance_of(inputs))
         self._check_refining_model(inputs)
         if upscaler is not None:
@@ -153,9 +155,6 @@ class LTXAV(Family):
                 raise SoundToVideoError(
                     f"the {name} {size} is too small to be decoded: set {2 * SPATIAL_RATIO} or more."
                 )
-
-    def prepare(self, inputs: SamplerInputs, plan: Plan) -> ClipSampler:
-        return LTXAVClipSampler(inputs, plan, self.pictures(inputs))
 
     def prepare_lip_sync(self, inputs: SamplerInputs, plan: Plan, crops: Crops, strength: float) -> ClipSampler:
         return LTXLipSync(inputs, plan, self.pictures(inputs), crops, strength)

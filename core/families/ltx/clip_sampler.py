@@ -20,7 +20,7 @@ from ...scene.prompts import prompt_at
 from ...timeline import clip_frame_count, rounded
 from ..base import ClipSampler, SamplerInputs
 from ..memory import check_memory
-from .audio_latents import AudioLatents
+from .audio_latents import heard_latents
 from .guidance import Guidance, HeardAudio, guided
 from .options import SCHEDULES
 from .partial_noise import clean_by_token
@@ -39,8 +39,7 @@ DEFAULT_REFINING = SCHEDULES["ltx-2.3 distilled"][1]
 
 class LTXAVClipSampler(ClipSampler):
     def __init__(self, inputs: SamplerInputs, plan: Plan, pictures: ShotPictures):
-        super().__init__(inputs, plan)
-        self.pictures = pictures
+        super().__init__(inputs, plan, pictures)
         self.upscaler = inputs.option("latent_upscale_model")
         heard = HeardAudio(inputs.audio_scale)
         unguided = heard.on(inputs.model)
@@ -115,8 +114,7 @@ class LTXAVClipSampler(ClipSampler):
 
         The last segment hears the audio to its end, also where that outlasts the last frame by a latent or two.
         """
-        encoded = self.inputs.encoded_audio
-        assert isinstance(encoded, AudioLatents)
+        encoded = heard_latents(self.inputs.encoded_audio)
         plan, stride = self.plan, self.plan.grid.stride
         start = rounded(stride * segment.latent_start / plan.frame_rate * encoded.rate)
         end_frame = stride * (segment.latent_stop - 1) + 1

@@ -1,4 +1,4 @@
-"""What the Wan models share: the latents of Wan2.1's VAE, and going on from the frames that came before."""
+"""What the Wan models share: the family, the latents of Wan2.1's VAE, and going on from the frames that came before."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import torch
 
 from ...decoding.stream import decode_stream
 from ...errors import SoundToVideoError
-from ...features.encoded import KIND_NAMES
 from ...frames.images import fitted_reference
 from ...plan import Plan, Segment
 from ...sampling.spool import LatentHistory
 from ...scene.pictures import ShotPictures, shot_pictures
 from ...scene.prompts import cut_times, start_times
-from ..base import Family, SamplerInputs
+from ...timeline import FrameGrid
+from ..base import ClipSampler, Family, SamplerInputs
+from ..memory import check_memory
 
 LATENT_CHANNELS = 16
 SPATIAL_RATIO = 8
@@ -24,37 +25,10 @@ POSITIONS = Fraction(1, SPATIAL_RATIO**2)
 """Of a latent, for each pixel of a frame."""
 
 
-def check_vae(family: Family, vae: Any) -> None:
-    """Raise for a VAE that is not of Wan2.1's latents."""
-    if getattr(vae, "latent_channels", None) != LATENT_CHANNELS or vae.latent_dim != 3:
-        raise SoundToVideoError(f"the connected VAE does not fit {family.name}: load wan_2.1_vae.safetensors.")
-
-
-def check_encoder(family: Family, inputs: SamplerInputs, file: str) -> None:
-    """Raise for sound of another encoder than the family's.  file: of the encoder that is to be loaded."""
-    if inputs.encoded_audio.kind != family.encoder_kind:
-        raise SoundToVideoError(
-            f"the audio was encoded by {KIND_NAMES[inputs.encoded_audio.kind]}, but {family.name} listens to "
-            f"{KIND_NAMES[family.encoder_kind]}: load {file} into Audio Encode."
-        )
-
-
-def check_prompts(family: Family, inputs: SamplerInputs) -> None:
-    """Raise for prompts of another text encoder than the model's."""
-    transformer = inputs.model.get_model_object("diffusion_model")
-    family.check_text(inputs, getattr(transformer.text_embedding[0], "in_features", None))
-
-
 def empty_latents(inputs: SamplerInputs, latent_count: int) -> torch.Tensor:
     """``[1, 16, latent_count, height, width]`` of zeros, as core's nodes begin with."""
     shape = [1, LATENT_CHANNELS, latent_count, inputs.height // SPATIAL_RATIO, inputs.width // SPATIAL_RATIO]
     return torch.zeros(shape, device=comfy.model_management.intermediate_device())
-
-
-def pictures_of_prompts(inputs: SamplerInputs) -> ShotPictures:
-    """Every segment sees the reference image: without cuts it changes with the prompt."""
-    times = None if cut_times(inputs.positive, inputs.negative) else start_times(inputs.positive)
-    return shot_pictures(inputs.reference_image, inputs.positive, inputs.negative, times)
 
 
 def reference_latents(
@@ -72,6 +46,44 @@ def reference_latents(
         fitted = fitted_reference(image, inputs.width, inputs.height, inputs.image_fit, bars=bars)
         latents[number] = inputs.vae.encode(fitted)
     return latents
+
+
+class WanClipSampler(ClipSampler):
+    def __init__(self, inputs: SamplerInputs, plan: Plan, pictures: ShotPictures):
+        super().__init__(inputs, plan, pictures)
+        check_memory(inputs.model, plan, inputs.width, inputs.height, POSITIONS)
+
+
+class WanFamily(Family):
+    """A model on Wan2.1's VAE that hears an audio encoder, is told a prompt, and sees an image in every segment."""
+
+    audio_input = "audio_encoder"
+    frame_rate_is_free = False
+    grid = FrameGrid(stride=4)
+    size_multiple = 16
+
+    def check(self, inputs: SamplerInputs) -> None:
+        self.check_size(inputs.width, inputs.height)
+        self._check_prompts(inputs)
+        self.check_encoder(inputs)
+        self._check_vae(inputs.vae)
+        self.check_reference(inputs)
+        self.check_control_video(inputs)
+
+    def _check_prompts(self, inputs: SamplerInputs) -> None:
+        """Raise for prompts of another text encoder than the model's."""
+        transformer = inputs.model.get_model_object("diffusion_model")
+        self.check_text(inputs, getattr(transformer.text_embedding[0], "in_features", None))
+
+    def _check_vae(self, vae: Any) -> None:
+        """Raise for a VAE that is not of Wan2.1's latents."""
+        if getattr(vae, "latent_channels", None) != LATENT_CHANNELS or vae.latent_dim != 3:
+            raise SoundToVideoError(f"the connected VAE does not fit {self.name}: load wan_2.1_vae.safetensors.")
+
+    def pictures(self, inputs: SamplerInputs) -> ShotPictures:
+        """Every segment sees the reference image: without cuts it changes with the prompt."""
+        times = None if cut_times(inputs.positive, inputs.negative) else start_times(inputs.positive)
+        return shot_pictures(inputs.reference_image, inputs.positive, inputs.negative, times)
 
 
 class LastFrames:

@@ -16,7 +16,7 @@ the host's noise mask. That is not what the model was trained for, and the plan 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -34,22 +34,12 @@ from ...plan import Plan, Segment, SegmentLength
 from ...sampling.spool import LatentHistory
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
-from ...timeline import FrameGrid, seconds_in_words
-from ..base import ClipSampler, Family, SamplerInputs
+from ...timeline import seconds_in_words
+from ..base import SamplerInputs
 from ..extra_pass import predicted_again
-from ..memory import check_memory
 from ..network_patches import ScaledAudio
 from ..option import AUDIO_GUIDANCE
-from .common import (
-    POSITIONS,
-    LastFrames,
-    check_encoder,
-    check_prompts,
-    check_vae,
-    empty_latents,
-    pictures_of_prompts,
-    reference_latents,
-)
+from .common import LastFrames, WanClipSampler, WanFamily, empty_latents, reference_latents
 
 if TYPE_CHECKING:
     from ...features.encoded import EncodedAudio
@@ -113,11 +103,9 @@ def audio_windows(features: torch.Tensor, latent_start: int, latent_count: int, 
     return span.unfold(1, stride + 2 * NEIGHBOURS, stride).permute(1, 3, 0, 2)
 
 
-class HuMoClipSampler(ClipSampler):
+class HuMoClipSampler(WanClipSampler):
     def __init__(self, inputs: SamplerInputs, plan: Plan, pictures: ShotPictures):
-        super().__init__(inputs, plan)
-        self.pictures = pictures
-        check_memory(inputs.model, plan, inputs.width, inputs.height, POSITIONS)
+        super().__init__(inputs, plan, pictures)
         self.model = guided(HeardAudio(inputs.audio_scale).on(inputs.model), inputs.option("audio_guidance"))
         self.references = reference_latents(inputs, plan, pictures, bars=WHITE)
         self.features = inputs.encoded_audio.features(LAYOUT)
@@ -145,31 +133,21 @@ def _conditioned(prompts: list, segment: Segment, reference: torch.Tensor, heard
     return node_helpers.conditioning_set_values(prompt, {"audio_embed": heard})
 
 
-class HuMo(Family):
+class HuMo(WanFamily):
     id = "humo"
     model_class = comfy.model_base.WAN21_HuMo
     name = "HuMo"
     versions = "HuMo-17B, HuMo-1.7B"
-    audio_input = "audio_encoder"
     encoder_kind = "whisper-large-v3"
+    encoder_advice = "load whisper_large_v3_fp16.safetensors into Audio Encode"
+    clip_sampler = HuMoClipSampler
     feature_layout = LAYOUT
     frame_rate = LAYOUT.rate
-    frame_rate_is_free = False
-    grid = FrameGrid(stride=4)
     segment_length = SegmentLength(latent_count=25, overlap=OVERLAP_LATENTS, minimum=OVERLAP_LATENTS)
-    size_multiple = 16
     options = (AUDIO_GUIDANCE,)
 
-    def recognises(self, wired: Mapping[str, Any]) -> bool:
-        return isinstance(wired["model"].model, self.model_class)
-
     def check(self, inputs: SamplerInputs) -> None:
-        self.check_size(inputs.width, inputs.height)
-        check_prompts(self, inputs)
-        check_encoder(self, inputs, "whisper_large_v3_fp16.safetensors")
-        check_vae(self, inputs.vae)
-        self.check_reference(inputs)
-        self.check_no_control_video(inputs)
+        super().check(inputs)
         self._check_heard(inputs.encoded_audio)
 
     def _check_heard(self, encoded: EncodedAudio) -> None:
@@ -193,12 +171,6 @@ class HuMo(Family):
                 f"{plan.grid.frame_count(OVERLAP_LATENTS)} frames of the one before, and may join less well."
             )
         return notes
-
-    def prepare(self, inputs: SamplerInputs, plan: Plan) -> ClipSampler:
-        return HuMoClipSampler(inputs, plan, self.pictures(inputs))
-
-    def pictures(self, inputs: SamplerInputs) -> ShotPictures:
-        return pictures_of_prompts(inputs)
 
 
 class HeardAudio(ScaledAudio):

@@ -33,20 +33,10 @@ from ...plan import Plan, Segment, SegmentLength
 from ...sampling.spool import LatentHistory
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
-from ...timeline import FrameGrid
-from ..base import ClipSampler, Family, SamplerInputs
+from ..base import SamplerInputs
 from ..extra_pass import predicted_again
-from ..memory import check_memory
 from ..option import AUDIO_GUIDANCE
-from .common import (
-    POSITIONS,
-    LastFrames,
-    check_encoder,
-    check_prompts,
-    check_vae,
-    empty_latents,
-    pictures_of_prompts,
-)
+from .common import LastFrames, WanClipSampler, WanFamily, empty_latents
 from .options import OPTIONS
 from .talk_features import InfiniteTalkLayout
 
@@ -74,11 +64,9 @@ class ClipVision:
     penultimate_hidden_states: torch.Tensor
 
 
-class InfiniteTalkClipSampler(ClipSampler):
+class InfiniteTalkClipSampler(WanClipSampler):
     def __init__(self, inputs: SamplerInputs, plan: Plan, pictures: ShotPictures):
-        super().__init__(inputs, plan)
-        check_memory(inputs.model, plan, inputs.width, inputs.height, POSITIONS)
-        self.pictures = pictures
+        super().__init__(inputs, plan, pictures)
         self.patch = inputs.option("model_patch")
         self.model = hearing(inputs.model, self.patch, inputs.audio_scale, inputs.option("audio_guidance"))
         self.last_frames = LastFrames(inputs.vae, plan)
@@ -143,19 +131,17 @@ def mirrored_between(features: torch.Tensor, start: int, stop: int) -> torch.Ten
     return features[:, torch.where(frames < count, frames, 2 * count - 1 - frames).clamp(min=0)]
 
 
-class InfiniteTalk(Family):
+class InfiniteTalk(WanFamily):
     id = "infinitetalk"
     model_class = comfy.model_base.WAN21
     name = "InfiniteTalk"
     versions = "Wan 2.1 I2V 14B with the patch for one speaker"
-    audio_input = "audio_encoder"
     encoder_kind = "wav2vec2-base"
+    encoder_advice = "load wav2vec2-chinese-base_fp16.safetensors into Audio Encode"
+    clip_sampler = InfiniteTalkClipSampler
     feature_layout = LAYOUT
     frame_rate = LAYOUT.rate
-    frame_rate_is_free = False
-    grid = FrameGrid(stride=4)
     segment_length = SegmentLength(latent_count=21, overlap=OVERLAP_LATENTS, minimum=OVERLAP_LATENTS)
-    size_multiple = 16
     options = (AUDIO_GUIDANCE, *OPTIONS)
 
     def recognises(self, wired: Mapping[str, Any]) -> bool:
@@ -168,12 +154,7 @@ class InfiniteTalk(Family):
         if inputs.reference_image is None:
             raise SoundToVideoError(f"{self.name} makes an image speak: use the S2V Sampler, with a reference image.")
         self._check_patch(inputs)
-        self.check_size(inputs.width, inputs.height)
-        check_prompts(self, inputs)
-        check_encoder(self, inputs, "wav2vec2-chinese-base_fp16.safetensors")
-        check_vae(self, inputs.vae)
-        self.check_reference(inputs)
-        self.check_no_control_video(inputs)
+        super().check(inputs)
 
     def _check_patch(self, inputs: SamplerInputs) -> None:
         by_key = getattr(inputs.model, "wrappers", {}).values()
@@ -198,12 +179,6 @@ class InfiniteTalk(Family):
                 f"the patch is for a model {width} wide, the connected one is "
                 f"{inputs.model.get_model_object('diffusion_model').dim}: load Wan 2.1 I2V 14B."
             )
-
-    def prepare(self, inputs: SamplerInputs, plan: Plan) -> ClipSampler:
-        return InfiniteTalkClipSampler(inputs, plan, self.pictures(inputs))
-
-    def pictures(self, inputs: SamplerInputs) -> ShotPictures:
-        return pictures_of_prompts(inputs)
 
 
 def hearing(model: Any, patch: Any, audio_scale: float, audio_guidance: float) -> Any:

@@ -11,7 +11,7 @@ the host's ``wan_sound_to_video`` (comfy_extras/nodes_wan.py):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,19 +30,10 @@ from ...plan import Plan, Segment, SegmentLength
 from ...sampling.spool import LatentHistory
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
-from ...timeline import FrameGrid, frame_rate_in_words
-from ..base import ClipSampler, Family, SamplerInputs
-from ..memory import check_memory
+from ...timeline import frame_rate_in_words
+from ..base import SamplerInputs
 from ..network_patches import Forward, ScaledAudio
-from .common import (
-    POSITIONS,
-    check_encoder,
-    check_prompts,
-    check_vae,
-    empty_latents,
-    pictures_of_prompts,
-    reference_latents,
-)
+from .common import WanClipSampler, WanFamily, empty_latents, reference_latents
 from .features import WanS2VLayout
 
 if TYPE_CHECKING:
@@ -53,11 +44,9 @@ MOTION_BLOCK = 64  # pixels
 LAYOUT = WanS2VLayout()
 
 
-class WanS2VClipSampler(ClipSampler):
+class WanS2VClipSampler(WanClipSampler):
     def __init__(self, inputs: SamplerInputs, plan: Plan, pictures: ShotPictures):
-        super().__init__(inputs, plan)
-        self.pictures = pictures
-        check_memory(inputs.model, plan, inputs.width, inputs.height, POSITIONS)
+        super().__init__(inputs, plan, pictures)
         self.model = InjectedAudio(inputs.audio_scale).on(inputs.model)
         self.positive, self.negative = inputs.positive, inputs.negative
         self.reference_latents = reference_latents(inputs, plan, pictures)
@@ -122,32 +111,19 @@ class WanS2VClipSampler(ClipSampler):
         )
 
 
-class WanS2V(Family):
+class WanS2V(WanFamily):
     id = "wan_s2v"
     model_class = comfy.model_base.WAN22_S2V
     name = "Wan2.2-S2V"
     versions = "Wan2.2-S2V-14B"
-    audio_input = "audio_encoder"
     encoder_kind = "wav2vec2-large"
+    encoder_advice = "load wav2vec2_large_english_fp16.safetensors into Audio Encode"
+    clip_sampler = WanS2VClipSampler
     feature_layout = LAYOUT
     frame_rate = LAYOUT.rate
-    frame_rate_is_free = False
-    grid = FrameGrid(stride=4)
     segment_length = SegmentLength(latent_count=20, overlap=0, minimum=5)
-    size_multiple = 16
 
-    def recognises(self, wired: Mapping[str, Any]) -> bool:
-        return isinstance(wired["model"].model, self.model_class)
-
-    def check(self, inputs: SamplerInputs) -> None:
-        self.check_size(inputs.width, inputs.height)
-        check_prompts(self, inputs)
-        self._check_encoder(inputs)
-        check_vae(self, inputs.vae)
-        self.check_reference(inputs)
-        self._check_control_video(inputs)
-
-    def _check_control_video(self, inputs: SamplerInputs) -> None:
+    def check_control_video(self, inputs: SamplerInputs) -> None:
         control = inputs.control_video
         if isinstance(control, FrameSource) and control.rate != inputs.frame_rate:
             raise SoundToVideoError(
@@ -157,8 +133,8 @@ class WanS2V(Family):
         if isinstance(control, torch.Tensor):
             check_images(control, "control video", inputs.width, inputs.height)
 
-    def _check_encoder(self, inputs: SamplerInputs) -> None:
-        check_encoder(self, inputs, "wav2vec2_large_english_fp16.safetensors")
+    def check_encoder(self, inputs: SamplerInputs) -> None:
+        super().check_encoder(inputs)
         encoder = inputs.model.model.diffusion_model.casual_audio_encoder
         layers, width = encoder.weights.shape[1], encoder.encoder.conv1_local.conv.weight.shape[1]
         if (layers, width) != (25, 1024):
@@ -186,12 +162,6 @@ class WanS2V(Family):
                     f"{left_out} at the {side} edge are not seen. {lower} or {lower + MOTION_BLOCK} is better."
                 )
         return notes
-
-    def prepare(self, inputs: SamplerInputs, plan: Plan) -> ClipSampler:
-        return WanS2VClipSampler(inputs, plan, self.pictures(inputs))
-
-    def pictures(self, inputs: SamplerInputs) -> ShotPictures:
-        return pictures_of_prompts(inputs)
 
 
 class InjectedAudio(ScaledAudio):
