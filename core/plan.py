@@ -123,6 +123,15 @@ class Plan:
         segments = tuple(s for s in self.segments if s.latent_start + s.overlap < latent_count)
         return replace(self, duration=min(self.duration, exact(seconds)), frame_count=frame_count, segments=segments)
 
+    def numbers(self) -> dict[str, str | int]:
+        """What ``describe`` says before the notes, for a page in another language."""
+        return {
+            "seconds": seconds_in_words(self.duration),
+            "frames": self.frame_count,
+            "rate": frame_rate_in_words(self.frame_rate),
+            "segments": len(self.segments),
+        }
+
     def describe(self) -> str:
         """``8.00 s → 128 frames at 16 fps, 2 segments``, and each of the notes on a line of its own."""
         frames = "1 frame" if self.frame_count == 1 else f"{self.frame_count} frames"

@@ -198,6 +198,7 @@ def run_sampler(hidden: Any, inputs: dict[str, Any], render: Callable[..., Rende
     rendered = render(inputs, folder_paths.get_temp_directory(), store, graph, text_on_node(hidden.unique_id), part)
     ui = {
         "sound_to_video_plan": [rendered.plan.describe()],
+        "sound_to_video_numbers": [rendered.plan.numbers()],
         "sound_to_video_resumed": [rendered.resumed_runs],
         "sound_to_video_family": [rendered.family.id],
     }

@@ -39,6 +39,8 @@ def _about(family: Family) -> dict[str, object]:
 async def plan(request: web.Request) -> web.Response:
     """``{"words": "8.00 s → 128 frames at 16 fps, 2 segments", "frame_count": 128, "frame_rate": 16, "segments": 2}``.
 
+    And ``numbers``, of which a page makes the words in another language.
+
     Query: ``family`` (an id), ``start`` and ``end`` in seconds, ``sample_rate`` in Hz, and what the sampler's inputs
     say: ``frame_rate``, ``segment_seconds`` and ``preview_seconds`` (0 or absent = the family's own, everything), and
     the times of a Prompt Timeline: ``timeline``, its text, with ``timeline_cuts=1`` where it cuts at every prompt; or
@@ -48,6 +50,7 @@ async def plan(request: web.Request) -> web.Response:
     return web.json_response(
         {
             "words": planned.describe(),
+            "numbers": planned.numbers(),
             "frame_count": planned.frame_count,
             "frame_rate": float(planned.frame_rate),
             "segments": len(planned.segments),

@@ -2,6 +2,7 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { Change, withNode } from "./lib/undo.js";
+import { setWords } from "./lib/words.js";
 
 export { api, app };
 
@@ -30,6 +31,18 @@ export async function answered(response) {
   const said = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(said.error ?? `the server answered ${response.status}`);
   return said;
+}
+
+/** Take the panels' words in the language that ComfyUI is set to, from `locales/`; without them they are English. */
+export async function loadWords() {
+  const language = /** @type {any} */ (app.extensionManager)?.setting?.get?.("Comfy.Locale");
+  if (!language || language === "en") return;
+  try {
+    const all = await (await api.fetchApi("/i18n")).json();
+    setWords(all[language]?.soundToVideo ?? {});
+  } catch (error) {
+    console.warn("Sound to Video: no translations.", error);
+  }
 }
 
 /** @param {"success" | "info" | "warn" | "error"} severity @param {string} summary @param {string} [detail] */

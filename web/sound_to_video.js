@@ -1,5 +1,5 @@
 /** Sound to Video in the browser: gives the pack's nodes their waveforms. Without it their plain fields do all the work. */
-import { api, app } from "./host.js";
+import { api, app, loadWords } from "./host.js";
 import { CompareWidget } from "./ui/compare.js";
 import { LoadWidget } from "./ui/load.js";
 import { widen } from "./ui/panel.js";
@@ -31,6 +31,7 @@ for (const event of /** @type {const} */ (["execution_start", "execution_success
 
 app.registerExtension({
   name: "SoundToVideo",
+  init: loadWords,
   refreshComboInNodes: lookForChanges,
   nodeCreated(/** @type {any} */ node) {
     if (/^SoundToVideo_.*Sampler$/.test(node.comfyClass)) new SaidWidget(node);

@@ -3,6 +3,8 @@
  * Python's `core/timeline.py` decides; both are tested on `tests/data/rounding.json`.
  */
 
+import { translated } from "./words.js";
+
 /**
  * Seconds of `1:23.45`, `1:02:03`, `83.45`, `83,45` or `83.45 s`; null for anything else.
  * @param {string} text
@@ -45,9 +47,9 @@ export function spokenTime(seconds) {
   const hours = Math.floor(units / 360000);
   const minutes = Math.floor(units / 6000) % 60;
   const parts = [];
-  if (hours) parts.push(`${hours} ${hours === 1 ? "hour" : "hours"}`);
-  if (minutes) parts.push(`${minutes} ${minutes === 1 ? "minute" : "minutes"}`);
-  parts.push(`${(units % 6000) / 100} seconds`);
+  if (hours) parts.push(translated(hours === 1 ? "1 hour" : "{hours} hours", { hours }));
+  if (minutes) parts.push(translated(minutes === 1 ? "1 minute" : "{minutes} minutes", { minutes }));
+  parts.push(translated("{seconds} seconds", { seconds: (units % 6000) / 100 }));
   return parts.join(" ");
 }
 

@@ -7,6 +7,7 @@ import { iconButton, make, setIcon, toggleButton } from "./dom.js";
 import { addPanel } from "./panel.js";
 import { lastSaid } from "./runs.js";
 import { onGraphChange } from "./ticker.js";
+import { translated } from "../lib/words.js";
 
 const PANEL_PIXELS = 320;
 const INVITATION = "Run the workflow: both clips are played here.";
@@ -38,7 +39,7 @@ export class CompareWidget {
     this.stage = make("div", { class: "stv-compare" }, ...this.players, this.line, this.message);
     this.playButton = iconButton("play", "Play", () => this.toggle());
     this.seek = make("input", { type: "range", class: "stv-compare-seek", min: 0, max: 1, step: "any", value: 0 });
-    this.seek.setAttribute("aria-label", "Time");
+    this.seek.setAttribute("aria-label", translated("Time"));
     this.clock = make("span", { class: "stv-clock" });
     this.sideBySide = toggleButton("side by side", "Show the clips side by side", () => this.#layOut());
     const row = make("div", { class: "stv-row" }, this.playButton, this.seek, this.clock, this.sideBySide);
@@ -121,7 +122,7 @@ export class CompareWidget {
     const results = await Promise.allSettled(going.map((player) => player.play()));
     if (turn !== this.#turn) return;
     const failed = results.find((one) => one.status === "rejected");
-    if (failed) this.#say(`The clips cannot be played: ${/** @type {PromiseRejectedResult} */ (failed).reason.message}`);
+    if (failed) this.#say(translated("The clips cannot be played: {why}", { why: /** @type {PromiseRejectedResult} */ (failed).reason.message }));
     else this.#animate();
   }
 
@@ -207,7 +208,7 @@ export class CompareWidget {
     });
     scope.listen(this.stage, "pointermove", (event) => this.stage.hasPointerCapture(event.pointerId) && draw(event));
     for (const player of this.players)
-      scope.listen(player, "error", () => player.getAttribute("src") && this.#say("The clips are gone: run again."));
+      scope.listen(player, "error", () => player.getAttribute("src") && this.#say(translated("The clips are gone: run again.")));
   }
 
   /** @param {KeyboardEvent} event */
@@ -246,7 +247,7 @@ export class CompareWidget {
   /** @param {number} [seconds] */
   #show(seconds = this.time) {
     const isEmpty = !this.clips.length;
-    if (isEmpty) this.message.textContent = INVITATION;
+    if (isEmpty) this.message.textContent = translated(INVITATION);
     this.message.hidden = !isEmpty && this.players.every((player) => !player.error);
     this.line.hidden = isEmpty || this.#isSideBySide;
     this.seek.max = String(this.length);

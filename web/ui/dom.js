@@ -1,5 +1,9 @@
-/** Small helpers to build and theme elements. */
+/** Small helpers to build and theme elements. What they show is said in the language of ComfyUI. */
 import { legible } from "../lib/colour.js";
+import { translated } from "../lib/words.js";
+
+/** Attributes that people see or hear. */
+const SAID = new Set(["title", "aria-label", "placeholder"]);
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
@@ -11,10 +15,10 @@ export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name === "class") element.className = value;
-    else if (name === "text") element.textContent = value;
+    else if (name === "text") element.textContent = translated(String(value));
     else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value !== undefined && value !== null && value !== false)
-      element.setAttribute(name, value === true ? "" : value);
+      element.setAttribute(name, value === true ? "" : SAID.has(name) ? translated(String(value)) : value);
   }
   element.append(...children.filter((child) => child !== null));
   return element;
@@ -59,14 +63,14 @@ export function icon(name) {
 
 /**
  * A button with an icon, a label for screen readers that is also its tooltip, and optionally words beside the icon.
- * @param {keyof typeof ICONS} name @param {string} label @param {() => void} onClick @param {string} [words]
+ * @param {keyof typeof ICONS} name @param {string} label @param {() => void} onClick @param {string} [written]
  */
-export function iconButton(name, label, onClick, words) {
+export function iconButton(name, label, onClick, written) {
   return make(
     "button",
-    { type: "button", class: "stv-button", "aria-label": nameOf(words ?? "", label), title: label, onclick: onClick },
+    { type: "button", class: "stv-button", "aria-label": nameOf(written ?? "", label), title: label, onclick: onClick },
     icon(name),
-    words ? make("span", { text: words }) : null,
+    written ? make("span", { text: written }) : null,
   );
 }
 
@@ -94,31 +98,32 @@ export function asToolbar(row) {
   }).observe(row, { subtree: true, attributeFilter: ["disabled"] });
 }
 
-/** What a control is called: what is written on it is part of it, as people say that to their computer. @param {string} words @param {string} label */
-function nameOf(words, label) {
-  if (!words || label.toLowerCase().includes(words.toLowerCase())) return label;
-  return `${words}: ${label[0].toLowerCase()}${label.slice(1)}`;
+/** What a control is called: what is written on it is part of it, as people say that to their computer. @param {string} written @param {string} label */
+function nameOf(written, label) {
+  const [visible, name] = [translated(written), translated(label)];
+  return !written || name.toLowerCase().includes(visible.toLowerCase()) ? name : `${visible}: ${name}`;
 }
 
 /** Change a button's icon and label. @param {HTMLButtonElement} button @param {keyof typeof ICONS} name @param {string} label */
 export function setIcon(button, name, label) {
-  if (button.dataset.icon === name && button.title === label) return;
+  const said = translated(label);
+  if (button.dataset.icon === name && button.title === said) return;
   button.dataset.icon = name;
   button.querySelector("svg")?.replaceWith(icon(name));
-  button.setAttribute("aria-label", label);
-  button.title = label;
+  button.setAttribute("aria-label", said);
+  button.title = said;
 }
 
 /**
  * A button that is on or off.
- * @param {string} words @param {string} label @param {(on: boolean) => void} onChange @param {keyof typeof ICONS} [name]
+ * @param {string} written @param {string} label @param {(on: boolean) => void} onChange @param {keyof typeof ICONS} [name]
  */
-export function toggleButton(words, label, onChange, name) {
+export function toggleButton(written, label, onChange, name) {
   const button = make(
     "button",
-    { type: "button", class: "stv-button stv-toggle", "aria-pressed": "false", "aria-label": nameOf(words, label), title: label },
+    { type: "button", class: "stv-button stv-toggle", "aria-pressed": "false", "aria-label": nameOf(written, label), title: label },
     name ? icon(name) : null,
-    words ? make("span", { text: words }) : null,
+    written ? make("span", { text: written }) : null,
   );
   button.addEventListener("click", () => {
     setPressed(button, !isPressed(button));

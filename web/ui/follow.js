@@ -3,6 +3,7 @@ import { setPropertyQuietly, widgetOf } from "../host.js";
 import { isConnected, originOf, targetsOf, valueInto } from "../lib/graph.js";
 import { soundFileOf } from "../lib/soundfile.js";
 import { lastSaid } from "./runs.js";
+import { translated } from "../lib/words.js";
 
 /** Nodes whose sound is a file of the host, and the widget that names it. */
 const FILE_WIDGETS = {
@@ -46,16 +47,16 @@ function soundOfRun(node) {
  */
 export function upstreamSound(node, slot) {
   const origin = originOf(node, slot);
-  if (!origin) return { file: null, words: "Connect a sound to see it here.", from: "file" };
+  if (!origin) return { file: null, words: translated("Connect a sound to see it here."), from: "file" };
   const widgetName = FILE_WIDGETS[/** @type {keyof typeof FILE_WIDGETS} */ (origin.node.type)];
   if (widgetName) {
     const file = soundFileOf(fieldValue(origin.node, widgetName));
-    const words = origin.node.type.endsWith("RecordMic")
+    const invitation = origin.node.type.endsWith("RecordMic")
       ? "Record a take to see it here."
       : "Choose a file to see it here.";
-    return { file, words, from: "file" };
+    return { file, words: translated(invitation), from: "file" };
   }
-  return { ...soundOfRun(node), words: "Made in the graph: run the workflow once to see this sound." };
+  return { ...soundOfRun(node), words: translated("Made in the graph: run the workflow once to see this sound.") };
 }
 
 /**

@@ -4,6 +4,7 @@ import { iconButton, make, setIcon } from "./dom.js";
 import { Player } from "./player.js";
 import { soundIn, soundKey } from "./sounds.js";
 import { Waveform } from "./waveform.js";
+import { translated } from "../lib/words.js";
 
 /** @typedef {import("../lib/soundfile.js").SoundFile} SoundFile */
 
@@ -22,7 +23,7 @@ export class Listen {
     const { element } = this.waveform;
     element.tabIndex = 0;
     element.setAttribute("role", "slider");
-    element.setAttribute("aria-label", "Position in the sound");
+    element.setAttribute("aria-label", translated("Position in the sound"));
     scope.listen(element, "pointerdown", (event) => event.button === 0 && this.#seek(this.waveform.timeOf(event)));
     scope.listen(element, "keydown", (event) => this.#onKey(event));
     this.show(null, "");

@@ -9,6 +9,7 @@ import { Listen } from "./listen.js";
 import { addPanel } from "./panel.js";
 import { onGraphChange } from "./ticker.js";
 import { ACCEPTED, upload } from "./upload.js";
+import { translated } from "../lib/words.js";
 
 const WAVE_PIXELS = 84;
 const PANEL_PIXELS = 124;
@@ -111,7 +112,7 @@ export class LoadWidget {
   #choose(file) {
     if (!file) return false;
     if (!mayHoldSound(file.filename)) {
-      toast("warn", "Load Audio", `${file.filename} is neither audio nor video.`);
+      toast("warn", "Load Audio", translated("{file} is neither audio nor video.", { file: file.filename }));
       return true;
     }
     this.#offer(valueOf(file));
@@ -134,8 +135,8 @@ export class LoadWidget {
     const file = files.find((file) => mayHoldSound(file.name));
     if (file) this.#send(file);
     if (file && files.length > 1)
-      toast("info", "Load Audio", `${file.name} is taken; one Load Audio holds one sound of the ${files.length}.`);
-    else if (!file) toast("warn", "Load Audio", `${files[0].name} is neither audio nor video.`);
+      toast("info", "Load Audio", translated("{file} is taken; one Load Audio holds one sound of the {count}.", { file: file.name, count: files.length }));
+    else if (!file) toast("warn", "Load Audio", translated("{file} is neither audio nor video.", { file: files[0].name }));
     return true;
   }
 
@@ -144,7 +145,7 @@ export class LoadWidget {
     this.#upload?.abort();
     const controller = (this.#upload = new AbortController());
     this.scope.onEnd(() => controller.abort());
-    this.listen.show(null, `Uploading ${file.name} …`);
+    this.listen.show(null, translated("Uploading {file} …", { file: file.name }));
     this.#showProgress(0);
     try {
       const name = await upload(file, file.name, {
@@ -157,7 +158,7 @@ export class LoadWidget {
         toast(
           "error",
           "Load Audio",
-          `${file.name} was not uploaded: ${error instanceof Error ? error.message : error}`,
+          translated("{file} was not uploaded: {why}", { file: file.name, why: error instanceof Error ? error.message : String(error) }),
         );
     } finally {
       if (this.#upload === controller) {

@@ -1,5 +1,6 @@
 /** A level meter with a clip light, and the levels of the last seconds as they run past. */
 import { make, palette } from "./dom.js";
+import { translated } from "../lib/words.js";
 
 const FLOOR_DB = -60;
 const CLIP_AT = 0.999;
@@ -62,14 +63,14 @@ export class Meter {
   #show() {
     this.shade.style.width = `${(this.#shownDb / FLOOR_DB) * 100}%`;
     this.element.setAttribute("aria-valuenow", this.#shownDb.toFixed(0));
-    this.element.setAttribute("aria-valuetext", `${this.#shownDb.toFixed(0)} decibels`);
+    this.element.setAttribute("aria-valuetext", translated("{level} decibels", { level: this.#shownDb.toFixed(0) }));
   }
 
   /** @param {boolean} on */
   #clip(on) {
     if (this.light.classList.contains("stv-on") === on) return;
     this.light.classList.toggle("stv-on", on);
-    this.light.setAttribute("aria-label", on ? "Too loud: the take clips" : "Not too loud");
+    this.light.setAttribute("aria-label", translated(on ? "Too loud: the take clips" : "Not too loud"));
   }
 
   #draw() {

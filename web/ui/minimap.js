@@ -2,6 +2,7 @@
 import { timeAt, wholeView, xAt } from "../lib/view.js";
 import { spokenTime } from "../lib/time.js";
 import { followPalette, make, palette } from "./dom.js";
+import { translated } from "../lib/words.js";
 
 const HEIGHT = 14;
 
@@ -83,7 +84,7 @@ export class Minimap {
     element.setAttribute("aria-valuenow", waveform.view.start.toFixed(2));
     element.setAttribute(
       "aria-valuetext",
-      `from ${spokenTime(waveform.view.start)} to ${spokenTime(waveform.view.end)}`,
+      translated("from {start} to {end}", { start: spokenTime(waveform.view.start), end: spokenTime(waveform.view.end) }),
     );
     const width = element.clientWidth;
     const context = canvas.getContext("2d");

@@ -1,6 +1,7 @@
 /** What the chosen sound will become, in the planner's own words: "8.00 s → 128 frames at 16 fps, 2 segments". */
 import { packJSON } from "../host.js";
 import { familiesFor } from "../lib/families.js";
+import { translatedPlan } from "../lib/words.js";
 
 /** @typedef {import("./follow.js").Destiny} Destiny */
 /** @typedef {import("../lib/families.js").Family} Family */
@@ -53,7 +54,8 @@ export class Outcome {
       const plans = await Promise.all(
         meant.map(async ({ id, display_name }) => {
           const query = { family: id, start, end, sample_rate: sampleRate, ...destiny.settings };
-          return { name: display_name, ...(await packJSON("plan", query, signal)) };
+          const plan = await packJSON("plan", query, signal);
+          return { name: display_name, ...plan, words: translatedPlan(plan.words, plan.numbers) };
         }),
       );
       if (question !== this.#asked) return;

@@ -10,6 +10,7 @@ import { addPanel } from "./panel.js";
 import { Recorder, microphoneProblem, microphones, whyNoMicrophone } from "./recorder.js";
 import { onGraphChange, onTick } from "./ticker.js";
 import { upload } from "./upload.js";
+import { translated } from "../lib/words.js";
 
 /** @typedef {"idle" | "opening" | "trying" | "countdown" | "recording" | "uploading" | "unsaved" | "review"} State */
 
@@ -36,7 +37,7 @@ export class RecordWidget {
     this.countdown = make("select", { class: "stv-select stv-short", "aria-label": "Countdown" });
     for (const seconds of [0, 3, 5])
       this.countdown.append(
-        make("option", { value: String(seconds), text: seconds ? `after ${seconds} s` : "at once" }),
+        make("option", { value: String(seconds), text: seconds ? translated("after {seconds} s", { seconds }) : "at once" }),
       );
     this.processing = toggleButton(
       "Clean up",
@@ -106,7 +107,7 @@ export class RecordWidget {
   refresh() {
     if (["idle", "review"].includes(this.#state)) {
       const words = whyNoMicrophone() ?? "Press Record and speak.";
-      this.listen.show(soundFileOf(this.#take), words);
+      this.listen.show(soundFileOf(this.#take), translated(words));
       this.#showButtons();
     } else if (this.#state === "recording") {
       this.timer.textContent = formatTime(this.recorder.seconds, 1);
@@ -117,7 +118,7 @@ export class RecordWidget {
   /** @param {State} state @param {string} [words] */
   #enter(state, words = "") {
     this.#state = state;
-    this.status.textContent = words;
+    this.status.textContent = translated(words);
     this.status.classList.toggle("stv-error", state === "unsaved");
     const live = ["countdown", "recording"].includes(state);
     this.meter.canvas.hidden = state !== "recording";
@@ -143,13 +144,13 @@ export class RecordWidget {
             : /** @type {const} */ (["record", "Record"]);
     setIcon(this.recordButton, icon, words);
     const label = this.recordButton.querySelector("span");
-    if (label) label.textContent = words;
+    if (label) label.textContent = translated(words);
     this.recordButton.disabled = Boolean(whyNoMicrophone()) || state === "uploading";
     for (const control of [this.device, this.processing, this.countdown]) control.disabled = !idle;
     this.keepButton.hidden = state !== "review" && state !== "unsaved";
     const keepWords = this.keepButton.querySelector("span");
-    if (keepWords) keepWords.textContent = state === "unsaved" ? "Save again" : "Keep";
-    this.keepButton.setAttribute("aria-label", state === "unsaved" ? "Save again" : "Keep this take");
+    if (keepWords) keepWords.textContent = translated(state === "unsaved" ? "Save again" : "Keep");
+    this.keepButton.setAttribute("aria-label", translated(state === "unsaved" ? "Save again" : "Keep this take"));
     this.tryButton.disabled = Boolean(whyNoMicrophone()) || !["idle", "trying"].includes(state);
     setPressed(this.tryButton, state === "trying");
     this.backButton.hidden = !(state === "review" && this.#before);
@@ -209,7 +210,7 @@ export class RecordWidget {
   /** @param {number} seconds */
   #countDown(seconds) {
     if (seconds > 0) {
-      this.#enter("countdown", `Recording in ${seconds} …`);
+      this.#enter("countdown", translated("Recording in {seconds} …", { seconds }));
       this.count.textContent = String(seconds);
       this.#wait = setTimeout(() => this.#countDown(seconds - 1), 1000);
       return;
@@ -242,7 +243,7 @@ export class RecordWidget {
       captureUndo();
       this.#enter("review", words || "Listen to it, then keep it or record again.");
     } catch (error) {
-      this.#enter("unsaved", `The take is not saved: ${error instanceof Error ? error.message : error}`);
+      this.#enter("unsaved", translated("The take is not saved: {why}", { why: error instanceof Error ? error.message : String(error) }));
     }
   }
 
@@ -333,7 +334,9 @@ export class RecordWidget {
 /** What a long take is told: it is in this page until it is stopped. @param {number} megabytes */
 function memoryWords(megabytes) {
   const rounded = Math.floor(megabytes / MUCH_MEGABYTES) * MUCH_MEGABYTES;
-  return `Recording: over ${rounded} MB in this page's memory. Stop now and then: a take is safe once it is kept.`;
+  return translated("Recording: over {megabytes} MB in this page's memory. Stop now and then: a take is safe once it is kept.", {
+    megabytes: rounded,
+  });
 }
 
 /** `take 2026-01-31 14.05.09.wav`, by the clock on the wall. */

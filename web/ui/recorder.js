@@ -1,5 +1,6 @@
 /** The microphone: opened as it is, without the processing that browsers switch on for telephony; samples to a WAV. */
 import { interleaved, wavParts } from "../lib/wav.js";
+import { translated } from "../lib/words.js";
 
 const WORKLET = new URL("./recorder_worklet.mjs?1", import.meta.url); // count up when it changes: only .js is never cached
 
@@ -21,7 +22,7 @@ export function microphoneProblem(error) {
   if (name === "NotFoundError") return "No microphone was found. Plug one in, then record again.";
   if (name === "NotReadableError") return "The microphone is in use by another program, or its driver failed.";
   if (name === "OverconstrainedError") return "That microphone is no longer there. Choose another one.";
-  return `The microphone cannot be opened: ${error instanceof Error ? error.message : error}`;
+  return translated("The microphone cannot be opened: {why}", { why: error instanceof Error ? error.message : String(error) });
 }
 
 /** The microphones; without names until a page was allowed one. @returns {Promise<{id: string, name: string}[]>} */
@@ -29,7 +30,7 @@ export async function microphones() {
   const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
   return devices
     .filter((device) => device.kind === "audioinput" && device.deviceId)
-    .map((device, index) => ({ id: device.deviceId, name: device.label || `Microphone ${index + 1}` }));
+    .map((device, index) => ({ id: device.deviceId, name: device.label || translated("Microphone {number}", { number: index + 1 }) }));
 }
 
 export class Recorder {

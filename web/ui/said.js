@@ -9,13 +9,14 @@ import { make } from "./dom.js";
 import { addPanel } from "./panel.js";
 import { lastSaid } from "./runs.js";
 import { onGraphChange } from "./ticker.js";
+import { translated, translatedPlan } from "../lib/words.js";
 
 const PROPERTY = "sound_to_video_run";
 const PANEL_PIXELS = 40;
 /** The widget in which the front end shows a running node's text. */
 const HOST_TEXT = "$$node-text-preview";
 
-/** @typedef {{words: string, failed?: boolean, family?: string, model?: string}} Run */
+/** @typedef {{words: string, numbers?: Record<string, string | number>, resumed?: number, failed?: boolean, family?: string, model?: string}} Run */
 
 /** What was made of each, at the time: the model may be another one later. @type {WeakMap<import("../lib/runs.js").Said, Run>} */
 const runs = new WeakMap();
@@ -59,7 +60,7 @@ export class SaidWidget {
     if (shown === this.#shown || (!run && !this.#line)) return;
     this.#shown = shown;
     this.#line ??= this.#addLine();
-    this.#line.textContent = run?.words ?? "";
+    this.#line.textContent = run ? wordsOf(run) : "";
     this.#line.classList.toggle("stv-error", Boolean(run?.failed));
   }
 
@@ -85,8 +86,16 @@ export class SaidWidget {
   #runOf({ output, failed }) {
     if (failed) return { words: failed, failed: true };
     const resumed = Number(output.sound_to_video_resumed?.[0]) || 0;
-    const words = [output.sound_to_video_plan[0], ...(resumed ? [`${resumed} of them kept from before`] : [])];
+    const words = output.sound_to_video_plan[0];
+    const numbers = output.sound_to_video_numbers?.[0];
     const family = output.sound_to_video_family?.[0];
-    return { words: words.join(" · "), ...(family ? { family, model: modelBefore(this.node) } : {}) };
+    return { words, numbers, resumed, ...(family ? { family, model: modelBefore(this.node) } : {}) };
   }
+}
+
+/** @param {Run} run */
+function wordsOf({ words, numbers, resumed, failed }) {
+  if (failed) return translated(words);
+  const kept = resumed ? [translated("{count} of them kept from before", { count: resumed })] : [];
+  return [translatedPlan(words, numbers), ...kept].join(" · ");
 }

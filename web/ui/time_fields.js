@@ -5,7 +5,11 @@ import { make } from "./dom.js";
 /** @typedef {"start" | "end" | "length"} TimeName */
 
 const LABELS = /** @type {const} */ ({ start: "Start", end: "End", length: "Length" });
-const HINTS = { start: "; [ or I sets it at the cursor", end: "; ] or O sets it at the cursor", length: "" };
+const TITLES = {
+  start: "A time such as 1:23.45; [ or I sets it at the cursor",
+  end: "A time such as 1:23.45; ] or O sets it at the cursor",
+  length: "A time such as 1:23.45",
+};
 
 export class TimeFields {
   /** @param {(name: TimeName, seconds: number) => void} onTyped a person typed a time that can be read */
@@ -18,7 +22,7 @@ export class TimeFields {
         class: "stv-time",
         spellcheck: "false",
         autocomplete: "off",
-        title: `A time such as 1:23.45${HINTS[name]}`,
+        title: TITLES[name],
       });
       input.addEventListener("change", () => this.#typed(name, input));
       input.addEventListener("blur", () => this.#leave(input));

@@ -27,6 +27,7 @@ import { onGraphChange, onTick } from "./ticker.js";
 import { TimeFields } from "./time_fields.js";
 import { TrimArea } from "./trim_area.js";
 import { TrimToolbar } from "./trim_toolbar.js";
+import { translated } from "../lib/words.js";
 
 /** @typedef {import("../lib/selection.js").Selection} Selection */
 
@@ -180,7 +181,11 @@ export class TrimWidget {
     }
     this.#problem =
       duration && !selection && sound?.complete
-        ? `The range ${fields.start_seconds}–${fields.end_seconds || formatTime(duration)} s is empty; the sound lasts ${duration.toFixed(2)} s.`
+        ? translated("The range {start}–{end} s is empty; the sound lasts {duration} s.", {
+            start: fields.start_seconds,
+            end: fields.end_seconds || formatTime(duration),
+            duration: duration.toFixed(2),
+          })
         : "";
     this.#afterSelection();
   }
@@ -227,13 +232,13 @@ export class TrimWidget {
     this.waveform.redraw();
     if (!on || !sound || this.#beats) return;
     this.toolbar.snaps.beats.classList.add("stv-busy");
-    this.#busy = "Looking for beats …";
+    this.#busy = translated("Looking for beats …");
     this.#say();
     try {
       const beats = await sound.beats();
       if (sound !== this.waveform.sound || this.scope.ended) return;
       this.#beats = beats;
-      if (!beats.length) this.#notice("No beats were found in this sound.");
+      if (!beats.length) this.#notice(translated("No beats were found in this sound."));
     } catch (error) {
       sound.beatsAsked = null;
       setPressed(this.toolbar.snaps.beats, false);
@@ -254,7 +259,9 @@ export class TrimWidget {
 
   #say() {
     const unknown = this.#unknown.length
-      ? `${this.#unknown.join(", ").replaceAll("_seconds", "")}: from another node, known when it runs.`
+      ? translated("{fields}: from another node, known when it runs.", {
+          fields: this.#unknown.join(", ").replaceAll("_seconds", ""),
+        })
       : "";
     const words = this.#problem || this.#noticed || this.#busy || unknown || this.#plan.words || this.#reading();
     this.cure.hidden = !this.#problem || FIELD_OF.range.some((name) => this.#isLinked(name));
@@ -266,7 +273,7 @@ export class TrimWidget {
   #reading() {
     const { sound } = this.waveform;
     if (!sound?.duration || sound.complete || sound.error) return "";
-    return `Reading the sound … ${Math.round(100 * sound.peaks.share)} %`;
+    return translated("Reading the sound … {percent} %", { percent: Math.round(100 * sound.peaks.share) });
   }
 
   /** @param {boolean} onlySelection */

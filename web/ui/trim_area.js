@@ -5,6 +5,7 @@ import { spokenTime } from "../lib/time.js";
 import { make } from "./dom.js";
 import { paintTrim } from "./trim_paint.js";
 import { Waveform } from "./waveform.js";
+import { translated } from "../lib/words.js";
 
 /** @typedef {import("../lib/selection.js").Selection} Selection */
 /** @typedef {import("../lib/snap.js").SnapTargets} SnapTargets */
@@ -311,6 +312,6 @@ export class TrimArea {
     const [from, to] = [waveform.x(selection.start), waveform.x(selection.end)];
     this.handles.range.style.width = `${Math.max(to - from, 1)}px`;
     const length = spokenTime(selection.end - selection.start);
-    this.handles.range.setAttribute("aria-valuetext", `from ${spokenTime(selection.start)}, ${length} long`);
+    this.handles.range.setAttribute("aria-valuetext", translated("from {start}, {length} long", { start: spokenTime(selection.start), length }));
   }
 }

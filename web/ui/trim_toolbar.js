@@ -1,5 +1,6 @@
 /** The row of buttons over Trim Audio's waveform: playback, snapping, zoom. */
 import { asToolbar, iconButton, isPressed, make, setIcon, setPressed, toggleButton } from "./dom.js";
+import { translated } from "../lib/words.js";
 
 /** @typedef {"beats" | "silences" | "frames"} SnapName */
 
@@ -42,7 +43,7 @@ export class TrimToolbar {
         iconButton("whole", "Show the whole sound", actions.showAll),
       ),
     );
-    this.element.setAttribute("aria-label", "Play, snap, zoom");
+    this.element.setAttribute("aria-label", translated("Play, snap, zoom"));
     asToolbar(this.element);
   }
 
@@ -64,10 +65,12 @@ export class TrimToolbar {
   enable(soundIsKnown, framesAreKnown) {
     this.snaps.beats.disabled = this.snaps.silences.disabled = !soundIsKnown;
     const whyNot = "Known once the whole sound has been read";
-    this.snaps.beats.title = soundIsKnown ? BEATS : whyNot;
-    this.snaps.silences.title = soundIsKnown ? SILENCES : whyNot;
+    this.snaps.beats.title = translated(soundIsKnown ? BEATS : whyNot);
+    this.snaps.silences.title = translated(soundIsKnown ? SILENCES : whyNot);
     this.snaps.frames.disabled = !framesAreKnown;
-    this.snaps.frames.title = framesAreKnown ? FRAMES : "Connect Audio Encode and a sampler to snap to their frames";
+    this.snaps.frames.title = translated(
+      framesAreKnown ? FRAMES : "Connect Audio Encode and a sampler to snap to their frames",
+    );
   }
 
   /** Names of the toggles that are on. */

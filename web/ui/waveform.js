@@ -6,6 +6,7 @@ import { formatTime } from "../lib/time.js";
 import { clampedView, ruler, scrolledView, timeAt, viewShowing, wholeView, xAt, zoomedView } from "../lib/view.js";
 import { followPalette, make, palette } from "./dom.js";
 import { onZoom } from "./ticker.js";
+import { translated } from "../lib/words.js";
 
 /** @typedef {import("../lib/scope.js").Scope} Scope */
 /** @typedef {import("./sounds.js").Sound} Sound */
@@ -115,7 +116,7 @@ export class Waveform {
   #say() {
     const { sound } = this;
     const gone = sound?.isGone ? this.#instead : "";
-    this.words.textContent = gone || (sound?.error ?? (sound && !sound.duration ? "Reading the sound …" : ""));
+    this.words.textContent = gone || (sound?.error ?? (sound && !sound.duration ? translated("Reading the sound …") : ""));
     this.words.classList.toggle("stv-error", Boolean(sound?.error) && !gone);
   }
 
