@@ -57,7 +57,7 @@ def render(
     """Sample a clip of what is wired into a sampler; raises SoundToVideoError before any work for what cannot be.
 
     wired: values by the names of S2V Sampler's inputs; those that are optional or have a neutral default may be left
-    out. Without ``reference_image`` it is A2V Sampler's clip.
+    out. Without ``reference_image`` it is A2V Sampler's clip. ``files``: as ``SamplerInputs``.
     folder: where latents, and sounds that may change under way, wait.  store: where finished runs are kept and found.
     graph: of an input's name, the nodes it comes from (``model_key.upstream_graph``); None = there is no graph.
     report: gets sentences on the plan and on the segment under way.
@@ -117,6 +117,7 @@ def inputs_from(family: Family, wired: Mapping[str, Any]) -> SamplerInputs:
         audio_scale=wired.get("audio_scale", 1.0),
         control_video=image_or_source(wired.get("control_video")),
         options=given_options(wired),
+        files=wired.get("files") or {},
     )
 
 
@@ -152,6 +153,7 @@ def plan_of(
     )
     pictures = family.pictures(inputs).notes(inputs.encoded_audio.duration)
     notes = (*plan.notes, *pictures, *family.check_plan(inputs, plan), *family.unused_options(inputs))
+    notes += tuple(family.unheard_speakers(inputs))
     return replace(plan, notes=notes)
 
 

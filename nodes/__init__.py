@@ -20,6 +20,7 @@ _REGISTRY = (  # module, class
     ("video_frame", "VideoFrame"),
     ("compare_clips", "CompareClips"),
     ("lip_sync_sampler", "LipSyncSampler"),
+    ("speakers", "Speakers"),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -195,7 +195,8 @@ def run_sampler(hidden: Any, inputs: dict[str, Any], render: Callable[..., Rende
     part = part_asked(hidden)
     if part and store is None:
         raise SoundToVideoError("a part of a clip is sampled to be kept: turn keep_segments on.")
-    rendered = render(inputs, folder_paths.get_temp_directory(), store, graph, text_on_node(hidden.unique_id), part)
+    wired = {**inputs, "files": files_loaded(hidden, ("model_patch",))}
+    rendered = render(wired, folder_paths.get_temp_directory(), store, graph, text_on_node(hidden.unique_id), part)
     ui = {
         "sound_to_video_plan": [rendered.plan.describe()],
         "sound_to_video_numbers": [rendered.plan.numbers()],
@@ -206,6 +207,20 @@ def run_sampler(hidden: Any, inputs: dict[str, Any], render: Callable[..., Rende
         nothing = ExecutionBlocker(None)  # what comes behind this node is not run
         return io.NodeOutput(nothing, nothing, ui={**ui, "sound_to_video_kept": kept_for_others(store)})
     return io.NodeOutput(rendered.video, {"samples": rendered.latents.tensor()}, ui=ui)
+
+
+def files_loaded(hidden: Any, names: Sequence[str]) -> dict[str, str]:
+    """The files that the nodes wired to some inputs load, by input name, where a node has its file in ``name``."""
+    if hidden.dynprompt is None:
+        return {}
+    inputs = hidden.dynprompt.get_node(hidden.unique_id)["inputs"]
+    files = {}
+    for name in names:
+        source = inputs.get(name)
+        if isinstance(source, list) and hidden.dynprompt.has_node(source[0]):
+            file = hidden.dynprompt.get_node(source[0])["inputs"].get("name")
+            files |= {name: file} if isinstance(file, str) else {}
+    return files
 
 
 def part_asked(hidden: Any) -> tuple[int, int] | None:

@@ -7,6 +7,7 @@ import hashlib
 import sys
 import weakref
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -59,6 +60,17 @@ NOT_DECODED = _NotDecoded()
 MODEL_SEARCH = "comfy.model_patcher"
 
 
+@dataclass(frozen=True)
+class Track:
+    """One of the sounds that another one is the mix of.
+
+    audio: as long as the mix, at its own rate.  region: where in the picture it comes from, a ``frames.regions`` one.
+    """
+
+    audio: Audio
+    region: Any
+
+
 class Audio(dict[str, Any]):
     """A stretch of sound, decoded when indexed: ``audio["waveform"]`` is ``[1, C, T]`` float32, on the CPU.
 
@@ -103,6 +115,22 @@ class Audio(dict[str, Any]):
             return self._source.fingerprint
         return digest("stretch", self._source.fingerprint, self._start, self.sample_count)
 
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """The sounds that this one is the mix of (``speakers.py``), for the same stretch of time; none for any other.
+
+        Of what nodes make of a sound, Trim Audio's keeps them.
+        """
+        tracks: tuple[Track, ...] = getattr(self._source, "tracks", ())
+        first, last = (Fraction(at, self.sample_rate) for at in (self._start, self._start + self.sample_count))
+        return tuple(replace(track, audio=track.audio._nearest(first, last)) for track in tracks)
+
+    def _nearest(self, start_seconds: Fraction, stop_seconds: Fraction) -> Audio:
+        """From one time to another, of which there is a sample at least."""
+        start = min(sample_index(start_seconds, self.sample_rate), self.sample_count - 1)
+        stop = min(max(sample_index(stop_seconds, self.sample_rate), start + 1), self.sample_count)
+        return self if (start, stop) == (0, self.sample_count) else self.trimmed(start, stop)
+
     def trimmed(self, start_sample: int, end_sample: int | None = None) -> Audio:
         """From ``start_sample`` up to, not including, ``end_sample`` (None: the end); as lazy as this one.
 
@@ -143,9 +171,9 @@ class Audio(dict[str, Any]):
             return None
         return self if first == 0 and last is None else self.trimmed(first, last)
 
-    def delayed(self, samples: int) -> Audio:
-        """After so many samples of silence."""
-        return Audio(_Delayed(self, samples)) if samples else self
+    def delayed(self, samples: int, silence_after: int = 0) -> Audio:
+        """After so many samples of silence, and before so many."""
+        return Audio(_Delayed(self, samples, silence_after)) if samples or silence_after else self
 
     def mixed_to_stereo(self) -> Audio:
         """With two channels at most: more are mixed by ``channels.to_stereo``; mono and stereo stay as they are."""
@@ -363,6 +391,17 @@ class _Faded(Changed):
     def fingerprint(self) -> str:
         return digest("faded", self.audio.fingerprint, self.fade_in, self.fade_out)
 
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        def faded(audio: Audio) -> Audio:
+            lengths = (
+                min(sample_index(Fraction(fade, self.sample_rate), audio.sample_rate), audio.sample_count)
+                for fade in (self.fade_in, self.fade_out)
+            )
+            return audio.faded(*lengths)
+
+        return tuple(replace(track, audio=faded(track.audio)) for track in self.audio.tracks)
+
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
         for piece in self.audio.trimmed(start, stop)._pieces():
             position = np.arange(start, start + piece.shape[1])
@@ -388,28 +427,32 @@ class _Stereo(Changed):
 
 
 class _Delayed(Changed):
-    """An ``Audio`` after silence."""
+    """An ``Audio`` between silences."""
 
-    def __init__(self, audio: Audio, silence: int):
+    def __init__(self, audio: Audio, silence: int, silence_after: int):
         super().__init__(audio)
-        self.silence = silence
-        self.sample_count = silence + audio.sample_count
+        self.silence, self.silence_after = silence, silence_after
+        self._stop = silence + audio.sample_count
+        self.sample_count = self._stop + silence_after
 
     @property
     def fingerprint(self) -> str:
-        return digest("delayed", self.audio.fingerprint, self.silence)
+        return digest("delayed", self.audio.fingerprint, self.silence, self.silence_after)
 
     def secure(self, start: int, stop: int, folder: str | Path, on_piece: Callable[[], None]) -> object:
-        start, stop = max(0, start - self.silence), stop - self.silence
+        start, stop = max(start, self.silence) - self.silence, min(stop, self._stop) - self.silence
         return super().secure(start, stop, folder, on_piece) if start < stop else None
 
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        while start < min(stop, self.silence):
-            end = min(stop, self.silence, start + self.sample_rate)
-            yield np.zeros((self.channels, end - start), np.float32)
-            start = end
-        if start < stop:
-            yield from self.audio.trimmed(start - self.silence, stop - self.silence)._pieces()
+        yield from self._silent(start, min(stop, self.silence))
+        first, last = max(start, self.silence), min(stop, self._stop)
+        if first < last:
+            yield from self.audio.trimmed(first - self.silence, last - self.silence)._pieces()
+        yield from self._silent(max(start, self._stop), stop)
+
+    def _silent(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        for first in range(start, stop, self.sample_rate):
+            yield np.zeros((self.channels, min(stop - first, self.sample_rate)), np.float32)
 
 
 class _Secured:

@@ -107,6 +107,9 @@ def listen(
         from ..features.encoders import EncoderFeatures, encoder_kind  # needs parts of the host that only these have
 
         kind = encoder_kind(audio_encoder)
+        if audio.tracks:
+            apart, together = (_layouts(kind, hears_speakers) for hears_speakers in (True, False))
+            return EncoderFeatures(audio, audio_encoder, kind, together, apart)
         return EncoderFeatures(audio, audio_encoder, kind, _layouts(kind))
     return _listener(audio_vae).encode_with_vae(audio, audio_vae)
 
@@ -142,7 +145,9 @@ def _names(audio_input: str) -> str:
     return f" ({names})" if names else ""
 
 
-def _layouts(encoder_kind: str) -> list[FeatureLayout]:
-    """What the families that take this kind of encoder hear of it."""
+def _layouts(encoder_kind: str, hears_speakers: bool | None = None) -> list[FeatureLayout]:
+    """What the families that take this kind of encoder hear of it; only those that tell speakers apart, or do not."""
     families = [family for family in FAMILIES if family.encoder_kind == encoder_kind]
+    if hears_speakers is not None:
+        families = [family for family in families if family.hears_speakers == hears_speakers]
     return [family.feature_layout for family in families if family.feature_layout is not None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,7 @@ class SamplerInputs:
     frame_rate: frames per second, the family's own where 0 was asked.
     control_video: an IMAGE, or footage that is read a window at a time.
     options: what only some families know (``latent_upscale_model`` ...), by input name.
+    files: names of the files that inputs were loaded from, by input name, as far as they are known.
     """
 
     model: Any
@@ -63,6 +64,7 @@ class SamplerInputs:
     audio_scale: float = 1.0
     control_video: torch.Tensor | FrameSource | None = None
     options: dict[str, Any] | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def option(self, name: str) -> Any:
         """What was given for one of the declared options; its default where nothing was."""
@@ -122,6 +124,7 @@ class Family(ABC):
     schedules: fixed noise levels by the name that they have as a scheduler, those of each stage.
     options: the options that it knows, of those in ``families/options.py``.
     lip_syncs: whether it can make a mouth in footage anew (``prepare_lip_sync``).
+    hears_speakers: whether it tells the speakers of one sound apart (``EncodedAudio.tracks``).
     """
 
     id: str
@@ -141,6 +144,7 @@ class Family(ABC):
     schedules: Mapping[str, tuple[tuple[float, ...], ...]] = {}
     options: tuple[Option, ...] = ()
     lip_syncs: bool = False
+    hears_speakers: bool = False
 
     def recognises(self, wired: Mapping[str, Any]) -> bool:
         """Whether what is wired into a sampler, by input name, is of this family; ``model`` is a MODEL of the host."""
@@ -266,6 +270,13 @@ class Family(ABC):
             for name, value in (inputs.options or {}).items()
             if name not in known and (OPTIONS[name].default is None or value != OPTIONS[name].default)
         ]
+
+    def unheard_speakers(self, inputs: SamplerInputs) -> list[str]:
+        """A sentence where the sound is of several speakers that this family does not tell apart."""
+        audio = inputs.encoded_audio.audio
+        if self.hears_speakers or audio is None or not audio.tracks:
+            return []
+        return [f"{self.name} hears the {len(audio.tracks)} speakers as one sound: it does not know who is where."]
 
     def check_plan(self, inputs: SamplerInputs, plan: Plan) -> list[str]:
         """Raise for a plan that cannot be carried out with the inputs; before any work is done.

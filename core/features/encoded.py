@@ -11,7 +11,8 @@ ours on top. This is the one place where both are written down:
     .duration     of the clip's sound, exact seconds
     .audio        the Audio that the clip carries: the one that was encoded, or what ``carrying`` put in its place;
                   None when a core node encoded it
-    .tracks       of several sounds that move parts of the picture, each with its region; empty for one sound
+    .tracks       EncodedTracks of several sounds that move parts of the picture; empty for one sound, and for a kind
+                  of encoder whose families hear one sound only
     .features()   what a family hears of it, laid out as that family wants it
 """
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from copy import copy
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +54,7 @@ class EncodedAudio(Mapping):
     kind: str
     duration: Fraction
     audio: Audio | None = None
-    tracks: tuple[Any, ...] = ()
+    tracks: tuple[EncodedTrack, ...] = ()
 
     def __getitem__(self, key: str) -> Any:
         if key not in HOST_KEYS:
@@ -86,6 +88,17 @@ class EncodedAudio(Mapping):
         Computed once for each layout.
         """
         raise SoundToVideoError(f"audio encoded by {KIND_NAMES[self.kind]} has no features of an audio encoder.")
+
+
+@dataclass(frozen=True)
+class EncodedTrack:
+    """One of several sounds in one.
+
+    encoded: as long as all of it.  region: where in the picture it is heard, one of ``frames.regions``.
+    """
+
+    encoded: EncodedAudio
+    region: Any
 
 
 class HostEncodedAudio(EncodedAudio):

@@ -19,7 +19,7 @@ from ..audio.resampling import resampled
 from ..disk import mapped_tensor
 from ..errors import SoundToVideoError
 from ..timeline import rounded
-from .encoded import ENCODER_SAMPLE_RATE, KINDS, LAYER_RATE, EncodedAudio, of_the_sound
+from .encoded import ENCODER_SAMPLE_RATE, KINDS, LAYER_RATE, EncodedAudio, EncodedTrack, of_the_sound
 from .layout import FeatureLayout
 
 WHISPER_SECONDS = 30  # the host's Whisper pads or cuts to this
@@ -34,16 +34,28 @@ class EncoderFeatures(EncodedAudio):
     """Audio encoded by an AUDIO_ENCODER, kept as families hear it.
 
     kind: of the encoder (``encoder_kind``).  layouts: those that are wanted; all are made in one go.
+    track_layouts: those that are wanted of each of the audio's tracks; for none of them it has none.
     Every layer at 50 a second would be 5 MB a second; core nodes that ask for it get it computed anew.
     """
 
     audio: Audio
 
-    def __init__(self, audio: Audio, encoder: Any, kind: str, layouts: Sequence[FeatureLayout] = ()):
+    def __init__(
+        self,
+        audio: Audio,
+        encoder: Any,
+        kind: str,
+        layouts: Sequence[FeatureLayout] = (),
+        track_layouts: Sequence[FeatureLayout] = (),
+    ):
         self.audio, self.kind, self.duration = audio, kind, audio.duration
         self._heard = audio
         self._encoder = encoder
         self._features = laid_out(audio, encoder, layouts)
+        self.tracks = tuple(
+            EncodedTrack(EncoderFeatures(track.audio, encoder, kind, track_layouts), track.region)
+            for track in (audio.tracks if track_layouts else ())
+        )
 
     def host_value(self, key: str) -> Any:
         if key == "audio_samples":
@@ -111,9 +123,13 @@ def _one_pass(audio: Audio, encoder: Any) -> tuple[torch.Tensor, ...]:
 
 def _layers(waveform: torch.Tensor, encoder: Any) -> tuple[torch.Tensor, ...]:
     """The host's encoder on ``[1, channels, T]`` at its own rate, once the host has made room for what it computes."""
-    memory = activation_bytes(waveform.shape[-1], encoder)
-    comfy.model_management.load_models_gpu([encoder.patcher], memory_required=memory)
+    make_room(encoder, waveform.shape[-1])
     return encoder.encode_audio(waveform, ENCODER_SAMPLE_RATE)["encoded_audio_all_layers"]
+
+
+def make_room(encoder: Any, samples: int) -> None:
+    """Load the encoder, with memory for one pass over so many 16 kHz samples."""
+    comfy.model_management.load_models_gpu([encoder.patcher], memory_required=activation_bytes(samples, encoder))
 
 
 def all_layers(audio: Audio, encoder: Any) -> tuple[torch.Tensor, ...]:

@@ -26,7 +26,7 @@ AGAIN = "sound_to_video_again"  # the same files under another name: imported an
 ALL = [
     *("LoadAudio", "RecordMic", "TrimAudio", "AudioEncode", "S2VSampler", "A2VSampler", "MuxAudioVideo"),
     *("PromptTimeline", "LoadDiffusersLTX", "SceneWithoutText", "MeasureSync", "VideoFrame", "CompareClips"),
-    "LipSyncSampler",
+    *("LipSyncSampler", "Speakers"),
 ]
 
 

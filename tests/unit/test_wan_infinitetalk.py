@@ -2,11 +2,9 @@
 
 import math
 from dataclasses import replace
-from fractions import Fraction
 
 import comfy.sd
 import comfy.utils
-import folder_paths
 import pytest
 import torch
 from comfy.ldm.wan.model_multitalk import project_audio_features
@@ -15,29 +13,24 @@ from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import SamplerInputs, recognise
 from sound_to_video.core.families.wan import talk_features
 from sound_to_video.core.families.wan.infinitetalk import LAYOUT, InfiniteTalk, mirrored_between
-from sound_to_video.core.families.wan.talk_features import gain_to_speech
-from sound_to_video.core.features import encoders
+from sound_to_video.core.families.wan.talk_features import LongConvolution, gain_to_speech
 from sound_to_video.core.features.encoded import HostEncodedAudio, encoded_audio_from
 from sound_to_video.core.features.encoders import EncoderFeatures
-from sound_to_video.core.render import plan_of, sample_segments
-from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
-from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.core.sampling.store import SegmentStore
 from sound_to_video.tests.checkpoints import make_infinitetalk
-from sound_to_video.tests.humo import SIZE, picture, text
+from sound_to_video.tests.humo import SIZE, picture
+from sound_to_video.tests.infinitetalk import (
+    ONE_STEP,
+    SETTINGS,
+    host_encoding,
+    host_latents,
+    inputs_of,
+    load_patch,
+    sampled,
+)
 from sound_to_video.tests.unit.test_audio_encoding import sound
 
-SETTINGS = SamplerSettings(seed=5, steps=2, cfg=1.0, sampler_name="euler", scheduler="simple")
-ONE_STEP = SamplerSettings(seed=5, steps=1, cfg=1.0, sampler_name="euler", scheduler="simple")
-
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
-
-
-def load_patch(path):
-    from comfy_extras.nodes_model_patch import ModelPatchLoader
-
-    folder_paths.add_model_folder_path("model_patches", str(path.parent))
-    return ModelPatchLoader().load_model_patch(path.name)[0]
 
 
 @pytest.fixture(scope="module")
@@ -55,78 +48,10 @@ def patch(checkpoints):
     return load_patch(checkpoints.path("infinitetalk"))
 
 
-def host_encoding(seconds: float) -> dict:
-    generator = torch.Generator().manual_seed(2)
-    samples = round(seconds * 16000)
-    layers = tuple(torch.randn([1, (samples - 400) // 320 + 1, 768], generator=generator) for _ in range(13))
-    return {"encoded_audio": layers[-1], "encoded_audio_all_layers": layers, "audio_samples": samples}
-
-
 class Seen:
     """A CLIP_VISION_OUTPUT."""
 
     penultimate_hidden_states = torch.randn([1, 257, 1280], generator=torch.Generator().manual_seed(7))
-
-
-def inputs_of(model, vae, patch, seconds: float = 1.0, options=None, **changes) -> SamplerInputs:
-    values = {
-        "model": model,
-        "vae": vae,
-        "positive": text(1),
-        "negative": text(2),
-        "encoded_audio": encoded_audio_from(host_encoding(seconds)),
-        "width": SIZE,
-        "height": SIZE,
-        "frame_rate": Fraction(25),
-        "reference_image": picture(),
-        "options": {"model_patch": patch, **(options or {})},
-        **changes,
-    }
-    return SamplerInputs(**values)
-
-
-def sampled(inputs: SamplerInputs, settings: SamplerSettings = SETTINGS, segment_seconds: float = 0, store=None):
-    """The new latents of every segment, the plan, and what each run of the sampler was given."""
-
-    class Watched(HostSampler):
-        def sample(self, model, positive, negative, latent, seed, **how):
-            runs.append(positive[0][1])
-            return super().sample(model, positive, negative, latent, seed, **how)
-
-    runs: list[dict] = []
-    family = recognise({"model": inputs.model, **inputs.options})
-    family.check(inputs)
-    plan = plan_of(family, inputs, settings.seed, segment_seconds)
-    sampler, latents = Watched(settings, store), LatentSpool(folder_paths.get_temp_directory())
-    sample_segments(family.prepare(inputs, plan), sampler, latents)
-    return list(latents), plan, runs, sampler.resumed_runs
-
-
-def host_latents(
-    inputs: SamplerInputs, length: int, encoding: dict, settings=SETTINGS, scale=1.0, **more
-) -> torch.Tensor:
-    """The template's wiring: WanInfiniteTalkToVideo and KSampler."""
-    import nodes
-    from comfy_extras.nodes_wan import WanInfiniteTalkToVideo
-
-    model, positive, negative, latent, _ = WanInfiniteTalkToVideo.execute(
-        {"mode": "single_speaker"},
-        inputs.model,
-        inputs.options["model_patch"],
-        inputs.positive,
-        inputs.negative,
-        inputs.vae,
-        SIZE,
-        SIZE,
-        length,
-        encoding,
-        9,
-        start_image=inputs.reference_image,
-        audio_scale=scale,
-        **more,
-    ).args
-    how = (settings.seed, settings.steps, settings.cfg, settings.sampler_name, settings.scheduler)
-    return nodes.KSampler().sample(model, *how, positive, negative, latent)[0]["samples"]
 
 
 def test_the_first_window_is_the_hosts_graph_to_the_bit(model, vae, patch):
@@ -256,13 +181,24 @@ def test_loudness_is_that_of_speech_for_the_model_alone():
 
 
 def test_long_sound_in_windows_is_heard_to_its_end(encoder, monkeypatch):
+    """The convolutions give what they give for all of it; the transformer's windows see some seconds on both sides."""
     audio = sound(4.5)
     whole = EncoderFeatures(audio, encoder, InfiniteTalk.encoder_kind, [LAYOUT]).features(LAYOUT)
-    monkeypatch.setattr(talk_features, "one_pass_fits", lambda audio, encoder: False)
-    monkeypatch.setattr(talk_features, "WINDOW_SECONDS", 3)
-    monkeypatch.setattr(encoders, "MARGIN_SECONDS", 1)
+    monkeypatch.setattr(talk_features, "PIECE", 70)
+    convolution = LongConvolution(audio, encoder, 0.5)
+    convolved = encoder.model.feature_extractor(audio["waveform"][0] * 0.5)
+    assert convolution.count == convolved.shape[1] == 224
+    difference = torch.cat(list(convolution.pieces()), dim=1) - convolved
+    assert difference.abs().max() < 1e-4 * convolved.abs().max()
+    monkeypatch.setattr(talk_features, "ONE_PASS_SECONDS", 3)
     parts = EncoderFeatures(audio, encoder, InfiniteTalk.encoder_kind, [LAYOUT]).features(LAYOUT)
-    assert parts.shape == whole.shape == (12, 112, 768) and parts.isfinite().all()
+    assert parts.shape == whole.shape == (12, 112, 768)
+    assert (parts - whole).abs().max() < 1e-3 * whole.abs().max(), "one window is all of it"
+    monkeypatch.setattr(talk_features, "KEPT_SECONDS", 2)
+    monkeypatch.setattr(talk_features, "MARGIN_SECONDS", 1)
+    parts = EncoderFeatures(audio, encoder, InfiniteTalk.encoder_kind, [LAYOUT]).features(LAYOUT)
+    assert parts.shape == whole.shape and parts.isfinite().all()
+    assert not torch.equal(parts, whole)
 
 
 class InfiniteTalkOuterSampleWrapper:

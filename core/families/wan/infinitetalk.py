@@ -6,7 +6,8 @@ A patch on Wan 2.1 I2V 14B, from core's Load Model Patch. How it was trained to 
 
 - every window is conditioned on the reference image itself, as official; never on a frame that was made from it;
 - its first latents are the end of the window before, decoded and encoded anew, and written over at every step;
-- text and sound guide apart (official 5 and 4; with a speed LoRA 1 and 2).
+- text and sound guide apart (official 5 and 4; with a speed LoRA 1 and 2);
+- of several speakers each has a sound and a region of the image (``speakers.py``).
 
 What differs from window to window is in the conditioning, so that the MODEL is one for the clip.
 """
@@ -38,6 +39,7 @@ from ..extra_pass import predicted_again
 from ..option import AUDIO_GUIDANCE
 from .common import LastFrames, WanClipSampler, WanFamily, empty_latents
 from .options import OPTIONS
+from .speakers import MAPS, MOST_SPEAKERS, REGIONS, AttentionMaps, heard_by_all, token_regions
 from .talk_features import InfiniteTalkLayout
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ OVERLAP_LATENTS = 3  # 9 frames
 GREY = 0.5
 NEIGHBOURS = 2  # frames that a frame hears on both sides (get_audio_embeds in the host's model_multitalk.py)
 PATCH_FILE = "wan2.1_infiniteTalk_single_fp16.safetensors"
+SEVERAL_SPEAKERS_FILE = "wan2.1_infiniteTalk_multi_fp16.safetensors"
 
 # Classes of comfy_extras, by name: the host's nodes are loaded as modules beside those that an import gives.
 HOSTS_WRAPPER = "InfiniteTalkOuterSampleWrapper"
@@ -68,29 +71,35 @@ class InfiniteTalkClipSampler(WanClipSampler):
     def __init__(self, inputs: SamplerInputs, plan: Plan, pictures: ShotPictures):
         super().__init__(inputs, plan, pictures)
         self.patch = inputs.option("model_patch")
-        self.model = hearing(inputs.model, self.patch, inputs.audio_scale, inputs.option("audio_guidance"))
+        tracks = inputs.encoded_audio.tracks
+        self.regions = {number: regions_in(inputs, number) for number in pictures.shown(plan)} if tracks else {}
+        guidance = inputs.option("audio_guidance")
+        self.model = hearing(inputs.model, self.patch, inputs.audio_scale, guidance, max(1, len(tracks)))
         self.last_frames = LastFrames(inputs.vae, plan)
-        self.features = inputs.encoded_audio.features(LAYOUT)
+        sounds = [track.encoded for track in tracks] or [inputs.encoded_audio]
+        self.features = [sound.features(LAYOUT) for sound in sounds]
         self._conditions: dict[tuple[int, int], torch.Tensor] = {}
         seen = inputs.option("clip_vision_output")
         self._seen = {} if seen is None else {"clip_vision_output": ClipVision(seen.penultimate_hidden_states)}
 
     def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
-        image = self._condition_image(self.pictures.number(segment), segment.latent_count)
+        number = self.pictures.number(segment)
+        image = self._condition_image(number, segment.latent_count)
         held = self.last_frames.before(segment, history)
         mask = torch.ones([1, 1, *image.shape[2:]], device=image.device, dtype=image.dtype)
         mask[:, :, :1] = 0.0
         start = self.plan.grid.stride * segment.latent_start
         stop = start + self.plan.grid.frame_count(segment.latent_count)
-        sound = mirrored_between(self.features, start - NEIGHBOURS, stop + NEIGHBOURS).movedim(0, 1)
-        silence = torch.zeros_like(sound)
+        span = start - NEIGHBOURS, stop + NEIGHBOURS
+        sounds = [mirrored_between(features, *span).movedim(0, 1) for features in self.features]
         values = {
             **self._seen,
             "concat_latent_image": image,
             "concat_mask": mask,
-            HEARD: self._embedded(sound),
-            SILENCE: self._embedded(silence),
+            HEARD: self._embedded(sounds),
+            SILENCE: self._embedded([torch.zeros_like(sounds[0])]),
             HELD: image[:, :, :1] if held is None else held,
+            **({REGIONS: self.regions[number]} if self.regions else {}),
         }
         time = segment.prompt_seconds
         positive = node_helpers.conditioning_set_values(prompt_at(self.inputs.positive, time), values)
@@ -111,13 +120,13 @@ class InfiniteTalkClipSampler(WanClipSampler):
             self._conditions = {key: inputs.vae.encode(frames)}
         return self._conditions[key]
 
-    def _embedded(self, sound: torch.Tensor) -> torch.Tensor:
-        """What the window's latents hear, ``[1, latents, 32, width]``, by the patch's own projection.
+    def _embedded(self, sounds: list[torch.Tensor]) -> torch.Tensor:
+        """What the window's latents hear, ``[1, latents, 32 * sounds, width]``, by the patch's own projection.
 
-        sound: ``[frames, 12, 768]``, the window's frames and their neighbours.
+        sounds: ``[frames, 12, 768]`` each, the window's frames and their neighbours.
         """
-        stop = len(sound) - NEIGHBOURS
-        embedded = project_audio_features(self.patch.model.audio_proj, [sound], NEIGHBOURS, stop)
+        stop = len(sounds[0]) - NEIGHBOURS
+        embedded = project_audio_features(self.patch.model.audio_proj, sounds, NEIGHBOURS, stop)
         return embedded.to(self.model.model_dtype())
 
 
@@ -135,7 +144,7 @@ class InfiniteTalk(WanFamily):
     id = "infinitetalk"
     model_class = comfy.model_base.WAN21
     name = "InfiniteTalk"
-    versions = "Wan 2.1 I2V 14B with the patch for one speaker"
+    versions = "Wan 2.1 I2V 14B with the patch for one speaker or for several"
     encoder_kind = "wav2vec2-base"
     encoder_advice = "load wav2vec2-chinese-base_fp16.safetensors into Audio Encode"
     clip_sampler = InfiniteTalkClipSampler
@@ -143,6 +152,7 @@ class InfiniteTalk(WanFamily):
     frame_rate = LAYOUT.rate
     segment_length = SegmentLength(latent_count=21, overlap=OVERLAP_LATENTS, minimum=OVERLAP_LATENTS)
     options = (AUDIO_GUIDANCE, *OPTIONS)
+    hears_speakers = True
 
     def recognises(self, wired: Mapping[str, Any]) -> bool:
         """A plain Wan 2.1 I2V, or any Wan 2.1 beside a patch: which one is missing or wrong is said by ``check``."""
@@ -155,6 +165,22 @@ class InfiniteTalk(WanFamily):
             raise SoundToVideoError(f"{self.name} makes an image speak: use the S2V Sampler, with a reference image.")
         self._check_patch(inputs)
         super().check(inputs)
+        self._check_speakers(inputs)
+
+    def _check_speakers(self, inputs: SamplerInputs) -> None:
+        count = len(inputs.encoded_audio.tracks)
+        if not count:
+            return
+        if count > MOST_SPEAKERS:
+            raise SoundToVideoError(f"{self.name} tells {MOST_SPEAKERS} speakers apart at most, not {count}.")
+        file = inputs.files.get("model_patch", "")
+        if "single" in file.lower():
+            raise SoundToVideoError(
+                f"the connected model_patch, {file}, is for one speaker, and {count} speak: load "
+                f"{SEVERAL_SPEAKERS_FILE} with core's Load Model Patch."
+            )
+        for number in range(max(1, len(self.pictures(inputs).times))):
+            regions_in(inputs, number)
 
     def _check_patch(self, inputs: SamplerInputs) -> None:
         by_key = getattr(inputs.model, "wrappers", {}).values()
@@ -181,11 +207,22 @@ class InfiniteTalk(WanFamily):
             )
 
 
-def hearing(model: Any, patch: Any, audio_scale: float, audio_guidance: float) -> Any:
+def regions_in(inputs: SamplerInputs, number: int) -> torch.Tensor:
+    """``token_regions`` of the speakers in one of the reference image's pictures."""
+    assert inputs.reference_image is not None
+    number = min(number, len(inputs.reference_image) - 1)
+    picture = inputs.reference_image[number : number + 1]
+    regions = [track.region for track in inputs.encoded_audio.tracks]
+    return token_regions(regions, picture, inputs.width, inputs.height, inputs.image_fit)
+
+
+def hearing(model: Any, patch: Any, audio_scale: float, audio_guidance: float, speakers: int) -> Any:
     """A clone of the host's MODEL that carries the patch; what it hears and holds comes with the conditioning."""
     patched = model.clone()
     patched.set_additional_models(PATCH, [patch])
-    patched.set_model_patch(AudioAttention(audio_scale), "attn2_patch")
+    patched.set_model_patch(AudioAttention(audio_scale, speakers), "attn2_patch")
+    if speakers > 1:
+        patched.set_model_patch(AttentionMaps(), "attn1_patch")
     wrappers = comfy.patcher_extension.WrappersMP
     patched.add_wrapper_with_key(wrappers.OUTER_SAMPLE, PATCH, FromConditioning())
     if audio_guidance != 1:
@@ -201,12 +238,26 @@ class AudioAttention:
     """
 
     scale: float
+    speakers: int
 
     def __call__(self, args: dict[str, Any]) -> torch.Tensor:
-        options = args["transformer_options"]
-        heard = options["audio_embeds"].repeat(1, len(args["x"]), 1, 1)
-        args = {**args, "transformer_options": {**options, "audio_embeds": heard}}
-        return MultiTalkCrossAttnPatch(options[PATCH], self.scale)(args)
+        options, x = args["transformer_options"], args["x"]
+        maps = options.pop(MAPS, None)  # of this block; none where nothing is heard
+        if maps is None:
+            return self._hosts(x, options, options["audio_embeds"].repeat(1, len(x), 1, 1))
+        hears, heard = self._hosts if self.speakers == 2 else self._several, options["audio_embeds"]
+        return torch.cat([hears(item, options, heard, own) for item, own in zip(x.split(1), maps, strict=True)])
+
+    def _hosts(self, x: torch.Tensor, options: dict, heard: torch.Tensor, maps: torch.Tensor | None = None):
+        options = {**options, "audio_embeds": heard, "x_ref_attn_map": maps}
+        patch = MultiTalkCrossAttnPatch(options[PATCH], self.scale)
+        return patch({"x": x, "transformer_options": options})
+
+    def _several(self, x: torch.Tensor, options: dict, heard: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        block = options[PATCH].model.blocks[options["block_index"]]
+        grid = options["grid_sizes"]
+        added = heard_by_all(block.audio_cross_attn, block.norm_x(x), heard.to(x), grid, maps, self.speakers)
+        return x + added * self.scale
 
 
 @dataclass(frozen=True)
@@ -219,6 +270,7 @@ class FromConditioning:
         values = guider.conds["positive"][0]
         options = guider.model_options["transformer_options"]
         options["audio_embeds"], options[SILENCE] = values[HEARD], values[SILENCE]
+        options[REGIONS] = values.get(REGIONS)
         (options[PATCH],) = patcher.get_additional_models_with_key(PATCH)
         held = MultiTalkApplyModelWrapper(patcher.model.process_latent_in(values[HELD]))
         around = options.setdefault("wrappers", {}).setdefault(comfy.patcher_extension.WrappersMP.APPLY_MODEL, {})
@@ -240,5 +292,6 @@ class AudioGuidance:
         guides = args["uncond"] is not None
         condition, main = (args["uncond"], "uncond_denoised") if guides else (args["cond"], "cond_denoised")
         silence = args["model_options"]["transformer_options"][SILENCE]
-        without = predicted_again(args, condition, "without the sound", audio_embeds=silence)
+        unheard = {"audio_embeds": silence, REGIONS: None}
+        without = predicted_again(args, condition, "without the sound", **unheard)
         return args["denoised"] + (self.scale - 1) * (args[main] - without)

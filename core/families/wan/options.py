@@ -5,7 +5,8 @@ from ..option import Option
 MODEL_PATCH = Option(
     "model_patch",
     "ModelPatch",
-    "From core's Load Model Patch: what makes Wan 2.1 I2V hear, wan2.1_infiniteTalk_single_fp16.safetensors.",
+    "From core's Load Model Patch: what makes Wan 2.1 I2V hear, wan2.1_infiniteTalk_single_fp16.safetensors; for "
+    "several speakers wan2.1_infiniteTalk_multi_fp16.safetensors.",
     of_picture=True,
 )
 CLIP_VISION_OUTPUT = Option(
