@@ -100,7 +100,7 @@ def render_lip_sync(
     check_family(family)
     check_wired(wired)
     footage_inputs = FootageInputs.of(wired)
-    check_crop_size(family, footage_inputs.crop_size)
+    family.check_on_grid("crop_size", footage_inputs.crop_size)
     inputs = inputs_from(family, {**wired, "width": footage_inputs.crop_size, "height": footage_inputs.crop_size})
     settings = settings_from(family, wired)
     check_scenes(inputs.model, inputs.positive, inputs.negative)
@@ -147,17 +147,6 @@ def check_family(family: Family) -> None:
     if not family.lip_syncs:
         able = ", ".join(other.name for other in FAMILIES if other.lip_syncs) or "none that this ComfyUI can load"
         raise SoundToVideoError(f"{family.name} cannot make a mouth in footage anew. Load a model that can: {able}.")
-
-
-def check_crop_size(family: Family, size: int) -> None:
-    """Raise for a crop that is off the family's grid."""
-    multiple = family.size_multiple
-    if size < multiple or size % multiple:
-        lower = max(multiple, size // multiple * multiple)
-        raise SoundToVideoError(
-            f"crop_size {size} is off the grid of {family.name}: set a multiple of {multiple}, for instance {lower} or "
-            f"{lower + multiple}."
-        )
 
 
 def footage_under(

@@ -180,7 +180,7 @@ def sample_segments(
     """
     plan = clip_sampler.plan
     segments = plan.segments if segments is None else segments
-    sampler.start(clip_sampler.steps(sampler) * len(segments))
+    sampler.start(clip_sampler.steps_to_begin(sampler) + clip_sampler.steps(sampler) * len(segments))
     history = latents.from_here()
     with explained_out_of_memory(plan):
         clip_sampler.begin(sampler)

@@ -6,6 +6,7 @@ from ..core.frames.footage_time import WHEN_LONGER
 from ..core.frames.mouth import REGIONS, WHICH_FACE
 from ..core.lip_sync import DROPPED_DB, HEAD_BOX, render_lip_sync
 from ._errors import named_errors
+from ._inputs import edges_of
 from ._sampler import SAMPLER_HIDDEN, SAMPLER_OUTPUTS, run_sampler, sampler_inputs
 
 BEFORE = ("model", "vae", "positive", "negative", "encoded_audio")
@@ -93,18 +94,7 @@ class LipSyncSampler(io.ComfyNode):
                     round=0.001,
                     tooltip="Where in the footage the clip begins.",
                 ),
-                *[
-                    io.Float.Input(
-                        name,
-                        default=default,
-                        min=0.0,
-                        max=1.0,
-                        step=0.01,
-                        round=0.001,
-                        tooltip="Edge of a box around the head, hair to chin: 0 is left or top, 1 right or bottom.",
-                    )
-                    for name, default in HEAD_BOX.items()
-                ],
+                *edges_of("a box around the head, hair to chin", HEAD_BOX, round=0.001),
                 io.Combo.Input(
                     "which_face",
                     options=list(WHICH_FACE),

@@ -9,12 +9,14 @@ from ..core.frames.reading import frames_of
 from ..core.sync.measure import HEARD, MOTIONS, measure_sync
 from ..core.sync.plot import draw_sync
 from ._errors import named_errors
+from ._inputs import edges_of, frame_rate_of_images
+
+WHOLE = {"left": 0.0, "top": 0.0, "right": 1.0, "bottom": 1.0}
 
 
 class MeasureSync(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        edges = (("left", 0.0), ("top", 0.0), ("right", 1.0), ("bottom", 1.0))
         return io.Schema(
             node_id="SoundToVideo_MeasureSync",
             display_name="Measure Sync",
@@ -42,27 +44,8 @@ class MeasureSync(io.ComfyNode):
                         "change: how much it changes from frame to frame; with onsets."
                     ),
                 ),
-                io.Float.Input(
-                    "frame_rate",
-                    default=16.0,
-                    min=0.01,
-                    max=1000.0,
-                    step=0.01,
-                    round=0.001,
-                    tooltip="Frames per second, for an IMAGE. A VIDEO knows its own.",
-                ),
-                *[
-                    io.Float.Input(
-                        name,
-                        default=default,
-                        min=0.0,
-                        max=1.0,
-                        step=0.01,
-                        advanced=True,
-                        tooltip="Edge of the part of the picture that is watched: 0 is left or top, 1 right or bottom.",
-                    )
-                    for name, default in edges
-                ],
+                frame_rate_of_images(),
+                *edges_of("the part of the picture that is watched", WHOLE, advanced=True),
             ],
             outputs=[
                 io.Float.Output(display_name="correlation"),
@@ -86,7 +69,7 @@ class MeasureSync(io.ComfyNode):
                 comfy.model_management.throw_exception_if_processing_interrupted()
                 yield group
 
-        region = None if (left, top, right, bottom) == (0, 0, 1, 1) else (left, top, right, bottom)
+        region = None if (left, top, right, bottom) == tuple(WHOLE.values()) else (left, top, right, bottom)
         sync = measure_sync(watched(), float(stream.frame_rate), sound, heard, motion, region)
         plot = draw_sync(sync, heard, motion)
         return io.NodeOutput(

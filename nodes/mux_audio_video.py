@@ -15,6 +15,7 @@ from ..core.clip.names import check_prefix, fitting, numbered, with_dates
 from ..core.errors import SoundToVideoError
 from ..core.frames.reading import frames_of
 from ._errors import named_errors
+from ._inputs import frame_rate_of_images
 
 
 class MuxAudioVideo(io.ComfyNode):
@@ -61,15 +62,7 @@ class MuxAudioVideo(io.ComfyNode):
                         "%height%."
                     ),
                 ),
-                io.Float.Input(
-                    "frame_rate",
-                    default=16.0,
-                    min=0.01,
-                    max=1000.0,
-                    step=0.01,
-                    round=0.001,
-                    tooltip="Frames per second, for an IMAGE. A VIDEO knows its own.",
-                ),
+                frame_rate_of_images(),
             ],
             outputs=[io.Video.Output()],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],

@@ -13,7 +13,7 @@ from math import ceil, gcd
 import torch
 
 try:
-    from comfy.audio import resample as host_resample
+    from comfy.audio import resample as host_resample  # pyright: ignore[reportMissingImports]
 except ImportError:  # older hosts ask for torchaudio, newer ones have its filter themselves and do not
     from torchaudio.functional import resample as host_resample
 

@@ -90,6 +90,10 @@ class ClipSampler(ABC):
     def begin(self, sampler: HostSampler) -> None:  # noqa: B027 (most families have nothing to do here)
         """A first pass over the whole clip, before any segment is sampled."""
 
+    def steps_to_begin(self, sampler: HostSampler) -> int:
+        """Sampler steps of ``begin``, for the progress bar."""
+        return 0
+
     def steps(self, sampler: HostSampler) -> int:
         """Sampler steps of one segment over all its passes: what the progress bar counts."""
         return len(sampler.sigmas(self.model)) - 1
@@ -297,11 +301,15 @@ class Family(ABC):
 
     def check_size(self, width: int, height: int, multiple: int | None = None) -> None:
         """Raise for a width or height that is no multiple of ``multiple``, None being the family's own."""
+        for name, size in (("the width", width), ("the height", height)):
+            self.check_on_grid(name, size, multiple)
+
+    def check_on_grid(self, name: str, size: int, multiple: int | None = None) -> None:
+        """As ``check_size``, for a size of this name."""
         multiple = multiple or self.size_multiple
-        for name, size in (("width", width), ("height", height)):
-            if size < multiple or size % multiple:
-                lower = max(multiple, size // multiple * multiple)
-                raise SoundToVideoError(
-                    f"the {name} {size} is off the grid of {self.name}: it must be a multiple of {multiple}, "
-                    f"for instance {lower} or {lower + multiple}."
-                )
+        if size < multiple or size % multiple:
+            lower = max(multiple, size // multiple * multiple)
+            raise SoundToVideoError(
+                f"{name} {size} is off the grid of {self.name}: it must be a multiple of {multiple}, "
+                f"for instance {lower} or {lower + multiple}."
+            )

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import chain, islice
 
 import comfy.model_management
 import torch
-from comfy_api.latest import Input, InputImpl
+from comfy_api.latest import Input
 from torch import Tensor
 
 from ..errors import SoundToVideoError, article
 from ..timeline import Number, exact, rounded, seconds_in_words
-from .reading import FrameStream, frames_of
+from .source import FrameSource, source_of
 
 WHICH = ("first", "last", "at seconds", "sharpest near seconds")
-STEPS_BACK = (1, 10)  # seconds that are read in front of a picture, and where there is nothing, all
+STEPS_BACK = (0, 1, 10)  # seconds in front of a picture that are read for it; where there is nothing, all
 NEAR_SECONDS = Fraction(1, 2)  # to either side, where the sharpest is looked for
 
 
@@ -43,28 +42,25 @@ def picture_at(video: Input.Video, seconds: Number) -> Tensor:
     Raises SoundToVideoError for a time past the end, or what is no VIDEO with pictures.
     """
     length = _length(video)
-    seconds = exact(seconds, "seconds")
-    if not 0 <= seconds <= length:
-        raise SoundToVideoError(
-            f"there is no frame at {seconds_in_words(seconds)}: the video lasts {seconds_in_words(length)}. "
-            f"Choose {'first, or a time from 0 on' if seconds < 0 else 'last, or a time before that'}."
-        )
-    stream = frames_of(video, 1)
-    number = rounded(seconds * stream.frame_rate)
-    if isinstance(video, InputImpl.VideoFromFile):  # up to the next frame: some files' clocks tick with the frames
-        return _last_before(video, min(length, (number + 1) / stream.frame_rate))
-    return next(_from(stream, min(stream.frame_count - 1, number)))[None]
+    seconds = _checked(seconds, length)
+    source = source_of(video)
+    return _at_or_before(source, _number_at(source, seconds, length))
 
 
 def sharpest_picture_near(video: Input.Video, seconds: Number) -> Tensor:
     """The sharpest frame within ``NEAR_SECONDS`` of a time, ``[1, height, width, 3]``; errors as ``picture_at``."""
-    best = picture_at(video, seconds)
-    highest = sharpness(best[0])
-    for frame in _near(video, exact(seconds)):
-        found = sharpness(frame)
+    length = _length(video)
+    seconds = _checked(seconds, length)
+    source = source_of(video)
+    centre = _number_at(source, seconds, length)
+    first = _number_at(source, max(Fraction(0), seconds - NEAR_SECONDS), length)
+    last = _number_at(source, min(length, seconds + NEAR_SECONDS), length)
+    best, highest = None, (-1.0, False)
+    for number, frame in enumerate(_watched(source.frames(first, last + 1)), first):
+        found = sharpness(frame), number == centre  # of those that are as sharp the one that was asked for
         if found > highest:
-            highest, best = found, frame[None]
-    return best
+            best, highest = frame[None], found
+    return _at_or_before(source, centre) if best is None else best
 
 
 def sharpness(frame: Tensor) -> float:
@@ -90,47 +86,32 @@ def _length(video: Input.Video) -> Fraction:
     return length
 
 
-def _last_before(video: InputImpl.VideoFromFile, end: Fraction) -> Tensor:
-    """The last frame that is seen before a time."""
-    for seconds in STEPS_BACK:
-        if seconds < end:
-            try:
-                return _last_of(_stretch(video, end - seconds, end))
-            except SoundToVideoError:  # the picture ends earlier than the sound: further back
-                continue
-    return _last_of(_stretch(video, Fraction(0), end))
+def _checked(seconds: Number, length: Fraction) -> Fraction:
+    seconds = exact(seconds, "seconds")
+    if not 0 <= seconds <= length:
+        raise SoundToVideoError(
+            f"there is no frame at {seconds_in_words(seconds)}: the video lasts {seconds_in_words(length)}. "
+            f"Choose {'first, or a time from 0 on' if seconds < 0 else 'last, or a time before that'}."
+        )
+    return seconds
 
 
-def _last_of(video: Input.Video) -> Tensor:
-    (frame,) = deque(_frames(frames_of(video, 1)), maxlen=1)
-    return frame[None]
+def _number_at(source: FrameSource, seconds: Fraction, length: Fraction) -> int:
+    """The number of the frame nearest to a time of a VIDEO of this length."""
+    last = max(0, rounded(length * source.rate) - 1)
+    return min(last, rounded(seconds * source.rate))
 
 
-def _near(video: Input.Video, seconds: Fraction) -> Iterator[Tensor]:
-    start, stop = max(Fraction(0), seconds - NEAR_SECONDS), min(_length(video), seconds + NEAR_SECONDS)
-    if isinstance(video, InputImpl.VideoFromFile):
-        try:
-            return _frames(frames_of(_stretch(video, start, stop), 1))
-        except SoundToVideoError:  # the picture ends earlier than the sound
-            return iter(())
-    stream = frames_of(video, 1)
-    first = rounded(start * stream.frame_rate)
-    return islice(_from(stream, first), rounded(stop * stream.frame_rate) - first + 1)
+def _at_or_before(source: FrameSource, number: int) -> Tensor:
+    """A frame, ``[1, height, width, 3]``; where the picture ends before it, as it may before its sound, the last."""
+    for first in (*(max(0, number - rounded(seconds * source.rate)) for seconds in STEPS_BACK), 0):
+        found = deque(_watched(source.frames(first, number + 1)), maxlen=1)
+        if found:
+            return found[0][None]
+    raise SoundToVideoError("the VIDEO holds no frames.")
 
 
-def _stretch(video: InputImpl.VideoFromFile, start: Fraction, stop: Fraction) -> InputImpl.VideoFromFile:
-    """From one time of the VIDEO to another, in its own trim."""
-    begin, _ = video.get_active_trim_window()
-    return InputImpl.VideoFromFile(
-        video.get_stream_source(), start_time=float(exact(begin) + start), duration=float(stop - start)
-    )
-
-
-def _frames(stream: FrameStream) -> Iterator[Tensor]:
-    for frame in chain.from_iterable(stream.groups):
+def _watched(frames: Iterator[Tensor]) -> Iterator[Tensor]:
+    for frame in frames:
         comfy.model_management.throw_exception_if_processing_interrupted()
-        yield frame[..., :3]
-
-
-def _from(stream: FrameStream, number: int) -> Iterator[Tensor]:
-    return islice(_frames(stream), number, None)
+        yield frame

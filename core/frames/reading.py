@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,7 @@ def frames_of(video: Any, frame_rate: Number) -> FrameStream:
         audio = getattr(video, "audio", None)
         return FrameStream(stream_frames(), video.get_frame_rate(), video.get_frame_count(), width, height, audio)
     if isinstance(video, InputImpl.VideoFromFile):
-        return _of_file(video)
+        return _of_file(FileFrames(video))
     components = video.get_components()
     return _of_images(components.images, Fraction(components.frame_rate), components.audio)
 
@@ -78,22 +78,36 @@ class FileFrames:
     """
 
     def __init__(self, video: InputImpl.VideoFromFile):
-        self.source: Any = video.get_stream_source()
+        self._video, self.source = video, video.get_stream_source()
         with _sentences(self.source):
             start, duration = (exact(seconds) for seconds in video.get_active_trim_window())
             self._stop = start + duration if duration else None
             self._clock = _clock_of(self.source, start)
             self.rate = self._clock.rate
-            first, shown = _first_time(self.source, self._clock), next(self.frames(0), None)
-            if first is None or shown is None:
-                raise SoundToVideoError("the VIDEO holds no frames: choose another, or another stretch of it.")
-            self._grid = self._clock.picture_start(first)
-            self.height, self.width = shown.shape[:2]
+            self._grid, self.width, self.height = self._opening()
             self.audio = _sound_of_file(video, self._clock, self._stop)
+
+    def _opening(self) -> tuple[Fraction, int, int]:
+        """The time of frame 0, and the size of all."""
+        for frame, time, tick in _timed_frames(self.source, self._clock, self._clock.start):
+            if int(time / tick) >= int(self._clock.start / tick):
+                grid = self._clock.picture_start(time)
+                if _is_over(grid, self._stop, tick):
+                    break
+                height, width = _to_rgb(frame, VideoReformatter()).shape[:2]
+                return grid, width, height
+        raise SoundToVideoError("the VIDEO holds no frames: choose another, or another stretch of it.")
 
     def frames(self, first: int) -> Iterator[Tensor]:
         """Frames ``[height, width, 3]`` from number ``first`` on."""
         return _file_frames(self.source, self._clock, self._stop, first, self._grid if first else None)
+
+    def frame_count(self) -> int:
+        """As many as the container says; the file may turn out to hold some more or less."""
+        whole = self._clock.whole
+        if whole is None:
+            whole = exact(self._video.get_duration()) + self._clock.start
+        return max(1, rounded((min(whole, self._stop or whole) - self._clock.start) * self.rate))
 
 
 def _of_images(images: Tensor, frame_rate: Fraction, audio: Any) -> FrameStream:
@@ -103,21 +117,8 @@ def _of_images(images: Tensor, frame_rate: Fraction, audio: Any) -> FrameStream:
     return FrameStream(groups, frame_rate, count, width, height, audio_from(audio) if audio else None)
 
 
-def _of_file(video: InputImpl.VideoFromFile) -> FrameStream:
-    source = video.get_stream_source()
-    with _sentences(source):
-        start, duration = (exact(seconds) for seconds in video.get_active_trim_window())
-        stop = start + duration if duration else None
-        clock = _clock_of(source, start)
-        whole = exact(video.get_duration()) + start if clock.whole is None else clock.whole
-        count = max(1, rounded((min(whole, stop or whole) - start) * clock.rate))
-        audio = _sound_of_file(video, clock, stop)
-        groups = _grouped(_file_frames(source, clock, stop))
-        first = next(groups, None)
-    if first is None:
-        raise SoundToVideoError("the VIDEO holds no frames.")
-    _, height, width, _ = first.shape
-    return FrameStream(chain([first], groups), clock.rate, count, width, height, audio)
+def _of_file(file: FileFrames) -> FrameStream:
+    return FrameStream(_grouped(file.frames(0)), file.rate, file.frame_count(), file.width, file.height, file.audio)
 
 
 @contextmanager
@@ -164,14 +165,6 @@ class _Clock:
     def tremble(self) -> Fraction:
         """By how much a time stamp may be late: some containers round them to 1 ms, and cameras are not exact."""
         return 1 / (8 * self.rate)
-
-
-def _first_time(source: Any, clock: _Clock) -> Fraction | None:
-    """The time of the first frame from the clock's start on; None where there is none."""
-    for _, time, tick in _timed_frames(source, clock, clock.start):
-        if int(time / tick) >= int(clock.start / tick):
-            return time
-    return None
 
 
 def _clock_of(source: Any, start: Fraction) -> _Clock:

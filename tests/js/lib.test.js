@@ -23,7 +23,7 @@ import {
 } from "../../web/lib/selection.js";
 import { lowerBound, nearest, snapped } from "../../web/lib/snap.js";
 import { soundFileOf, valueOf } from "../../web/lib/soundfile.js";
-import { formatTime, frameCount, nearestFrameTime, parseTime, spokenTime, toMilliseconds } from "../../web/lib/time.js";
+import { formatTime, nearestFrameTime, parseTime, spokenTime, toMilliseconds } from "../../web/lib/time.js";
 import {
   ruler,
   scrolledView,
@@ -49,12 +49,6 @@ function near(actual, expected, within = 1e-9) {
 function random(seed) {
   return () => (seed = (seed * 16807) % 2147483647) / 2147483647;
 }
-
-test("the browser counts the frames that Python counts", () => {
-  for (const { seconds, frame_rate, frames } of rounding.frame_counts) {
-    assert.equal(frameCount(Number(seconds), Number(frame_rate)), frames, `${seconds} s at ${frame_rate} fps`);
-  }
-});
 
 test("a time is rounded to the millisecond that Python rounds it to", () => {
   for (const { seconds, milliseconds } of rounding.milliseconds) {

@@ -24,7 +24,7 @@ def describe(node) -> dict:
         if entry.optional:
             described["optional"] = True
         fixed = options.get("options")
-        if fixed and not options.get("files_of_input_folder") and described["type"] == "COMBO" and _is_fixed(entry.id):
+        if fixed and described["type"] == "COMBO" and _is_fixed(entry.id):
             described["options"] = list(fixed)
         inputs.append(described)
     outputs = [{"type": output.get_io_type(), "name": output.display_name or output.id} for output in schema.outputs]

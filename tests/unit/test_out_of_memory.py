@@ -30,6 +30,9 @@ class FailingSampler:
     def begin(self, sampler):
         pass
 
+    def steps_to_begin(self, sampler):
+        return 0
+
     def steps(self, sampler):
         return 1
 

@@ -2,11 +2,15 @@
 
 from types import SimpleNamespace
 
+import comfy.utils
 import pytest
 import torch
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import FAMILIES
+from sound_to_video.core.families.ltx.av import LTXAV
+from sound_to_video.core.families.ltx.clip_sampler import LTXAVClipSampler
 from sound_to_video.core.render import render
+from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.nodes._sampler import run_sampler
 from sound_to_video.nodes.s2v_sampler import S2VSampler
 from sound_to_video.tests import ltx
@@ -50,6 +54,22 @@ def test_a_clip_without_a_node_is_the_nodes_to_the_bit(wired, tmp_path):
     assert torch.equal(ours.audio["waveform"], the_nodes.audio["waveform"])
     assert rendered.family in FAMILIES and rendered.plan.frame_count == len(ours.images)
     assert said[0] == said[-1] == rendered.plan.describe()
+
+
+def test_a_pass_before_the_segments_counts_in_the_progress_bar(wired, tmp_path, monkeypatch):
+    class WithAFirstPass(LTXAVClipSampler):
+        def steps_to_begin(self, sampler):
+            return self.steps(sampler)
+
+        def begin(self, sampler):
+            self.sample(self.plan.segments[0], LatentSpool(tmp_path).from_here(), sampler)
+
+    shown: list[tuple[int, int]] = []
+    monkeypatch.setattr(LTXAV, "clip_sampler", WithAFirstPass)
+    monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda value, total, *_, **__: shown.append((value, total)))
+    rendered = render(wired, tmp_path)
+    steps = wired["steps"] * (1 + len(rendered.plan.segments))
+    assert shown == [(done, steps) for done in range(1, steps + 1)]
 
 
 def test_what_cannot_be_is_said_before_any_work(wired, tmp_path):

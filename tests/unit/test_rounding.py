@@ -1,4 +1,4 @@
-"""Python rounds as the table says that the browser rounds too (tests/js/lib.test.js reads the same file)."""
+"""Python rounds as the table says, and milliseconds as the browser (tests/js/lib.test.js reads the same file)."""
 
 import json
 from pathlib import Path

@@ -62,17 +62,6 @@ export function toMilliseconds(seconds) {
 }
 
 /**
- * Frames of a clip that lasts as long as its sound, at least one.
- * The product of two decimal numbers is off in the 16th digit; a half must not tip over by it.
- * @param {number} durationSeconds
- * @param {number} frameRate
- */
-export function frameCount(durationSeconds, frameRate) {
-  const frames = durationSeconds * frameRate;
-  return Math.max(1, Math.round(frames + frames * 1e-15));
-}
-
-/**
  * The time nearest to `seconds` that is a whole number of frames away from `anchor`.
  * @param {number} seconds
  * @param {number} anchor seconds
