@@ -27,6 +27,13 @@ def sound_path(name: str) -> Path:
     return _path(name)
 
 
+def valid(name: str | None) -> bool | str:
+    """What ``validate_inputs`` answers for an annotated name: True, or what is wrong. None: it comes from a node."""
+    if name is None:
+        return True
+    return missing(name) or True
+
+
 def missing(name: str) -> str | None:
     """What is wrong with an annotated name, in words for the node; None when its file is there."""
     if not isinstance(name, str):
@@ -39,7 +46,7 @@ def missing(name: str) -> str | None:
 
 
 def fingerprint(name: str) -> str:
-    """Changes when the file of an annotated name does: by size, times of change and inode, as it is asked each run."""
+    """Changes when the file of an annotated name does: by size, times of change and inode. Asked before each run."""
     return str(file_stamp(sound_path(name)))
 
 

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..core.audio import open_audio
 from ._errors import named_errors
-from ._sounds import fingerprint, input_sounds, missing, sound_path
+from ._sounds import fingerprint, input_sounds, sound_path, valid
 
 
 class LoadAudio(io.ComfyNode):
@@ -31,7 +31,7 @@ class LoadAudio(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, audio=None) -> bool | str:
-        return audio is None or missing(audio) or True
+        return valid(audio)
 
     @classmethod
     def fingerprint_inputs(cls, audio=None) -> str:

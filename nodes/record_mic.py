@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..core.audio import open_audio
 from ._errors import named_errors
-from ._sounds import fingerprint, missing, sound_path
+from ._sounds import fingerprint, sound_path, valid
 
 
 class RecordMic(io.ComfyNode):
@@ -33,7 +33,7 @@ class RecordMic(io.ComfyNode):
     def validate_inputs(cls, take=None) -> bool | str:
         if take == "":
             return "There is no take yet: press record on the node."
-        return take is None or missing(take) or True
+        return valid(take)
 
     @classmethod
     def fingerprint_inputs(cls, take=None) -> str:

@@ -71,7 +71,7 @@ class PeaksStream:
                 return
             await news.wait()
 
-    def say(self, about: dict, payload: bytes = b"") -> None:
+    def send(self, about: dict, payload: bytes = b"") -> None:
         """From any thread."""
         self._loop.call_soon_threadsafe(self._add, message(about, payload))
 
@@ -97,7 +97,12 @@ def peaks_stream(file: SoundFile) -> PeaksStream:
     if key not in _streams:
         stream = _streams[key] = PeaksStream(file.stamp)
         future = asyncio.get_running_loop().run_in_executor(analysing, _fill, stream, file)
-        future.add_done_callback(lambda _: (_streams.pop(key, None), stream.finish()))
+
+        def finish(_: asyncio.Future) -> None:
+            _streams.pop(key, None)
+            stream.finish()
+
+        future.add_done_callback(finish)
     return _streams[key]
 
 
@@ -107,24 +112,24 @@ def _fill(stream: PeaksStream, file: SoundFile) -> None:
         content = sound_cache.known_content(path)
         picture = sound_cache.load_picture(content) if content else None
         if picture is None:
-            picture = _look(stream, path)
+            picture = _decode_peaks(stream, path)
             content = sound_cache.content_of(path)
             if stat_key(path) == file.key:  # else part of it may be of another sound
                 sound_cache.keep_picture(content, picture)
         else:
-            _say_sound(stream, picture.duration_seconds, picture)
-            stream.say({"kind": "overview"}, reduced(picture.peaks, OVERVIEW_BINS).tobytes())
-            stream.say({"kind": "peaks", "first_bin": 0}, picture.peaks.tobytes())
-        stream.say({"kind": "end", "duration": picture.duration_seconds, "silences": picture.silences})
+            _send_sound(stream, picture.duration_seconds, picture)
+            stream.send({"kind": "overview"}, reduced(picture.peaks, OVERVIEW_BINS).tobytes())
+            stream.send({"kind": "peaks", "first_bin": 0}, picture.peaks.tobytes())
+        stream.send({"kind": "end", "duration": picture.duration_seconds, "silences": picture.silences})
     except SoundToVideoError as error:
-        stream.say({"kind": "error", "error": str(error)})
+        stream.send({"kind": "error", "error": str(error)})
     except Exception as error:
-        stream.say({"kind": "error", "error": f"{path.name} cannot be shown: {error}"})
+        stream.send({"kind": "error", "error": f"{path.name} cannot be shown: {error}"})
         logging.exception("Sound to Video: %s cannot be shown", path.name)
 
 
-def _say_sound(stream: PeaksStream, duration: float, sound: SoundPicture) -> None:
-    stream.say(
+def _send_sound(stream: PeaksStream, duration: float, sound: SoundPicture) -> None:
+    stream.send(
         {
             "kind": "sound",
             "stamp": stream.stamp,
@@ -136,35 +141,35 @@ def _say_sound(stream: PeaksStream, duration: float, sound: SoundPicture) -> Non
     )
 
 
-def _look(stream: PeaksStream, path: Path) -> SoundPicture:
+def _decode_peaks(stream: PeaksStream, path: Path) -> SoundPicture:
     """Decode the whole file, sending its peaks as they come; a long one is sketched first."""
     rough = sketch(path, SKETCH_SPOTS, SKETCH_FROM_SECONDS)
     if rough:
-        stream.say({"kind": "sound", "stamp": stream.stamp, "duration": rough.duration_seconds})
-        stream.say({"kind": "overview"}, rough.peaks.tobytes())
+        stream.send({"kind": "sound", "stamp": stream.stamp, "duration": rough.duration_seconds})
+        stream.send({"kind": "overview"}, rough.peaks.tobytes())
     audio = open_audio(path)
     duration = float(audio.duration)
     bins_per_second = bins_per_second_for(duration)
     picture = SoundPicture(duration, audio.sample_rate, audio.channels, bins_per_second, np.zeros((0, 2), np.int8), [])
-    _say_sound(stream, duration, picture)
+    _send_sound(stream, duration, picture)
     meter = PeakMeter(audio.sample_rate, bins_per_second)
     parts: list[np.ndarray] = []
     waiting: list[np.ndarray] = []
-    said = 0
+    sent = 0
 
-    def say_waiting() -> None:
-        nonlocal said
+    def send_waiting() -> None:
+        nonlocal sent
         peaks = np.concatenate(waiting) if waiting else np.zeros((0, 2), np.int8)
-        stream.say({"kind": "peaks", "first_bin": said}, peaks.tobytes())
-        said += len(peaks)
+        stream.send({"kind": "peaks", "first_bin": sent}, peaks.tobytes())
+        sent += len(peaks)
         parts.append(peaks)
         waiting.clear()
 
     for block in audio.blocks(BLOCK_SAMPLES):
         waiting.append(meter.feed(block.numpy()))
         if sum(map(len, waiting)) >= SECONDS_PER_MESSAGE * bins_per_second:
-            say_waiting()
+            send_waiting()
     waiting.append(meter.finish())
-    say_waiting()
+    send_waiting()
     peaks = np.concatenate(parts)
     return SoundPicture(duration, audio.sample_rate, audio.channels, bins_per_second, peaks, silences(meter.levels()))

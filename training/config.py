@@ -1,15 +1,12 @@
 """The small model's shape, as the metadata of its checkpoint: what the host builds its own LTX-2 classes from."""
 
 from sound_to_video.core.scene.no_text import SCENE_CHANNELS
+from sound_to_video.tests.checkpoints import LTX_AUDIO_VAE, LTX_VIDEO_VAE, LTX_VOCODER
 
 FRAME_RATE = 25  # as many frames a second as the sound has latents: 8 of either to a latent of the picture
 
 VIDEO_VAE = {
-    "_class_name": "CausalVideoAutoencoder",
-    "dims": 3,
-    "in_channels": 3,
-    "out_channels": 3,
-    "latent_channels": 128,
+    **LTX_VIDEO_VAE,
     "encoder_base_channels": 24,
     "decoder_base_channels": 64,
     "encoder_blocks": [
@@ -28,39 +25,7 @@ VIDEO_VAE = {
         ["compress_all", {"multiplier": 2}],
         ["res_x", {"num_layers": 1, "inject_noise": False}],  # by this block the host knows an LTX VAE
     ],
-    "norm_layer": "pixel_norm",
-    "patch_size": 4,
-    "latent_log_var": "uniform",
-    "causal_decoder": False,
-    "timestep_conditioning": False,
 }
-AUDIO_VAE = {
-    "model": {
-        "params": {
-            "sampling_rate": 16000,
-            "ddconfig": {
-                "double_z": True,
-                "mel_bins": 64,
-                "z_channels": 8,
-                "resolution": 256,
-                "downsample_time": False,
-                "in_channels": 2,
-                "out_ch": 2,
-                "ch": 16,
-                "ch_mult": [1, 2, 4],
-                "num_res_blocks": 1,
-                "attn_resolutions": [],
-                "dropout": 0.0,
-                "mid_block_add_attention": False,
-                "norm_type": "pixel",
-                "causality_axis": "height",
-            },
-        }
-    },
-    "preprocessing": {"stft": {"filter_length": 1024, "hop_length": 160}},
-}
-VOCODER = {"resblock": "1", "upsample_initial_channel": 32, "stereo": True}
-
 TRANSFORMER = {
     "num_layers": 4,
     "num_attention_heads": 5,
@@ -83,4 +48,4 @@ TRANSFORMER = {
     "rope_type": "split",
     "frequencies_precision": "float64",
 }
-CONFIG = {"transformer": TRANSFORMER, "vae": VIDEO_VAE, "audio_vae": AUDIO_VAE, "vocoder": VOCODER}
+CONFIG = {"transformer": TRANSFORMER, "vae": VIDEO_VAE, "audio_vae": LTX_AUDIO_VAE, "vocoder": LTX_VOCODER}

@@ -1,7 +1,7 @@
 """What a waveform display needs of a sound: its peaks in time, and where it is silent.
 
-Nothing here knows of files, caches or the browser: blocks of samples go in, small arrays come out, in memory that
-does not grow with the sound but for the result (2 bytes a bin).
+Blocks of samples go in, small arrays come out, in memory that does not grow with the sound but for the result (2 bytes
+a bin). Only ``sketch`` opens a file: it looks at places of it. Caches and the browser are the server's.
 """
 
 from __future__ import annotations

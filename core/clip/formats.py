@@ -38,7 +38,7 @@ class ClipFormat:
     written_as: dict[str, str] = field(default_factory=dict)  # layouts that the encoder gets wrong
 
     @property
-    def is_deep(self) -> bool:
+    def is_10_bit(self) -> bool:
         """Whether pictures keep 10 bits."""
         return self.pixel_format.endswith("10le")
 
@@ -48,33 +48,68 @@ MOVIE = {"movflags": "use_metadata_tags+faststart", "movie_timescale": "90000"} 
 
 FORMATS = {
     "mp4 (H.264)": ClipFormat(
-        *(".mp4", "mp4", "libx264", "yuv420p", "crf", ("28", "23", "18", "14"), "aac", "fltp"),
+        suffix=".mp4",
+        container="mp4",
+        video_codec="libx264",
+        pixel_format="yuv420p",
+        quality_option="crf",
+        quality_values=("28", "23", "18", "14"),
+        audio_codec="aac",
+        sample_format="fltp",
         container_options=MOVIE,
         sample_rates=AAC_RATES,
     ),
     "mp4 (H.265)": ClipFormat(
-        *(".mp4", "mp4", "libx265", "yuv420p", "crf", ("31", "26", "21", "17"), "aac", "fltp"),
+        suffix=".mp4",
+        container="mp4",
+        video_codec="libx265",
+        pixel_format="yuv420p",
+        quality_option="crf",
+        quality_values=("31", "26", "21", "17"),
+        audio_codec="aac",
+        sample_format="fltp",
         video_options={"x265-params": "log-level=error"},
         container_options=MOVIE,
         codec_tag="hvc1",  # Apple's players know no other
         sample_rates=AAC_RATES,
     ),
     "webm (VP9)": ClipFormat(
-        *(".webm", "webm", "libvpx-vp9", "yuv420p", "crf", ("40", "33", "26", "20"), "libopus", "flt"),
+        suffix=".webm",
+        container="webm",
+        video_codec="libvpx-vp9",
+        pixel_format="yuv420p",
+        quality_option="crf",
+        quality_values=("40", "33", "26", "20"),
+        audio_codec="libopus",
+        sample_format="flt",
         video_options={"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
         sample_rates=OPUS_RATES,
         layouts=OPUS_LAYOUTS,
         written_as=OPUS_WRITTEN_AS,
     ),
     "webm (AV1)": ClipFormat(
-        *(".webm", "webm", "libsvtav1", "yuv420p10le", "crf", ("45", "35", "27", "20"), "libopus", "flt"),
+        suffix=".webm",
+        container="webm",
+        video_codec="libsvtav1",
+        pixel_format="yuv420p10le",
+        quality_option="crf",
+        quality_values=("45", "35", "27", "20"),
+        audio_codec="libopus",
+        sample_format="flt",
         video_options={"preset": "8"},
         sample_rates=OPUS_RATES,
         layouts=OPUS_LAYOUTS,
         written_as=OPUS_WRITTEN_AS,
     ),
     "mov (ProRes)": ClipFormat(
-        *(".mov", "mov", "prores_ks", "yuv422p10le", "profile", ("proxy", "lt", "standard", "hq"), "pcm_s24le", "s32"),
+        suffix=".mov",
+        container="mov",
+        video_codec="prores_ks",
+        pixel_format="yuv422p10le",
+        quality_option="profile",
+        quality_values=("proxy", "lt", "standard", "hq"),
+        audio_codec="pcm_s24le",
+        sample_format="s32",
         video_options={"vendor": "apl0"},
         container_options={**MOVIE, "movflags": "use_metadata_tags"},
     ),

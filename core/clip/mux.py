@@ -174,9 +174,9 @@ class _PictureTrack:
         if clip_format.codec_tag:
             context.codec_tag = clip_format.codec_tag
         self._reformatter = VideoReformatter()
-        self._top = 65535 if clip_format.is_deep else 255
+        self._top = 65535 if clip_format.is_10_bit else 255
         self._scaled = np.empty(self._shape, np.float32)
-        self._levels = np.empty(self._shape, "<u2" if clip_format.is_deep else np.uint8)
+        self._levels = np.empty(self._shape, "<u2" if clip_format.is_10_bit else np.uint8)
 
     @property
     def seconds(self) -> Fraction:
@@ -203,7 +203,7 @@ class _PictureTrack:
             )
         np.clip(np.add(self._scaled, 0.5, out=self._scaled), 0, self._top, out=self._scaled)
         self._levels[...] = self._scaled
-        picture = VideoFrame.from_ndarray(self._levels, format="rgb48le" if self._format.is_deep else "rgb24")
+        picture = VideoFrame.from_ndarray(self._levels, format="rgb48le" if self._format.is_10_bit else "rgb24")
         picture = self._reformatter.reformat(
             picture,
             format=self._format.pixel_format,

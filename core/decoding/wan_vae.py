@@ -104,11 +104,12 @@ class _Blend:
 
     def __init__(self, height: int, width: int):
         self._size = height, width  # latents
-        self._total = self._weights = torch.zeros(0)
+        self._total: torch.Tensor | None = None
+        self._weights: torch.Tensor | None = None
 
     def add(self, tile: _Tile, frames: torch.Tensor) -> None:
         height, width = self._size
-        if not self._total.numel():
+        if self._total is None or self._weights is None:
             shape = (*frames.shape[:3], height * SPATIAL_RATIO, width * SPATIAL_RATIO)
             self._total, self._weights = frames.new_zeros(shape), frames.new_zeros(shape[3:])
         weight = (_ramp(tile.y, height)[:, None] * _ramp(tile.x, width)[None, :]).to(frames)
@@ -118,6 +119,7 @@ class _Blend:
         self._weights[y, x] += weight
 
     def frames(self) -> torch.Tensor:
+        assert self._total is not None and self._weights is not None
         return self._total / self._weights
 
 

@@ -13,7 +13,7 @@ import folder_paths
 import pytest
 import torch
 from sound_to_video.core.errors import SoundToVideoError
-from sound_to_video.core.families.ltx.av import DEFAULT_REFINING, LTXAV, SCHEDULES
+from sound_to_video.core.families.ltx.av import DEFAULT_STAGES, LTXAV, SCHEDULES
 from sound_to_video.core.plan import plan_clip
 from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler
@@ -171,7 +171,7 @@ def with_lora(model):
 @pytest.mark.slow
 def test_a_refining_model_is_the_hosts_graph_with_two_models(each_ltx):
     """Guidance in the first stage, the LoRA in the second only."""
-    sigmas = ((0.9, 0.5, 0.0), DEFAULT_REFINING)
+    sigmas = ((0.9, 0.5, 0.0), DEFAULT_STAGES.refining)
     settings = replace(SETTINGS, cfg=3.0, sigmas=torch.tensor(sigmas[0]), sampler_name=each_ltx.sampler_name)
     options = {"latent_upscale_model": each_ltx.upscaler, "refining_model": with_lora(each_ltx.model)}
     inputs = inputs_of(each_ltx, sound(WHOLE), options=options)

@@ -33,7 +33,7 @@ from ..base import ClipSampler, Family, SamplerInputs
 from ..option import AUDIO_GUIDANCE
 from .audio_latents import LTX_AUDIO_VAE, AudioLatents, encode_with_vae, heard_latents
 from .clip_sampler import (
-    DEFAULT_REFINING,
+    DEFAULT_STAGES,
     LATENT_CHANNELS,
     SPATIAL_RATIO,
     UPSCALE,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ...audio import Audio
     from ...frames.crops import Crops
 
-__all__ = ["DEFAULT_REFINING", "LTXAV", "OVERLAP_LATENTS", "SCHEDULES", "LTXAVClipSampler"]
+__all__ = ["DEFAULT_STAGES", "LTXAV", "OVERLAP_LATENTS", "SCHEDULES", "LTXAVClipSampler"]
 
 SEGMENT_SECONDS = 20
 AUDIO_RATE = Fraction(25)  # audio latents a second

@@ -34,7 +34,7 @@ UPSCALE = 2
 DECODE_CONTEXT = 2  # latents decoded in front of an overlap that is encoded anew at half size
 REFERENCE_EDGE = 1536  # pixels of the reference image's longer edge when it is compressed, as in the template
 
-DEFAULT_REFINING = SCHEDULES["ltx-2.3 distilled"][1]
+DEFAULT_STAGES = SCHEDULES["ltx-2.3 distilled"]
 
 
 class LTXAVClipSampler(ClipSampler):
@@ -76,7 +76,7 @@ class LTXAVClipSampler(ClipSampler):
         sigmas = self.inputs.option("refining_sigmas")
         if sigmas is not None:
             return sigmas
-        return torch.tensor(SCHEDULES.get(sampler.settings.scheduler, (None, DEFAULT_REFINING))[1])
+        return torch.tensor(SCHEDULES.get(sampler.settings.scheduler, DEFAULT_STAGES).refining)
 
     def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
         inputs = self.inputs

@@ -1,12 +1,22 @@
 """What only LTX has among the samplers' inputs. Nothing of the host is needed to declare it."""
 
+from typing import NamedTuple
+
 from ..option import Option
+
+
+class Stages(NamedTuple):
+    """Noise levels of the first stage, and of the refining one."""
+
+    first: tuple[float, ...]
+    refining: tuple[float, ...]
+
 
 FIRST_SIGMAS = (1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875, 0.0)
 SCHEDULES = {
-    "ltx-2.3 distilled": (FIRST_SIGMAS, (0.85, 0.7250, 0.4219, 0.0)),
-    "ltx-2 distilled": (FIRST_SIGMAS, (0.909375, 0.725, 0.421875, 0.0)),
-    "ltx-2.5 distilled": (FIRST_SIGMAS, (0.85, 0.7250, 0.4219, 0.0)),  # the host's template video_ltx2_5_i2v
+    "ltx-2.3 distilled": Stages(FIRST_SIGMAS, (0.85, 0.7250, 0.4219, 0.0)),
+    "ltx-2 distilled": Stages(FIRST_SIGMAS, (0.909375, 0.725, 0.421875, 0.0)),
+    "ltx-2.5 distilled": Stages(FIRST_SIGMAS, (0.85, 0.7250, 0.4219, 0.0)),  # the host's template video_ltx2_5_i2v
 }
 
 LATENT_UPSCALE_MODEL = Option(
