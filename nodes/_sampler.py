@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -247,9 +248,17 @@ def kept_for_others(store: SegmentStore) -> list[str]:
 
 
 def segments_folder() -> Path:
-    """Where finished segments are kept: the user folder outlives a restart, the host's temp folder does not.
+    """Where finished segments are kept: in the host's folder for internal data, which no route serves.
 
     The variable ``SOUND_TO_VIDEO_SEGMENTS`` names another folder, say one that several machines share.
     """
     given = os.environ.get("SOUND_TO_VIDEO_SEGMENTS")
-    return Path(given) if given else Path(folder_paths.get_user_directory()) / "sound_to_video" / "segments"
+    if given:
+        return Path(given)
+    folder = Path(folder_paths.get_system_user_directory("sound_to_video")) / "segments"
+    earlier = Path(folder_paths.get_user_directory()) / "sound_to_video" / "segments"  # of 0.1.0
+    if earlier.is_dir() and not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # another server was faster, or has a file of it open
+            earlier.rename(folder)
+    return folder

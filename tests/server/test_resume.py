@@ -40,7 +40,7 @@ def write_tone(path, seconds: float) -> None:
 
 
 def kept_segments(server) -> list:
-    return sorted((server.base_directory / "user" / "sound_to_video" / "segments").glob("*.segment"))
+    return sorted((server.base_directory / "user" / "__sound_to_video" / "segments").glob("*.segment"))
 
 
 def finished(server, prompt) -> tuple[object, list]:
@@ -106,7 +106,7 @@ def test_segments_of_one_server_are_found_by_another(server, checkpoints):
     other.start()
     try:
         write_tone(other.input_directory / "tone.wav", 7)
-        folder = base / "user" / "sound_to_video" / "segments"
+        folder = base / "user" / "__sound_to_video" / "segments"
         folder.mkdir(parents=True)
         for path in kept:
             shutil.copy(path, folder)

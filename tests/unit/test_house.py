@@ -1,6 +1,7 @@
 """The order of the house: imports go down, floor by floor, and never round; docs/architecture.md draws it."""
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ FLOORS = (  # of rooms (folders, or files that stand alone), the lowest first; r
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 Arrows = dict[str, set[str]]  # of a file, the files that it imports
+PAGE = ROOT / "docs" / "architecture.md"
 
 
 def room_of(file: str) -> str:
@@ -82,6 +84,50 @@ def _reached(file: str, imports: Arrows) -> Iterable[str]:
             seen.add(other)
             waiting.extend(imports.get(other, ()))
     return seen
+
+
+def between_rooms(imports: Arrows) -> Arrows:
+    """Which rooms import which, without the small files of the two lowest floors."""
+    found: Arrows = {room: set() for floor in FLOORS[2:] for room in floor}
+    for file, others in imports.items():
+        for room in {room_of(other) for other in others} & set(found) - {room_of(file)}:
+            found.get(room_of(file), set()).add(room)
+    return found
+
+
+def direct(rooms: Arrows) -> Arrows:
+    """Without the arrows that follow from others."""
+    beyond = {room: {far for near in rooms[room] for far in _reached(near, rooms)} for room in rooms}
+    return {room: rooms[room] - beyond[room] for room in rooms}
+
+
+def drawn() -> Arrows:
+    """The picture of the page: its full arrows; the browser's is dotted, because it is no import."""
+    picture = PAGE.read_text("utf-8").partition("```mermaid")[2].partition("```")[0]
+    names = {"entry": "__init__", "nodes": "nodes", "server": "server"}
+    arrow = re.compile(r'(\w+)(?:\["([^"]*)"\])?(?: --> (.*))?')
+    found: Arrows = {}
+    for line in map(str.strip, picture.splitlines()):
+        match = arrow.fullmatch(line)
+        if not match or line in ("end", "subgraph core"):
+            continue
+        name, _, others = match.groups()
+        rooms = {re.sub(r"\[.*", "", other) for other in (others or "").split(" & ") if other}
+        for room in (name, *rooms):
+            found.setdefault(names.get(room, f"core/{room}"), set())
+        found[names.get(name, f"core/{name}")] |= {names.get(room, f"core/{room}") for room in rooms}
+    return found
+
+
+def test_the_picture_is_the_house():
+    """Each room of it is there, and each arrow is an import; what it leaves out follows from what it shows."""
+    assert drawn() == direct(between_rooms(arrows()))
+
+
+def test_the_table_of_floors_is_the_list():
+    rows = re.findall(r"^\| (\d) \| (.*?) \|", PAGE.read_text("utf-8"), flags=re.M)
+    said = {int(number) - 1: {f"core/{room}" for room in re.findall(r"`(\w+)`", rooms)} for number, rooms in rows}
+    assert said == {floor: set(rooms) for floor, rooms in enumerate(FLOORS) if rooms[0].startswith("core/")}
 
 
 def test_every_room_has_a_floor():

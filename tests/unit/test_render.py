@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import comfy.utils
+import folder_paths
 import pytest
 import torch
 from sound_to_video.core.errors import SoundToVideoError
@@ -11,7 +12,7 @@ from sound_to_video.core.families.ltx.av import LTXAV
 from sound_to_video.core.families.ltx.clip_sampler import LTXAVClipSampler
 from sound_to_video.core.render import render
 from sound_to_video.core.sampling.spool import LatentSpool
-from sound_to_video.nodes._sampler import run_sampler
+from sound_to_video.nodes._sampler import run_sampler, segments_folder
 from sound_to_video.nodes.s2v_sampler import S2VSampler
 from sound_to_video.tests import ltx
 
@@ -76,3 +77,16 @@ def test_what_cannot_be_is_said_before_any_work(wired, tmp_path):
     with pytest.raises(SoundToVideoError, match="there is no sampler 'none'"):
         render({**wired, "sampler_name": "none"}, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_segments_lie_where_no_route_serves_them_and_those_of_before_come_along(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_paths, "user_directory", str(tmp_path))
+    earlier = tmp_path / "sound_to_video" / "segments"
+    earlier.mkdir(parents=True)
+    (earlier / "one.segment").write_bytes(b"latents")
+    folder = segments_folder()
+    assert folder == tmp_path / "__sound_to_video" / "segments"
+    assert (folder / "one.segment").read_bytes() == b"latents" and not earlier.exists()
+    assert segments_folder() == folder
+    monkeypatch.setenv("SOUND_TO_VIDEO_SEGMENTS", str(tmp_path / "shared"))
+    assert segments_folder() == tmp_path / "shared"
