@@ -163,4 +163,4 @@ def test_imports_are_read_in_every_form():
     assert {"core/features/encoded.py", "core/sampling/host_sampler.py"} <= found["core/families/base.py"]
     assert "core/audio/__init__.py" in found["core/features/encoders.py"]
     assert "core/families/ltx/options.py" in found["core/families/options.py"]
-    assert "core/families/ltx/audio_latents.py" in found["core/families/__init__.py"]
+    assert "core/features/encoders.py" in found["core/families/__init__.py"]
