@@ -26,6 +26,7 @@ from .sampling.host_sampler import HostSampler, SamplerSettings
 from .sampling.spool import LatentSpool
 from .sampling.store import SegmentStore
 from .scene.inputs import check_conditioning, check_vae, checked_sigmas
+from .scene.key_frames import key_times, notes_on
 from .scene.no_text import check_scenes
 from .timeline import Number, seconds_in_words
 
@@ -148,10 +149,12 @@ def plan_of(
 ) -> Plan:
     """The plan of a clip: as long as its audio, or its opening where ``preview_seconds`` are asked."""
     conditionings = (inputs.positive, inputs.negative)
+    key_frames, duration = family.key_frames(inputs), inputs.encoded_audio.duration
+    times = key_times(key_frames, duration, inputs.frame_rate)
     plan = family.plan(
-        inputs.encoded_audio.duration, inputs.frame_rate, segment_seconds, seed, preview_seconds, conditionings
+        duration, inputs.frame_rate, segment_seconds, seed, preview_seconds, conditionings, key_times=times
     )
-    pictures = family.pictures(inputs).notes(inputs.encoded_audio.duration)
+    pictures = [*family.pictures(inputs).notes(duration), *notes_on(key_frames, duration, inputs.frame_rate)]
     notes = (*plan.notes, *pictures, *family.check_plan(inputs, plan), *family.unused_options(inputs))
     notes += tuple(family.unheard_speakers(inputs))
     return replace(plan, notes=notes)

@@ -1,7 +1,8 @@
 """A workflow made for the real models, adapted to the small random ones where those are missing (standard library).
 
 What a node loads is left alone when the server offers that file. Text encoders have no small form: where theirs is
-missing, core's LotusConditioning gives the conditioning. LoRAs that are missing are left out.
+missing, core's LotusConditioning gives the conditioning, and a fixed text stands for what they would write. For a model
+that makes sound, and for a node in the cloud, a sample file stands in. LoRAs that are missing are left out.
 """
 
 from typing import Any
@@ -16,6 +17,7 @@ LOADERS = {
     "UNETLoader": (
         "unet_name",
         {
+            "acestep": None,
             "s2v": "wan_s2v",
             "humo": "humo_17b",
             "i2v": "wan_i2v",
@@ -26,7 +28,7 @@ LOADERS = {
     ),
     "VAELoader": (
         "vae_name",
-        {"ltx-2.5-video": "ltx_2_5_vae", "ltx-2.5-audio": "ltx_2_5_audio_vae", "": "wan_vae"},
+        {"ace_": None, "ltx-2.5-video": "ltx_2_5_vae", "ltx-2.5-audio": "ltx_2_5_audio_vae", "": "wan_vae"},
     ),
     "AudioEncoderLoader": ("audio_encoder_name", {"whisper": "whisper", "base": "wav2vec2_base", "": "wav2vec2"}),
     "ModelPatchLoader": ("name", {"": "infinitetalk"}),
@@ -35,6 +37,11 @@ LOADERS = {
     "LatentUpscaleModelLoader": ("model_name", {"": "ltx_upscaler"}),
 }
 LORAS = ("LoraLoaderModelOnly", "LoraLoader")
+STAND_INS = {  # of what makes a sound of latents, or works in the cloud: another class and its inputs
+    "VAEDecodeAudio": ("SoundToVideo_LoadAudio", {"audio": "sound_to_video_voice.wav"}),
+    "Wan2ImageToVideoApi": ("LoadVideo", {"file": "sound_to_video_speaker.mp4"}),
+}
+WRITTEN = "A singer on a stage, in purple light."
 TEXT_ENCODERS = {
     "CLIPLoader": ("clip_name",),
     "DualCLIPLoader": ("clip_name1", "clip_name2"),
@@ -69,7 +76,8 @@ def needed_checkpoints(prompt: Prompt, missing: dict[str, str]) -> dict[str, str
         choices = LOADERS.get(prompt[node_id]["class_type"], ("", {}))[1]
         for part, checkpoint in choices.items():
             if part in str(wanted).lower():
-                needed[node_id] = checkpoint
+                if checkpoint:
+                    needed[node_id] = checkpoint
                 break
     return needed
 
@@ -86,6 +94,9 @@ def adapt(prompt: Prompt, missing: dict[str, str], files: dict[str, str]) -> Pro
         elif adapted[node_id]["class_type"] in TEXT_ENCODERS:
             _replace_text(adapted, node_id)
     for node in adapted.values():
+        if node["class_type"] in STAND_INS:
+            kind, inputs = STAND_INS[node["class_type"]]
+            node.update(class_type=kind, inputs=dict(inputs))
         for side in ("width", "height", "crop_size"):
             if isinstance(node["inputs"].get(side), int):
                 node["inputs"][side] = min(node["inputs"][side], LARGEST_SIDE)
@@ -105,8 +116,11 @@ def _connect_through(prompt: Prompt, node_id: str) -> None:
 
 
 def _replace_text(prompt: Prompt, loader_id: str) -> None:
-    """Leave out a text encoder; each node that encodes a text with it becomes core's fixed conditioning."""
+    """Leave out a text encoder: what encodes a text with it gives core's fixed conditioning, what writes one a text."""
     del prompt[loader_id]
     for node in prompt.values():
         if any(isinstance(value, list) and value[0] == loader_id for value in node["inputs"].values()):
-            node.update(class_type="LotusConditioning", inputs={})
+            if node["class_type"].startswith("TextGenerate"):
+                node.update(class_type="PrimitiveStringMultiline", inputs={"value": WRITTEN})
+            else:
+                node.update(class_type="LotusConditioning", inputs={})

@@ -21,6 +21,7 @@ _REGISTRY = (  # module, class
     ("compare_clips", "CompareClips"),
     ("lip_sync_sampler", "LipSyncSampler"),
     ("speakers", "Speakers"),
+    ("key_frames", "KeyFrames"),
 )
 
 

@@ -46,7 +46,7 @@ SAVED_ORDER = (  # append, never change
     *("audio_scale", "frame_rate", "segment_seconds", "control_video", "sigmas", "latent_upscale_model"),
     *("preview_seconds", "keep_segments", "drift_correction", "refining_sigmas"),
     *("audio_guidance", "structure_guidance", "guidance_rescale", "image_strength", "image_compression"),
-    *("anchor_first_frame", "refining_model", "model_patch", "clip_vision_output"),
+    *("anchor_first_frame", "refining_model", "model_patch", "clip_vision_output", "key_frames"),
 )
 
 
@@ -179,7 +179,8 @@ def _option_input(option: Option) -> io.Input:
         "advanced": option.advanced or None,
     }
     given = {name: value for name, value in values.items() if value is not None}
-    return getattr(io, option.kind).Input(option.name, optional=True, tooltip=tooltip, **given)
+    kind = getattr(io, option.kind, None) or io.Custom(option.kind)
+    return kind.Input(option.name, optional=True, tooltip=tooltip, **given)
 
 
 SAMPLER_OUTPUTS = [

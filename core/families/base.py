@@ -20,6 +20,7 @@ from ..features.encoded import KIND_NAMES
 from ..frames.images import check_images
 from ..plan import Plan, Segment, SegmentLength, plan_clip
 from ..sampling.spool import LatentHistory
+from ..scene.key_frames import KeyFrame, checked_key_frames, with_room_before
 from ..scene.pictures import ShotPictures, shot_pictures
 from ..scene.prompts import cut_times, prompt_times, unexpected_prompts
 from ..timeline import FrameGrid, Number, exact, frame_rate_in_words, rounded
@@ -216,23 +217,29 @@ class Family(ABC):
         preview_seconds: Number = 0,
         conditionings: Sequence[list] = (),
         cuts: Sequence[Number] = (),
+        key_times: Sequence[Number] = (),
     ) -> Plan:
         """The plan of a clip: the one that is sampled, and the one that is shown.
 
         duration: of the audio, in seconds.  segment_seconds, preview_seconds: as the samplers' inputs of these names.
         conditionings: the host's CONDITIONING of the samplers' inputs; prompts at times and cuts are borders.
         cuts: further times in seconds at which a segment starts afresh, such as those of footage.
+        key_times: times of key frames, which a segment is to have room to get to.
         """
         segment_length = self.segment_length_for(frame_rate, segment_seconds)
-        plan = plan_clip(
-            duration,
-            frame_rate,
-            self.grid,
-            segment_length,
-            seed,
-            (*cut_times(*conditionings), *cuts),
-            prompt_times(*conditionings),
-        )
+
+        def with_borders(borders: Sequence[Number]) -> Plan:
+            return plan_clip(
+                duration,
+                frame_rate,
+                self.grid,
+                segment_length,
+                seed,
+                (*cut_times(*conditionings), *cuts),
+                (*prompt_times(*conditionings), *borders),
+            )
+
+        plan = with_room_before(key_times, with_borders)
         plan = replace(plan, notes=tuple(unexpected_prompts(plan, segment_length, *conditionings)))
         plan = plan.opening(preview_seconds) if preview_seconds else plan
         return replace(plan, notes=(*plan.notes, *self.plan_notes(plan)))
@@ -244,6 +251,17 @@ class Family(ABC):
     def pictures(self, inputs: SamplerInputs) -> ShotPictures:
         """Which picture of the reference image each segment is shown: another one comes in with a cut."""
         return shot_pictures(inputs.reference_image, inputs.positive, inputs.negative)
+
+    def key_frames(self, inputs: SamplerInputs) -> tuple[KeyFrame, ...]:
+        """The pictures at times that this family shows; raises for what is none."""
+        shown = any(option.name == "key_frames" for option in self.options)
+        return checked_key_frames(inputs.option("key_frames")) if shown else ()
+
+    def check_key_frames(self, inputs: SamplerInputs) -> None:
+        """Raise for a key frame that is no picture."""
+        for key_frame in self.key_frames(inputs):
+            name = f"picture for {key_frame.in_words}"
+            check_images(key_frame.picture, name, inputs.width, inputs.height, inputs.image_fit)
 
     def check_reference(self, inputs: SamplerInputs) -> None:
         """Raise for a reference image of which a shot's picture is none."""

@@ -22,10 +22,13 @@ AROUND_NETWORK = comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL
 AROUND_BATCH = comfy.patcher_extension.WrappersMP.CALC_COND_BATCH
 
 
-def with_wrapper(model: Any, wrapper: Callable[..., Any]) -> Any:
-    """A clone of the host's MODEL with ``wrapper(executor, *args, **kwargs)`` around every call of its network."""
+def with_wrapper(model: Any, wrapper: Callable[..., Any], around: str = AROUND_NETWORK) -> Any:
+    """A clone of the host's MODEL with ``wrapper(executor, *args, **kwargs)`` around every call of its network.
+
+    around: another of the host's places for wrappers (``comfy.patcher_extension.WrappersMP``).
+    """
     patched = model.clone()
-    patched.model_options = options_with_wrappers(patched.model_options, {AROUND_NETWORK: wrapper})
+    patched.model_options = options_with_wrappers(patched.model_options, {around: wrapper})
     return patched
 
 

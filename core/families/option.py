@@ -11,7 +11,8 @@ class Option:
     """An optional input of the samplers.
 
     name: of the input, as workflows save it; once shipped it never changes.
-    kind: the class of ComfyUI's node API for its type: "Float", "Int", "Boolean", "Combo", "Sigmas", "Model" ...
+    kind: the class of ComfyUI's node API for its type: "Float", "Int", "Boolean", "Combo", "Sigmas", "Model" ...; the
+    type itself where that has no class for it.
     tooltip: what it does; the sampler puts the families that know it in front.
     default: what counts where nothing is given; None for what comes over a link only.
     minimum, maximum, step, rounding: of a number.  choices: of a Combo.

@@ -17,7 +17,8 @@ CUT_KEY = "sound_to_video_cut"
 MOST_NOTES = 3
 MOST_TIMES = 8  # in words
 
-WITH_COLONS = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d+(?:\.\d+)?)\s+(\S.*)")
+CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d+(?:\.\d+)?)"
+WITH_COLONS = re.compile(rf"{CLOCK}\s+(\S.*)")
 WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*s\s+(\S.*)", re.IGNORECASE)
 NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s+(\S.*)")
 COUNT = re.compile(r"[1-9]\d*")
@@ -60,10 +61,24 @@ def parse_timeline(text: str) -> list[tuple[Fraction, str]]:
 def _with_time(line: str) -> tuple[Fraction, str] | None:
     """The time and the prompt of a line whose time has colons or the unit s."""
     if match := WITH_COLONS.fullmatch(line):
-        hours, minutes, seconds = (exact(part or 0, "the time of a prompt") for part in match.groups()[:3])
-        return hours * 3600 + minutes * 60 + seconds, match[4]
+        return _on_the_clock(match, "the time of a prompt"), match[4]
     match = WITH_UNIT.fullmatch(line)
     return (exact(match[1], "the time of a prompt"), match[2]) if match else None
+
+
+def parse_time(text: str) -> Fraction | None:
+    """The seconds of ``1:23.45``, ``1:02:03``, ``83 s`` or ``12.5``; None for what is no time."""
+    text = text.strip()
+    if match := re.fullmatch(CLOCK, text):
+        return _on_the_clock(match, "a time")
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*s?", text, re.IGNORECASE)
+    return exact(match[1], "a time") if match else None
+
+
+def _on_the_clock(match: re.Match, name: str) -> Fraction:
+    """The seconds of a match of ``CLOCK``."""
+    hours, minutes, seconds = (exact(part or 0, name) for part in match.groups()[:3])
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def _broken(text: str) -> str:

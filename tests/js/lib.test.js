@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { contrast, legible } from "../../web/lib/colour.js";
 import { familiesFor } from "../../web/lib/families.js";
 import { isConnected, nodeAt, originOf, targetsOf, valueInto } from "../../web/lib/graph.js";
+import { SOUND_LIMITS, isRefused } from "../../web/lib/limits.js";
 import { catchUp, frameAt, lengthOf, middleOfFrame, stepped } from "../../web/lib/pair.js";
 import { Peaks, messages } from "../../web/lib/peaks.js";
 import { Runs } from "../../web/lib/runs.js";
@@ -545,6 +546,13 @@ test("the plan is of the family whose encoder is loaded", () => {
   assert.deepEqual(meant(""), ["wan_s2v", "humo", "infinitetalk"]);
   assert.deepEqual(meant("wav2vec2.pt", "humo"), ["humo"], "what the last run recognised");
   assert.deepEqual(meant("whatever.pt", "", "audio_vae"), ["ltx"]);
+});
+
+test("a sound for a node with limits: their ends are taken, what is beyond is not", () => {
+  assert.deepEqual(
+    [1.99, 2, 30, 30.01].map((seconds) => isRefused(seconds, SOUND_LIMITS.Wan2ImageToVideoApi)),
+    [true, false, false, true],
+  );
 });
 
 test("two clips in step: times are middles of frames, and the one behind catches up", () => {

@@ -18,6 +18,7 @@ from sound_to_video.core.plan import plan_clip
 from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler
 from sound_to_video.core.sampling.spool import LatentSpool
+from sound_to_video.core.scene.key_frames import KeyFrame
 from sound_to_video.tests.ltx import (
     SETTINGS,
     SIZE,
@@ -38,17 +39,19 @@ WHOLE = 4096 * 11  # 1.02 s: 25 frames at 24 fps, 8 x 3 + 1
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
 
-def clean_first_latent(model, mask: float):
-    """The MODEL with ``x + m (x0 - x)`` in the first latent: the network's velocity counts for its own noise level."""
+def clean_latents(model, masks: dict[int, float]):
+    """The MODEL with ``x + m (x0 - x)`` in some latents: the network's velocity counts for their own noise level."""
 
-    def first_latent(args):
+    def by_latent(args):
         shapes = args["cond"][0]["model_conds"]["latent_shapes"].cond
         (noised, _), (clean, sound) = (comfy.utils.unpack_latents(args[name], shapes) for name in ("input", "denoised"))
-        first = noised[:, :, :1] + mask * (clean[:, :, :1] - noised[:, :, :1])
-        return comfy.utils.pack_latents([torch.cat([first, clean[:, :, 1:]], dim=2), sound])[0]
+        clean = clean.clone()
+        for index, mask in masks.items():
+            clean[:, :, index] = noised[:, :, index] + mask * (clean[:, :, index] - noised[:, :, index])
+        return comfy.utils.pack_latents([clean, sound])[0]
 
     patched = model.clone()
-    patched.set_model_sampler_post_cfg_function(first_latent)
+    patched.set_model_sampler_post_cfg_function(by_latent)
     return patched
 
 
@@ -62,17 +65,21 @@ def template(
     cfg=1.0,
     strength=0.7,
     refining_model=None,
+    guides=(),
 ):
     """The template's nodes in its order; ``image`` None is its bypass of the image nodes. Returns the video latents.
 
-    In one stage the template has no second pass that takes the noise out of a partly noised first latent: there the
-    model gets the official pipeline's clean prediction for it (Lightricks/LTX-2 X0Model).
+    In one stage the template has no second pass that takes the noise out of partly noised latents: there the model
+    gets the official pipeline's clean prediction for them (Lightricks/LTX-2 X0Model).
+    The sound reads the positive prompt also where the picture reads the negative one (a2vid_two_stage.py there).
+    guides: picture, frame and strength of each key frame, as core's template video_ltx2_3_flf2v adds and crops them.
     """
     import nodes
     from comfy_extras.nodes_custom_sampler import CFGGuider, KSamplerSelect, RandomNoise, SamplerCustomAdvanced
     from comfy_extras.nodes_dataset import ResizeImagesByLongerEdgeNode
     from comfy_extras.nodes_lt import (
         EmptyLTXVLatentVideo,
+        LTXVAddGuide,
         LTXVConcatAVLatent,
         LTXVConditioning,
         LTXVCropGuides,
@@ -93,20 +100,35 @@ def template(
         return LTXVDualCFGGuider.execute(model, positive, negative, cfg, cfg)[0]
 
     positive, negative = LTXVConditioning.execute(*conditioning(), 24).args
-    if image is not None:
+    half = negative[0][0].shape[-1] // 2
+    negative[0][0] = torch.cat([negative[0][0][..., :half], positive[0][0][..., half:]], dim=-1)
+
+    def prepared(image):
         image = scale_dimensions(image, SIZE, SIZE, "lanczos", "center")
         image = ResizeImagesByLongerEdgeNode._process(image, 1536)
-        image = LTXVPreprocess.execute(image, 18)[0]
+        return LTXVPreprocess.execute(image, 18)[0]
+
+    if image is not None:
+        image = prepared(image)
 
     def sampled(picture: dict, audio_latent: dict, sigmas, positive, negative, cfg, model) -> tuple[dict, dict]:
+        partly = {0: 1 - strength} if image is not None and strength < 1 else {}
+        for index, (guide, frame, guide_strength) in enumerate(guides):
+            if guide_strength < 1:
+                partly[picture["samples"].shape[2]] = 1 - guide_strength
+            added = LTXVAddGuide.execute(
+                positive, negative, each_ltx.vae, picture, prepared(guide), frame, guide_strength
+            )
+            positive, negative, picture = added.args
+            assert picture["samples"].shape[2] == 5 + index
         joint = LTXVConcatAVLatent.execute(picture, audio_latent)[0]
-        partly = image is not None and not two_stages and strength < 1
-        model = clean_first_latent(model, 1 - strength) if partly else model
+        model = clean_latents(model, partly) if partly and not two_stages else model
         guider = guided(model, positive, negative, cfg)
         noise = RandomNoise.execute(SETTINGS.seed)[0]
         sampler = KSamplerSelect.execute(each_ltx.sampler_name)[0]
         result = SamplerCustomAdvanced.execute(noise, guider, sampler, torch.tensor(sigmas), joint)[0]
-        return LTXVSeparateAVLatent.execute(result).args
+        picture, audio_latent = LTXVSeparateAVLatent.execute(result).args
+        return LTXVCropGuides.execute(positive, negative, picture)[2], audio_latent
 
     def with_image(picture: dict, strength: float) -> dict:
         return picture if image is None else LTXVImgToVideoInplace.execute(each_ltx.vae, image, picture, strength)[0]
@@ -117,7 +139,6 @@ def template(
     picture = with_image(EmptyLTXVLatentVideo.execute(first, first, frames)[0], strength)
     picture, audio_latent = sampled(picture, audio_latent, sigmas[0], positive, negative, cfg, each_ltx.model)
     if two_stages:
-        positive, negative, _ = LTXVCropGuides.execute(positive, negative, picture).args
         picture = LTXVLatentUpsampler.execute(picture, each_ltx.upscaler, each_ltx.vae)[0]
         model = refining_model or each_ltx.model
         picture, _ = sampled(with_image(picture, 1.0), audio_latent, sigmas[1], positive, negative, 1.0, model)
@@ -158,6 +179,36 @@ def test_cfg_is_the_hosts(each_ltx):
     settings = replace(SETTINGS, cfg=3.0, sigmas=torch.tensor(sigmas), sampler_name=each_ltx.sampler_name)
     (ours,), _ = our_latents(inputs_of(each_ltx, sound(WHOLE)), settings)
     assert torch.equal(ours, template(each_ltx, sound(WHOLE), 25, pictures(), False, (sigmas,), cfg=3.0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("two_stages", [False, True], ids=["one stage", "two stages"])
+@pytest.mark.parametrize(
+    ("image", "guides"),
+    [
+        (pictures(), [(24, 1.0)]),
+        (None, [(0, 1.0), (13, 0.6), (24, 1.0)]),
+    ],
+    ids=["first and last", "three without a reference"],
+)
+def test_key_frames_are_the_hosts_guides_to_the_bit(each_ltx, image, guides, two_stages):
+    """First frame, last frame, and one between two latents, less firm."""
+    first, refining = SCHEDULES[each_ltx.schedule]
+    sigmas = (first[:2] + first[-2:], refining)
+    batch = pictures(1 + len(guides))[1:]
+    times = [frame / Fraction(24) if frame < 24 else None for frame, _ in guides]
+    frames = [KeyFrame(batch[k : k + 1], time, guides[k][1]) for k, time in enumerate(times)]
+    options = {"latent_upscale_model": each_ltx.upscaler if two_stages else None, "key_frames": tuple(frames)}
+    inputs = inputs_of(each_ltx, sound(WHOLE), reference_image=image, options=options)
+    settings = replace(
+        SETTINGS, sigmas=torch.tensor(sigmas[0]), scheduler=each_ltx.schedule, sampler_name=each_ltx.sampler_name
+    )
+    (ours,), plan = our_latents(inputs, settings)
+    assert plan.notes == () and ours.shape[2] == 4
+    given = [(frame.picture, *guides[k]) for k, frame in enumerate(frames)]
+    theirs = template(each_ltx, sound(WHOLE), 25, image, two_stages, sigmas, guides=given)
+    assert torch.equal(ours, theirs)
+    assert not torch.equal(ours, template(each_ltx, sound(WHOLE), 25, image, two_stages, sigmas, guides=given[1:]))
 
 
 def with_lora(model):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import base64
 import io
+import re
+from pathlib import Path
 from typing import Any
 
 import av
@@ -117,6 +120,24 @@ def test_lengths_beyond_its_limits_are_refused_by_the_node(sent, tmp_path, name)
     for seconds, words in ((shortest - 0.1, "at least"), (longest + 0.1, "at most")):
         with pytest.raises(ValueError, match=rf"Audio duration must be {words}"):
             asyncio.run(getattr(nodes_wan, node).execute(**inputs, seed=0, audio=sound(tmp_path, seconds, 1)))
+
+
+def test_the_limits_under_a_trim_are_those_of_the_nodes_code():
+    """web/lib/limits.js against every node of this host that checks a sound's length by itself."""
+    table = (Path(__file__).resolve().parents[2] / "web" / "lib" / "limits.js").read_text("utf-8")
+    shown = {name: (float(a), float(b)) for name, a, b in re.findall(r"^  (\w+): \[([\d.]+), ([\d.]+)\]", table, re.M)}
+    checked = {}
+    for file in sorted(Path(nodes_wan.__file__).parent.glob("nodes_*.py")):
+        for kind in (node for node in ast.parse(file.read_text("utf-8")).body if isinstance(node, ast.ClassDef)):
+            for call in ast.walk(kind):
+                if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "validate_audio_duration":
+                    given = dict(zip(("min_duration", "max_duration"), call.args[1:], strict=False))
+                    given |= {keyword.arg: keyword.value for keyword in call.keywords}
+                    limits = {name: ast.literal_eval(value) for name, value in given.items()}
+                    checked[kind.name] = (limits.get("min_duration", 0), limits["max_duration"])
+    assert set(shown) <= set(checked), "a node is gone"
+    assert {name: checked[name] for name in shown} == shown
+    assert {name for name, (_, longest) in checked.items() if name.startswith("Wan")} <= set(shown)
 
 
 def test_more_than_two_channels_are_the_hosts_defect(tmp_path):

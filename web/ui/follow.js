@@ -1,6 +1,7 @@
 /** What a trim's neighbours in the graph say: the file upstream, the sampler downstream. */
 import { setPropertyQuietly, widgetOf } from "../host.js";
 import { isConnected, originOf, targetsOf, valueInto } from "../lib/graph.js";
+import { SOUND_LIMITS } from "../lib/limits.js";
 import { soundFileOf } from "../lib/soundfile.js";
 import { lastSaid } from "./runs.js";
 import { translated } from "../lib/words.js";
@@ -88,6 +89,15 @@ export function downstreamUse(node, slot) {
     }
   }
   return null;
+}
+
+/**
+ * The node with limits that the sound of an output goes to, by its name, and how long a sound it takes; null for none.
+ * @param {any} node @param {number} slot @returns {{name: string, limits: [number, number]} | null}
+ */
+export function limitedUse(node, slot) {
+  const { node: target } = targetsOf(node, slot).find((port) => port.node.type in SOUND_LIMITS) ?? {};
+  return target ? { name: target.title ?? target.type, limits: SOUND_LIMITS[target.type] } : null;
 }
 
 /** Where a node's input of that name comes from. @param {any} node @param {string} name */

@@ -1,6 +1,7 @@
 /** The widget of Trim Audio: a waveform that edits the node's four number fields, which are all that is saved. */
 import { captureUndo, setWidgetValue, widgetOf } from "../host.js";
 import { isConnected } from "../lib/graph.js";
+import { isRefused } from "../lib/limits.js";
 import { Scope } from "../lib/scope.js";
 import {
   endingAt,
@@ -16,7 +17,7 @@ import {
 import { formatTime } from "../lib/time.js";
 import { viewAround } from "../lib/view.js";
 import { make, setPressed } from "./dom.js";
-import { downstreamUse, fieldValue, nodeKey, upstreamSound } from "./follow.js";
+import { downstreamUse, fieldValue, limitedUse, nodeKey, upstreamSound } from "./follow.js";
 import { Minimap } from "./minimap.js";
 import { Outcome } from "./outcome.js";
 import { playbackControls } from "./playback.js";
@@ -263,10 +264,27 @@ export class TrimWidget {
           fields: this.#unknown.join(", ").replaceAll("_seconds", ""),
         })
       : "";
-    const words = this.#problem || this.#noticed || this.#busy || unknown || this.#plan.words || this.#reading();
+    const limit = this.#limit();
+    const plan = [limit.words, this.#plan.words].filter(Boolean).join("\n");
+    const words = this.#problem || this.#noticed || this.#busy || unknown || plan || this.#reading();
     this.cure.hidden = !this.#problem || FIELD_OF.range.some((name) => this.#isLinked(name));
     if (this.line.textContent !== words) this.line.textContent = words;
-    this.line.classList.toggle("stv-error", Boolean(this.#problem || this.#noticed) || this.#plan.isError);
+    this.line.classList.toggle("stv-error", Boolean(this.#problem || this.#noticed) || this.#plan.isError || limit.isError);
+  }
+
+  /** How long a sound the node takes that it goes to, and whether this one is another. */
+  #limit() {
+    const { selection } = this.area;
+    const use = selection && !this.#unknown.length ? limitedUse(this.node, 0) : null;
+    if (!selection || !use) return { words: "", isError: false };
+    const seconds = selection.end - selection.start;
+    const isError = isRefused(seconds, use.limits);
+    const [shortest, longest] = use.limits;
+    const values = { node: use.name, shortest, longest, seconds: seconds.toFixed(2) };
+    const words = isError
+      ? translated("{node} takes {shortest} to {longest} s of sound, not {seconds} s: choose another length.", values)
+      : translated("{node} takes {shortest} to {longest} s of sound.", values);
+    return { words, isError };
   }
 
   /** How much of a long sound has been read; until then beats and silences are not known. */

@@ -112,6 +112,7 @@ class LTXAV(Family):
         if getattr(inputs.vae, "latent_channels", None) != LATENT_CHANNELS or inputs.vae.latent_dim != 3:
             raise SoundToVideoError(f"the connected VAE does not fit {self.name}: take the VAE of its checkpoint.")
         self.check_reference(inputs)
+        self.check_key_frames(inputs)
         self._check_decodable(inputs)
         self.check_control_video(inputs)
         check_guidance(inputs.model, guidance_of(inputs))

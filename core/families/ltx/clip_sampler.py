@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from comfy_extras.nodes_lt_upsampler import LTXVLatentUpsampler
 from ...frames.images import fitted_reference, longer_edge_resized, resized_cropped
 from ...plan import Plan, Segment
 from ...sampling.spool import LatentHistory
+from ...scene.key_frames import checked_key_frames
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
 from ...timeline import clip_frame_count, rounded
@@ -22,6 +24,8 @@ from ..base import ClipSampler, SamplerInputs
 from ..memory import check_memory
 from .audio_latents import heard_latents
 from .guidance import Guidance, HeardAudio, guided
+from .key_frames import Guide, PassInputs, with_guides
+from .negative import with_sound_of_positive
 from .options import SCHEDULES
 from .partial_noise import clean_by_token
 
@@ -43,7 +47,7 @@ class LTXAVClipSampler(ClipSampler):
         self.upscaler = inputs.option("latent_upscale_model")
         heard = HeardAudio(inputs.audio_scale)
         unguided = heard.on(inputs.model)
-        self.model = guided(unguided, guidance_of(inputs))
+        self.model = with_sound_of_positive(guided(unguided, guidance_of(inputs)))
         refining_model = inputs.option("refining_model")
         self.refining_input = "model" if refining_model is None else "refining_model"
         self.refining_model = unguided if refining_model is None else heard.on(refining_model)
@@ -57,13 +61,26 @@ class LTXAVClipSampler(ClipSampler):
             self.sizes.insert(0, (inputs.width // UPSCALE, inputs.height // UPSCALE))
         check_memory(inputs.model, plan, inputs.width, inputs.height, Fraction(LATENT_CHANNELS, SPATIAL_RATIO**2))
         self.references = {number: self._references(number) for number in pictures.shown(plan)}
+        self.guides = self._guides()
 
-    def _references(self, number: int) -> list[torch.Tensor | None]:
-        """A picture's latent ``[1, 128, 1, H, W]`` at the size of every pass."""
+    def _references(self, number: int) -> Sequence[torch.Tensor | None]:
+        """A picture's latent at the size of every pass."""
+        image = self.inputs.reference_image
+        return [None] * len(self.sizes) if image is None else self._encoded(image[number : number + 1])
+
+    def _guides(self) -> list[Guide]:
+        """The key frames that segments of the plan show."""
+        plan, duration = self.plan, self.inputs.encoded_audio.duration
+        guides = []
+        for key_frame in checked_key_frames(self.inputs.option("key_frames")):
+            frame = key_frame.frame(duration, plan.frame_rate)
+            if frame is not None and frame < plan.frame_count:
+                guides.append(Guide(frame, self._encoded(key_frame.picture), key_frame.strength))
+        return guides
+
+    def _encoded(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """The latent of a picture ``[1, 128, 1, H, W]`` at the size of every pass."""
         inputs = self.inputs
-        if inputs.reference_image is None:
-            return [None] * len(self.sizes)
-        image = inputs.reference_image[number : number + 1]
         image = fitted_reference(image, inputs.width, inputs.height, inputs.image_fit, "lanczos")
         image = compressed(longer_edge_resized(image, REFERENCE_EDGE), inputs.option("image_compression"))
         return [inputs.vae.encode(resized_cropped(image, width, height)) for width, height in self.sizes]
@@ -81,7 +98,7 @@ class LTXAVClipSampler(ClipSampler):
     def sample(self, segment: Segment, history: LatentHistory, sampler: HostSampler) -> torch.Tensor:
         inputs = self.inputs
         time = segment.prompt_seconds
-        positive, negative = prompt_at(self.positive, time), prompt_at(self.negative, time)
+        prompts = prompt_at(self.positive, time), prompt_at(self.negative, time)
         sound = self.sound(segment)
         references = self.references[self.pictures.number(segment)]
         overlap = self._overlap(history, segment)
@@ -90,24 +107,17 @@ class LTXAVClipSampler(ClipSampler):
         empty = torch.zeros(shape, device=comfy.model_management.intermediate_device())
         first_overlap = overlap if self.upscaler is None or overlap is None else self._halved(history, segment)
         strength = inputs.option("image_strength")
-        latent, mask = self._joint(empty, sound, references[0], strength, segment, first_overlap)
-        result = sampler.sample(self.model, positive, negative, latent, segment.seed, noise_mask=mask)
+        known = self._known(empty, references[0], strength, segment, first_overlap)
+        first = with_guides(PassInputs(*prompts, *known), self.guides, 0, segment, self.plan)
+        picture, sound = _sampled(sampler, self.model, first, sound, segment.seed)
         if self.upscaler is not None:
-            picture, sound = result.unbind()
-            picture = LTXVLatentUpsampler.execute({"samples": picture}, self.upscaler, inputs.vae)[0]["samples"]
-            latent, mask = self._joint(picture, sound, references[1], 1.0, segment, overlap)
-            result = sampler.sample(
-                self.refining_model,
-                positive,
-                negative,
-                latent,
-                segment.seed,
-                noise_mask=mask,
-                sigmas=self._refining_sigmas(sampler),
-                cfg=1.0,
-                model_input=self.refining_input,
-            )
-        return result.unbind()[0][:, :, segment.overlap :]
+            picture = {"samples": picture[:, :, : segment.latent_count]}
+            picture = LTXVLatentUpsampler.execute(picture, self.upscaler, inputs.vae)[0]["samples"]
+            known = self._known(picture, references[1], 1.0, segment, overlap)
+            second = with_guides(PassInputs(*prompts, *known), self.guides, 1, segment, self.plan)
+            refining = {"sigmas": self._refining_sigmas(sampler), "cfg": 1.0, "model_input": self.refining_input}
+            picture, _ = _sampled(sampler, self.refining_model, second, sound, segment.seed, **refining)
+        return picture[:, :, segment.overlap : segment.latent_count]
 
     def sound(self, segment: Segment) -> torch.Tensor:
         """The audio latents under a segment, ``[1, 8, n, 16]``: silence where the grid goes beyond the audio.
@@ -123,16 +133,15 @@ class LTXAVClipSampler(ClipSampler):
             stop = max(stop, encoded.count)
         return encoded.span(start, stop).to(comfy.model_management.intermediate_device())
 
-    def _joint(
+    def _known(
         self,
         picture: torch.Tensor,
-        sound: torch.Tensor,
         reference: torch.Tensor | None,
         strength: float,
         segment: Segment,
         overlap: torch.Tensor | None,
-    ) -> tuple[Any, Any]:
-        """The host's nested latents and noise masks of both, what is known set in: mask 0 is kept, 1 is sampled."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The latents with what is known set in, and their noise mask: 0 is kept, 1 is sampled."""
         picture = picture.clone()
         mask = torch.ones([1, 1, picture.shape[2], 1, 1], device=picture.device)
         if overlap is not None:
@@ -141,8 +150,7 @@ class LTXAVClipSampler(ClipSampler):
         elif reference is not None:
             picture[:, :, : reference.shape[2]] = reference.to(picture)
             mask[:, :, : reference.shape[2]] = 1.0 - strength
-        latent = comfy.nested_tensor.NestedTensor((picture, sound))
-        return latent, comfy.nested_tensor.NestedTensor((mask, torch.zeros_like(sound)))
+        return picture, mask
 
     @property
     def anchored(self) -> bool:
@@ -170,6 +178,16 @@ class LTXAVClipSampler(ClipSampler):
 
         overlap = halved(history.last(segment.overlap + DECODE_CONTEXT), stride * (segment.overlap - 1) + 1)
         return torch.cat([halved(history.first(), 1), overlap[:, :, 1:]], dim=2) if self.anchored else overlap
+
+
+def _sampled(
+    sampler: HostSampler, model: Any, inputs: PassInputs, sound: torch.Tensor, seed: int, **settings: Any
+) -> list[torch.Tensor]:
+    """One pass over picture and sound, the host's nested latent; the sound is given, and never noised."""
+    latent = comfy.nested_tensor.NestedTensor((inputs.picture, sound))
+    mask = comfy.nested_tensor.NestedTensor((inputs.mask, torch.zeros_like(sound)))
+    result = sampler.sample(model, inputs.positive, inputs.negative, latent, seed, noise_mask=mask, **settings)
+    return list(result.unbind())
 
 
 def guidance_of(inputs: SamplerInputs) -> Guidance:

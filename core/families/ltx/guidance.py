@@ -153,6 +153,7 @@ class _PassingBy:
             self._is_due = False
             options = {**transformer_options, "optimized_attention_override": lambda attention, q, k, v, *_, **__: v}
             host_forward = type(self._attention).forward  # its gate and output, not another pack's kernel
+            kwargs["mask"] = None  # with one, for key frames, the host asks for attention in pieces
             return host_forward(self._attention, x, *args, transformer_options=options, **kwargs)
 
         return values

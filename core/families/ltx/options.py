@@ -86,6 +86,11 @@ REFINING_MODEL = Option(
     "Model",
     "The model of the second stage, say with the distilled LoRA that the first one goes without. Left open: model.",
 )
+KEY_FRAMES = Option(
+    "key_frames",
+    "SOUND_TO_VIDEO_KEY_FRAMES",
+    "From Key Frames: pictures at times, which the clip comes to and goes on from.",
+)
 
 OPTIONS = (
     LATENT_UPSCALE_MODEL,
@@ -96,4 +101,5 @@ OPTIONS = (
     IMAGE_COMPRESSION,
     ANCHOR_FIRST_FRAME,
     REFINING_MODEL,
+    KEY_FRAMES,
 )
