@@ -106,4 +106,4 @@ def encode(who: str, seconds: float) -> dict[str, Any]:
             with Measured() as measured:
                 encoded = AudioEncode.execute(audio_from(audio), encoder).args[0]
             kept = encoded.features(WanS2VLayout()).nbytes
-    return {"seconds": measured.seconds, "bytes": measured.peak_bytes, "kept_bytes": kept}
+    return {"cpu_seconds": measured.cpu_seconds, "bytes": measured.peak_bytes, "kept_bytes": kept}
