@@ -23,6 +23,7 @@ from ..audio import Audio, audio_from, open_audio
 from ..audio.media import check_picture, demuxed, name_of, open_media
 from ..errors import SoundToVideoError
 from ..timeline import Number, exact, rounded, sample_index
+from . import host_edits
 from .images import check_frames
 
 GROUP_FRAMES = 8
@@ -64,14 +65,14 @@ def frames_of(video: Any, frame_rate: Number) -> FrameStream:
         width, height = video.get_dimensions()
         audio = getattr(video, "audio", None)
         return FrameStream(stream_frames(), video.get_frame_rate(), video.get_frame_count(), width, height, audio)
-    if isinstance(video, InputImpl.VideoFromFile):
+    if host_edits.is_known(video):
         return _of_file(FileFrames(video))
     components = video.get_components()
     return _of_images(components.images, Fraction(components.frame_rate), components.audio)
 
 
 class FileFrames:
-    """The frames of a VIDEO of a file, from any one on: within its trim, turned as it says, at a constant rate.
+    """The frames of a VIDEO of a file, from any one on: within its trim, turned as it says and cut, at a constant rate.
 
     source: the file's path, or itself where it is in memory.
     Raises SoundToVideoError: the file has no moving pictures.
@@ -84,7 +85,10 @@ class FileFrames:
             self._stop = start + duration if duration else None
             self._clock = _clock_of(self.source, start)
             self.rate = self._clock.rate
-            self._grid, self.width, self.height = self._opening()
+            self._grid, width, height = self._opening()
+            self._rows, self._columns = host_edits.crop_of(video, width, height)
+            self.width = self._columns.stop - self._columns.start
+            self.height = self._rows.stop - self._rows.start
             self.audio = _sound_of_file(video, self._clock, self._stop)
 
     def _opening(self) -> tuple[Fraction, int, int]:
@@ -100,7 +104,8 @@ class FileFrames:
 
     def frames(self, first: int) -> Iterator[Tensor]:
         """Frames ``[height, width, 3]`` from number ``first`` on."""
-        return _file_frames(self.source, self._clock, self._stop, first, self._grid if first else None)
+        whole = _file_frames(self.source, self._clock, self._stop, first, self._grid if first else None)
+        return (frame[self._rows, self._columns] for frame in whole)
 
     def frame_count(self) -> int:
         """As many as the container says; the file may turn out to hold some more or less."""

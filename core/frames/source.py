@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..audio import Audio, audio_from, file_stamp
 from ..errors import SoundToVideoError, article
+from . import host_edits
 from .images import check_frames
 from .reading import FileFrames
 
@@ -44,7 +45,7 @@ def source_of(video: Any) -> FrameSource:
         raise SoundToVideoError(f"expected a VIDEO, got {article(type(video).__name__)}: connect Load Video.")
     if hasattr(video, "stream_frames"):
         return _Streamed(video)
-    if isinstance(video, InputImpl.VideoFromFile):
+    if host_edits.is_known(video):
         return _File(video)
     components = video.get_components()
     return TensorFrames(components.images, Fraction(components.frame_rate), components.audio)

@@ -11,8 +11,10 @@ import torch
 from comfy_api.latest import InputImpl, Types
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.frames import footage as footage_module
+from sound_to_video.core.frames import host_edits
 from sound_to_video.core.frames.footage import Footage
 from sound_to_video.core.frames.footage_time import WHEN_LONGER, footage_frame, frame_step, jumps, step_in_words
+from sound_to_video.core.frames.picking import picture_at
 from sound_to_video.core.frames.reading import frames_of
 from sound_to_video.core.frames.source import source_of
 
@@ -79,6 +81,50 @@ def test_any_stretch_of_a_file_is_the_one_read_from_its_beginning(tmp_path, time
         got = list(source.frames(first, last))
         assert torch.equal(torch.stack(got), expected[first:last]), (first, last)
     assert list(source.frames(len(expected), len(expected) + 3)) == []
+
+
+class NewerVideo(InputImpl.VideoFromFile):
+    """As ComfyUI from 0.34 on has it: what Load Video cuts off is known to the VIDEO alone."""
+
+    def __init__(self, file: str, crop: tuple[int, int, int, int] | None, other: object = None):
+        super().__init__(file)
+        self._VideoFromFile__crop, self._VideoFromFile__ops = crop, other
+
+    def has_pending_frame_edits(self) -> bool:
+        return bool(self._VideoFromFile__crop or self._VideoFromFile__ops)
+
+    def get_components(self) -> Types.VideoComponents:
+        components = super().get_components()
+        x, y, width, height = self._VideoFromFile__crop or (0, 0, 48, 32)
+        components.images = components.images[:, y : y + height, x : x + width] * (
+            0.5 if self._VideoFromFile__ops else 1
+        )
+        return components
+
+
+def test_a_crop_of_the_host_is_honoured_as_the_footage_is_read(tmp_path, monkeypatch):
+    path = str(write_footage(tmp_path / "footage.mp4"))
+    monkeypatch.setattr(host_edits, "normalize_crop_rect", lambda x, y, w, h, width, height: (x, y, w, h))
+    cropped = NewerVideo(path, (8, 4, 32, 16))
+    expected = torch.stack(list(source_of(InputImpl.VideoFromFile(path)).frames(0, 30)))[:, 4:20, 8:40]
+    monkeypatch.setattr(NewerVideo, "get_components", lambda self: pytest.fail("all frames were read at once"))
+    source = source_of(cropped)
+    assert (source.width, source.height) == (32, 16)
+    assert torch.equal(torch.stack(list(source.frames(3, 9))), expected[3:9])
+    stream = frames_of(cropped, 25)
+    assert (stream.width, stream.height) == (32, 16)
+    assert torch.equal(torch.cat(list(stream.groups)), expected)
+    assert torch.equal(picture_at(cropped, 0)[0], expected[0])
+
+
+@pytest.mark.parametrize("crop", [None, (8, 4, 32, 16)])
+def test_what_else_a_host_does_to_the_frames_is_the_hosts_to_read(tmp_path, monkeypatch, crop):
+    path = str(write_footage(tmp_path / "footage.mp4"))
+    monkeypatch.setattr(host_edits, "normalize_crop_rect", lambda x, y, w, h, width, height: (x, y, w, h))
+    edited = NewerVideo(path, crop, other="scaled")
+    expected = edited.get_components().images
+    assert torch.equal(torch.stack(list(source_of(edited).frames(3, 9))), expected[3:9])
+    assert torch.equal(torch.cat(list(frames_of(edited, 25).groups)), expected)
 
 
 def test_footage_in_memory_of_components_and_of_a_stream(tmp_path):
