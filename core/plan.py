@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from .errors import SoundToVideoError
 from .timeline import (
-    FrameGrid,
+    Grid,
     Number,
     clip_frame_count,
     exact,
@@ -30,12 +30,14 @@ class SegmentLength:
     overlap: latents at the start of a segment that repeat the end of the segment before it.
     minimum: a last segment that adds fewer takes latents from the one before it.
     multiple: it takes a multiple of these, so that segments go on beginning where the family wants them to.
+    spare: latents beyond ``latent_count`` that the last segment may have, where one more segment would have no more.
     """
 
     latent_count: int
     overlap: int = 0
     minimum: int = 1
     multiple: int = 1
+    spare: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Plan:
 
     duration: Fraction
     frame_rate: Fraction
-    grid: FrameGrid
+    grid: Grid
     frame_count: int
     segments: tuple[Segment, ...]
     notes: tuple[str, ...] = ()
@@ -143,7 +145,7 @@ class Plan:
 def plan_clip(
     duration: Number,
     frame_rate: Number,
-    grid: FrameGrid,
+    grid: Grid,
     segment_length: SegmentLength,
     seed: int = 0,
     cuts: Sequence[Number] = (),
@@ -160,7 +162,7 @@ def plan_clip(
     """
     duration, frame_rate = exact(duration), exact(frame_rate)
     frame_count = clip_frame_count(duration, frame_rate)
-    spans = _spans(cuts, prompts, frame_rate, grid, grid.latent_count(frame_count))
+    spans = _spans(cuts, prompts, frame_rate, grid, grid.latent_count(frame_count), segment_length.overlap)
     _check_count(duration, spans, segment_length)
     segments: list[Segment] = []
     afresh_from = 0
@@ -198,17 +200,19 @@ class _Span:
 
 
 def _spans(
-    cuts: Sequence[Number], prompts: Sequence[Number], frame_rate: Fraction, grid: FrameGrid, latent_count: int
+    cuts: Sequence[Number], prompts: Sequence[Number], frame_rate: Fraction, grid: Grid, latent_count: int, overlap: int
 ) -> list[_Span]:
-    def latent_at(time: Number) -> int:
-        return grid.nearest_latent(exact(time) * frame_rate)
+    cut_times = {exact(time) for time in cuts}
+
+    def latent_at(time: Fraction) -> int:
+        return grid.nearest_start(time * frame_rate, 0 if time in cut_times else overlap)
 
     last_times = {0: Fraction(0)}
-    for time in sorted(exact(time) for time in (*cuts, *prompts)):
+    for time in sorted({*cut_times, *map(exact, prompts)}):
         if latent_at(time) < latent_count:
             last_times[latent_at(time)] = time
-    afresh = {0, *map(latent_at, cuts)}
-    borders = [*last_times, latent_count]
+    afresh = {0, *map(latent_at, cut_times)}
+    borders = [*sorted(last_times), latent_count]
     return [_Span(start, stop, start in afresh, last_times[start]) for start, stop in pairwise(borders)]
 
 
@@ -227,7 +231,11 @@ def _lengths(latent_count: int, overlap: int, segment_length: SegmentLength) -> 
     """The new latents of the segments of one span, the first of which repeats ``overlap`` latents."""
     first = min(segment_length.latent_count - overlap, latent_count)
     full, rest = divmod(latent_count - first, segment_length.latent_count - segment_length.overlap)
-    lengths = [first, *[segment_length.latent_count - segment_length.overlap] * full, *([rest] if rest else [])]
+    lengths = [first, *[segment_length.latent_count - segment_length.overlap] * full]
+    if rest <= segment_length.spare:
+        lengths[-1] += rest
+    else:
+        lengths.append(rest)
     if len(lengths) > 1:
         missing = -(-max(0, segment_length.minimum - lengths[-1]) // segment_length.multiple)
         to_spare = max(0, lengths[-2] - segment_length.minimum) // segment_length.multiple

@@ -5,6 +5,7 @@ a clip of ``duration`` seconds has ``round(duration * frame_rate)`` frames. Noth
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -114,6 +115,10 @@ class FrameGrid:
         frame = exact(frame)
         return 0 if frame < Fraction(1, 2) else 1 + rounded((frame - 1) / self.stride)
 
+    def nearest_start(self, frame: Number, known: int) -> int:
+        """The latent nearest to a frame that a segment can add first, ``known`` of it being known before."""
+        return self.nearest_latent(frame)
+
 
 @dataclass(frozen=True)
 class CycleGrid:
@@ -147,6 +152,22 @@ class CycleGrid:
 
     def nearest_latent(self, frame: Number) -> int:
         """The latent whose first frame is nearest to a frame's index, which may lie between two frames."""
+        return self._nearest(frame, range(len(self.cycle)))
+
+    def nearest_start(self, frame: Number, known: int) -> int:
+        """The latent nearest to a frame that a segment can add first, ``known`` of it being known before.
+
+        Segments begin with a turn: what is known of one ends within a turn where its number says.
+        """
+        return self._nearest(frame, [known % len(self.cycle)])
+
+    def _nearest(self, frame: Number, places: Iterable[int]) -> int:
+        """The latent at one of some places in a turn whose first frame is nearest; of two as near, the later one."""
         frame, turn = exact(frame), len(self.cycle)
         start = int(frame // sum(self.cycle)) * turn
-        return min(range(start, start + turn + 1), key=lambda index: (abs(self.first_frame(index) - frame), -index))
+        around = [start + shift + place for place in places for shift in (-turn, 0, turn)]
+        possible = [index for index in around if index >= 0]
+        return min(possible, key=lambda index: (abs(self.first_frame(index) - frame), -index))
+
+
+Grid = FrameGrid | CycleGrid

@@ -14,6 +14,8 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,19 @@ LTX_AUDIO_VAE = {
     "preprocessing": {"stft": {"filter_length": 1024, "hop_length": 160}},
 }
 LTX_VOCODER = {"resblock": "1", "upsample_initial_channel": 32, "stereo": True}
+MINIMAX_H3 = {
+    "hidden_size": 64,
+    "num_layers": 2,
+    "token_refiner_num_layers": 1,
+    "num_attention_heads": 2,
+    "attention_head_dim": 32,
+    "ffn_hidden_size": 96,
+    "text_dim": 1024,
+    "timestep_input_dim": 32,
+    "time_embed_hidden_size": 64,
+    "time_embed_dim": 32,
+    "rope_inv_freq_len": 4,
+}
 LTX_UPSCALER = {
     "_class_name": "LatentUpsampler",
     "in_channels": 128,
@@ -298,7 +313,10 @@ def make_wan_vae(path: Path, seed: int = SEED, dim: int = 4) -> Path:
 
 
 def make_taehv(path: Path, seed: int = SEED, latent_channels: int = 16) -> Path:
-    """Tiny autoencoder for VAELoader: 16 channels for Wan2.1, 48 for Wan2.2, 128 for LTX. Widths are the host's."""
+    """Tiny autoencoder for VAELoader: 16 channels for Wan2.1, 24 for MiniMax H3, 48 for Wan2.2, 128 for LTX.
+
+    Widths are the host's.
+    """
     from comfy.taesd.taehv import TAEHV
 
     network = TAEHV(latent_channels=latent_channels)
@@ -411,6 +429,59 @@ def make_ltx_upscaler(path: Path, seed: int = SEED, **overrides) -> Path:
     return _save_safetensors(path, fill(network.state_dict(), seed), config)
 
 
+def make_minimax_h3(path: Path, seed: int = SEED) -> Path:
+    """MiniMax H3 for UNETLoader."""
+    import comfy.ops
+    from comfy.ldm.minimax.model import MiniMaxH3Model
+
+    network = MiniMaxH3Model(**MINIMAX_H3, operations=comfy.ops.disable_weight_init, device="cpu", dtype=torch.float32)
+    weights = fill(network.state_dict(), seed)
+    count = MINIMAX_H3["rope_inv_freq_len"]
+    weights["rope.inv_freq"] = 10000.0 ** -(torch.arange(count) / count)
+    return _save_safetensors(path, weights)
+
+
+@contextmanager
+def small_minimax_vaes() -> Iterator[None]:
+    """Inside, the host builds the VAEs of MiniMax H3 at the widths of these checkpoints: it fixes the real ones.
+
+    Grid, tiles, turns of frames and rates stay the real ones.
+    """
+    import comfy.ldm.minimax.audio_vae as audio
+    import comfy.ldm.minimax.vae as video
+
+    real = video.ViT3DDecoder, video.MiniMaxH3VideoVAE, audio.MiniMaxH3AudioVAE
+    decoder, picture, sound = real
+    video.ViT3DDecoder = partial(decoder, num_layers=2, heads=2, dim_head=16)
+    video.MiniMaxH3VideoVAE = partial(picture, ch=32)
+    audio.MiniMaxH3AudioVAE = partial(sound, encoder_dim=8, latent_dim=64, decoder_dim=128)
+    try:
+        yield
+    finally:
+        video.ViT3DDecoder, video.MiniMaxH3VideoVAE, audio.MiniMaxH3AudioVAE = real
+
+
+def make_minimax_h3_vae(path: Path, seed: int = SEED) -> Path:
+    """MiniMax H3's video VAE, to be loaded inside ``small_minimax_vaes``."""
+    import comfy.ldm.minimax.vae as video
+
+    with small_minimax_vaes():
+        made = video.MiniMaxH3VideoVAE().state_dict()
+    weights = {**fill(made, seed), **{name: made[name] for name in ("latents_mean", "latents_std")}}
+    weights["decoder.proj_out.weight"] *= 0.5  # pictures that are not cut off at black and white
+    return _save_safetensors(path, weights)
+
+
+def make_minimax_h3_audio_vae(path: Path, seed: int = SEED) -> Path:
+    """MiniMax H3's audio VAE, to be loaded inside ``small_minimax_vaes``."""
+    import comfy.ldm.minimax.audio_vae as audio
+
+    with small_minimax_vaes():
+        weights = fill(audio.MiniMaxH3AudioVAE().state_dict(), seed)
+    weights["latents_std"] = torch.full_like(weights["latents_std"], 0.2)
+    return _save_safetensors(path, weights)
+
+
 # name: (file below the models folder, maker)
 CHECKPOINTS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "wan_s2v": ("diffusion_models/wan_s2v_tiny.safetensors", make_wan_s2v),
@@ -430,6 +501,10 @@ CHECKPOINTS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "ltx_2_5": ("diffusion_models/ltx_2_5_tiny.safetensors", make_ltx_2_5),
     "ltx_2_5_audio_vae": ("vae/ltx_2_5_audio_vae_tiny.safetensors", make_ltx_2_5_audio_vae),
     "ltx_2_5_vae": ("vae/ltx_2_5_vae_tiny.safetensors", make_ltx_2_5_vae),
+    "minimax_h3": ("diffusion_models/minimax_h3_tiny.safetensors", make_minimax_h3),
+    "minimax_h3_vae": ("vae/minimax_h3_vae_tiny.safetensors", make_minimax_h3_vae),
+    "minimax_h3_audio_vae": ("vae/minimax_h3_audio_vae_tiny.safetensors", make_minimax_h3_audio_vae),
+    "taehv_minimax_h3": ("vae/taehv_h3_random.safetensors", lambda path: make_taehv(path, latent_channels=24)),
     "ltx_upscaler": ("latent_upscale_models/ltx_upscaler_tiny.safetensors", make_ltx_upscaler),
 }
 

@@ -31,6 +31,7 @@ class Decoder:
     leads: for each of the plan's shots the latent ``[1, C, 1, H, W]`` that is decoded in front of its segments, its
     frame left out; without any, it is the shot's own first.  skipped_frames: left out at the clip's start together with
     a lead; None: no lead there.
+    led_after_cuts: whether shots after a cut have a lead; a VAE whose latents hold turns of frames needs none.
     """
 
     vae: Any
@@ -39,6 +40,7 @@ class Decoder:
     height: int
     leads: Sequence[torch.Tensor] = ()
     skipped_frames: int | None = None
+    led_after_cuts: bool = True
 
     @property
     def frame_rate(self) -> Fraction:
@@ -55,7 +57,9 @@ class Decoder:
         Yields ``[frames, height, width, 3]`` float32 in 0..1 on the CPU; the first frame is the clip's first.
         """
         for number, segments in enumerate(self.plan.shots()):
-            skip = 1 if segments[0].index else self.skipped_frames
+            skip = self.skipped_frames
+            if segments[0].index:
+                skip = 1 if self.led_after_cuts else None
             shot = _Shot(latents, segments, skip is not None, self.leads[number] if self.leads else None)
             frames = decode_stream(self.vae, shot, shot.latent_count)
             yield from skip_frames(frames, skip or 0, self.plan.frame_count)
@@ -111,7 +115,7 @@ def decode_stream(vae: Any, latents: Iterable[torch.Tensor], latent_count: int) 
 
 def _ways(vae: Any) -> Sequence[Way]:
     """How a VAE can be decoded, each with less memory than the one before."""
-    for module in ("wan_vae", "ltx_vae", "ltx_diffusion_vae"):
+    for module in ("wan_vae", "ltx_vae", "ltx_diffusion_vae", "minimax_vae"):
         decoder = _decoder(module)
         if decoder and decoder.decodes(vae):
             return decoder.WAYS

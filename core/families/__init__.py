@@ -15,17 +15,17 @@ from ..errors import SoundToVideoError, article
 from ..features.driving import driving_sound
 from ..features.encoded import KIND_NAMES, EncodedAudio
 from ..features.layout import FeatureLayout
-from .base import ClipSampler, Family, SamplerInputs
+from .base import ClipSampler, Family, NeededHost, SamplerInputs
 
 _REGISTRY = (  # module, class, name, what its clips are decoded by
     ("wan.s2v", "WanS2V", "Wan2.2-S2V", "wan_vae"),
     ("ltx.av", "LTXAV", "LTX-2", "ltx_vae"),
     ("wan.humo", "HuMo", "HuMo", "wan_vae"),
     ("wan.infinitetalk", "InfiniteTalk", "InfiniteTalk", "wan_vae"),
+    ("minimax.h3", "MiniMaxH3", "MiniMax H3", "minimax_vae"),
 )
 _NOT_YET = {  # models that take audio, by the host's class of theirs or of a wrapper around them (host 0.30 to 0.33)
     "WAN22_WanDancer": "Wan-Dancer",
-    "MiniMaxH3": "MiniMax H3",
 }
 
 MISSING: dict[str, str] = {}  # the families that could not be loaded, by name, and why
@@ -68,13 +68,12 @@ def recognise(wired: Mapping[str, Any]) -> Family:
     raise SoundToVideoError(f"the connected model {given}. Load one that does: {known}.{missing}")
 
 
-def _check_host(needed: tuple[str, str] | None) -> None:
-    """Raise for a model, by its name and the first ComfyUI that knows it, that this ComfyUI loads but cannot run."""
+def _check_host(needed: NeededHost | None) -> None:
+    """Raise for a model that this ComfyUI loads but is too old for."""
     if needed is not None:
-        name, first_host = needed
         raise SoundToVideoError(
-            f"the connected model is {name}, which ComfyUI knows from {first_host} on; this is {__version__}: update "
-            "ComfyUI, or load another model."
+            f"the connected model is {needed.model}, which ComfyUI {needed.does} from {needed.version} on; this is "
+            f"{__version__}: update ComfyUI, or load another model."
         )
 
 

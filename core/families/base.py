@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -23,7 +23,7 @@ from ..sampling.spool import LatentHistory
 from ..scene.key_frames import KeyFrame, checked_key_frames, with_room_before
 from ..scene.pictures import ShotPictures, shot_pictures
 from ..scene.prompts import cut_times, prompt_times, unexpected_prompts
-from ..timeline import FrameGrid, Number, exact, frame_rate_in_words, rounded
+from ..timeline import Grid, Number, exact, frame_rate_in_words, rounded
 from .option import Option
 from .options import OPTIONS
 
@@ -37,6 +37,17 @@ if TYPE_CHECKING:
 
 
 MAXIMUM_FRAME_RATE = 120
+
+
+class NeededHost(NamedTuple):
+    """A ComfyUI that a model takes.
+
+    model: its name.  version: of the first ComfyUI that ``does`` with it what the family needs.
+    """
+
+    model: str
+    version: str
+    does: str = "knows"
 
 
 @dataclass(frozen=True)
@@ -143,7 +154,7 @@ class Family(ABC):
     feature_layout: FeatureLayout | None = None
     frame_rate: Fraction
     frame_rate_is_free: bool
-    grid: FrameGrid
+    grid: Grid
     segment_length: SegmentLength
     size_multiple: int
     schedules: Mapping[str, tuple[tuple[float, ...], ...]] = {}
@@ -163,8 +174,8 @@ class Family(ABC):
         """What this family hears of the audio, by an audio VAE that it recognised."""
         raise NotImplementedError
 
-    def needed_host(self, model: Any) -> tuple[str, str] | None:
-        """For a MODEL of this family that this ComfyUI does not know: its name, and the first ComfyUI that does."""
+    def needed_host(self, model: Any) -> NeededHost | None:
+        """The ComfyUI that a MODEL of this family takes, where this one is too old for it; None where it is not."""
         return None
 
     @abstractmethod

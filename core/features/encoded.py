@@ -7,7 +7,8 @@ ours on top. This is the one place where both are written down:
     encoded_audio_all_layers  tuple of [1, T, C], every layer                           (host)
     audio_samples             number of 16 kHz samples that went in                     (host)
 
-    .kind         "wav2vec2-large", "wav2vec2-base", "whisper-large-v3", "ltx-audio-vae"
+    .kind         "wav2vec2-large", "wav2vec2-base", "whisper-large-v3", "ltx-audio-vae",
+                  "minimax-h3-audio-vae"
     .duration     of the clip's sound, exact seconds
     .audio        the Audio that the clip carries: the one that was encoded, or what ``carrying`` put in its place;
                   None when a core node encoded it
@@ -45,6 +46,7 @@ KIND_NAMES = {
     "wav2vec2-base": "wav2vec2 base (13 layers of 768)",
     WHISPER: "Whisper large v3 (33 layers of 1280)",
     "ltx-audio-vae": "an LTX audio VAE",
+    "minimax-h3-audio-vae": "an audio VAE of MiniMax H3",
 }
 
 

@@ -29,7 +29,7 @@ from comfy.ldm.lightricks.vae.audio_vae import AudioVAE
 from ...errors import SoundToVideoError, article
 from ...plan import Plan, SegmentLength
 from ...timeline import FrameGrid, Number, exact, rounded
-from ..base import ClipSampler, Family, SamplerInputs
+from ..base import ClipSampler, Family, NeededHost, SamplerInputs
 from ..option import AUDIO_GUIDANCE
 from .audio_latents import LTX_AUDIO_VAE, AudioLatents, encode_with_vae, heard_latents
 from .clip_sampler import (
@@ -81,9 +81,10 @@ class LTXAV(Family):
     def encode_with_vae(self, audio: Audio, audio_vae: Any) -> AudioLatents:
         return encode_with_vae(audio, audio_vae)
 
-    def needed_host(self, model: Any) -> tuple[str, str] | None:
+    def needed_host(self, model: Any) -> NeededHost | None:
         version = version_of(model)
-        return None if version.first_host is None or host_knows(version) else (version.name, version.first_host)
+        known = version.first_host is None or host_knows(version)
+        return None if known else NeededHost(version.name, str(version.first_host))
 
     def segment_length_for(self, frame_rate: Fraction, segment_seconds: Number) -> SegmentLength:
         """Segments that start on a latent of picture and sound where the frame rate allows it (24, 25, 30 fps ...)."""
