@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
+from typing import Any, Protocol
 
 from .errors import SoundToVideoError
 
@@ -87,6 +88,30 @@ def seconds_in_words(seconds: Number, digits: int = 2) -> str:
 def frame_rate_in_words(frame_rate: Number) -> str:
     """``16 fps``, ``29.97 fps``."""
     return f"{float(frame_rate):.3f}".rstrip("0").rstrip(".") + " fps"
+
+
+class Grid(Protocol):
+    """How the latents of a video VAE and the frames of a clip belong together."""
+
+    @property
+    def stride(self) -> Any:
+        """Frames of a latent: a whole number where all but the first hold as many, else a Fraction, their average."""
+
+    def latent_count(self, frame_count: int) -> int:
+        """The fewest latents that a clip can have and that hold ``frame_count`` frames."""
+        ...
+
+    def frame_count(self, latent_count: int) -> int:
+        """Frames that ``latent_count`` latents decode to."""
+        ...
+
+    def first_frame(self, latent_index: int) -> int:
+        """Index of the first frame that a latent decodes to."""
+        ...
+
+    def nearest_start(self, frame: Number, known: int) -> int:
+        """The latent nearest to a frame that a segment can add first, ``known`` of it being known before."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -168,6 +193,3 @@ class CycleGrid:
         around = [start + shift + place for place in places for shift in (-turn, 0, turn)]
         possible = [index for index in around if index >= 0]
         return min(possible, key=lambda index: (abs(self.first_frame(index) - frame), -index))
-
-
-Grid = FrameGrid | CycleGrid

@@ -64,8 +64,12 @@ def recognise(wired: Mapping[str, Any]) -> Family:
     given = f"({type(model.model).__name__}) takes no audio that this node could give it"
     if not_yet is not None:
         given = f"is {not_yet}, which this version of the pack does not know yet"
-    missing = "".join(f" {sentence}" for sentence in MISSING.values())
-    raise SoundToVideoError(f"the connected model {given}. Load one that does: {known}.{missing}")
+    raise SoundToVideoError(f"the connected model {given}. Load one that does: {known}.{_missing()}")
+
+
+def _missing() -> str:
+    """`` Name cannot be used ...`` for each family that could not be loaded."""
+    return "".join(f" {sentence}" for sentence in MISSING.values())
 
 
 def _check_host(needed: NeededHost | None) -> None:
@@ -124,7 +128,7 @@ def _listener(audio_vae: Any) -> Family:
     kind = type(getattr(audio_vae, "first_stage_model", audio_vae)).__name__
     known = " or ".join(KIND_NAMES[family.encoder_kind] for family in families)
     advice = ", or ".join(family.encoder_advice for family in families)
-    raise SoundToVideoError(f"audio_vae is {article(kind)}, not {known}: {advice}.")
+    raise SoundToVideoError(f"audio_vae is {article(kind)}, not {known}: {advice}.{_missing()}")
 
 
 def _listening(audio_input: str) -> list[Family]:

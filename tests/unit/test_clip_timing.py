@@ -14,12 +14,12 @@ import torch
 from sound_to_video.core.audio import Audio, audio_from
 from sound_to_video.core.clip.mux import write_clip
 from sound_to_video.core.clip.video import SampledVideo
-from sound_to_video.core.families import FAMILIES, Family, SamplerInputs, recognise
-from sound_to_video.core.families.ltx.audio_latents import encode_with_vae
+from sound_to_video.core.families import FAMILIES, Family, SamplerInputs, listen, recognise
 from sound_to_video.core.features.encoded import EncodedAudio, HostEncodedAudio
 from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
 from sound_to_video.core.sampling.spool import LatentSpool
+from sound_to_video.tests.minimax import Models
 from sound_to_video.tests.unit.test_wan_infinitetalk import load_patch
 
 SIZE = 64
@@ -50,7 +50,7 @@ class Loaded:
 
     def encoded(self, audio: Audio) -> EncodedAudio:
         if self.audio_vae is not None:
-            return encode_with_vae(audio, self.audio_vae)
+            return listen(audio, audio_vae=self.audio_vae)
         samples = math.ceil(audio.sample_count * 16000 / audio.sample_rate)
         count, width = self.layers
         layers = tuple(torch.randn([1, max(1, (samples - 400) // 320 + 1), width]) for _ in range(count))
@@ -63,6 +63,9 @@ def loaded(request, checkpoints) -> Loaded:
     import comfy.sd
     import comfy.utils
 
+    if request.param == "minimax_h3":
+        small = Models(checkpoints)
+        return Loaded(small.model, small.vae, small.audio_vae, lengths=FEW_LENGTHS)
     if request.param != "ltx_av":
         model = comfy.sd.load_diffusion_model(str(checkpoints.path(WAN_FILES[request.param])))
         vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))

@@ -3,12 +3,14 @@
 import random
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import comfy.samplers
 import comfy.utils
 import folder_paths
 import pytest
 import torch
+from sound_to_video.benchmarks.process import Measured
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import FAMILIES, listen, recognise
@@ -284,7 +286,7 @@ def test_audio_encode_takes_the_audio_vae(models):
         audio_from(sound(8000, RATE)), audio_vae=models.audio_vae, driving_audio=audio_from(sound(8000, RATE, seed=7))
     )
     assert isinstance(driven, H3Sound) and not torch.equal(driven.latents(0, 10), encoded.latents(0, 10))
-    with pytest.raises(SoundToVideoError, match="is a MiniMaxH3VideoVAE, not .* an audio VAE of MiniMax H3"):
+    with pytest.raises(SoundToVideoError, match=r"is a MiniMaxH3VideoVAE, not .* an audio VAE of MiniMax H3"):
         listen(audio_from(sound(8000, RATE)), audio_vae=models.vae)
 
 
@@ -486,3 +488,20 @@ def test_a_host_that_cannot_freeze_the_sound_says_which_can(checkpoints, monkeyp
     ):
         recognise({"model": model})
     assert any(family.id == "minimax_h3" for family in FAMILIES)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures memory by Linux's /proc")
+def test_a_clip_five_times_as_long_takes_no_more_memory(models):
+    def peak(seconds: int) -> int:
+        inputs = inputs_of(models, sound(seconds * RATE, RATE), reference_image=None, width=32, height=32)
+        plan, latents = plan_of(MiniMaxH3(), inputs, 0, 0), LatentSpool(folder_paths.get_temp_directory())
+        with Measured() as measured:
+            clip_sampler = MiniMaxH3().prepare(inputs, plan)
+            sample_segments(clip_sampler, HostSampler(replace(SETTINGS, steps=1)), latents)
+            assert sum(len(group) for group in clip_sampler.decoder().frames(latents)) >= plan.frame_count
+        assert measured.peak_bytes is not None
+        return measured.peak_bytes
+
+    peak(16)  # loads what is loaded once
+    assert peak(80) - peak(16) < 60 << 20

@@ -6,14 +6,15 @@ from fractions import Fraction
 import pytest
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families.ltx.av import LTXAV
+from sound_to_video.core.families.minimax.h3 import MiniMaxH3
 from sound_to_video.core.families.wan.s2v import WanS2V
 from sound_to_video.core.plan import MAXIMUM_SEGMENTS, plan_clip
 from sound_to_video.core.scene.prompts import placed
 from sound_to_video.core.timeline import CycleGrid, FrameGrid, clip_frame_count, exact, rounded, sample_index
 
-FAMILIES = [WanS2V(), LTXAV()]
+FAMILIES = [WanS2V(), LTXAV(), MiniMaxH3()]
 FRAMES_OF_LATENTS = (1, 4, 4, 4, 4)  # of MiniMax H3, in turns
-WAN, LTX = ((family.grid, family.segment_length, family.frame_rate) for family in FAMILIES)
+WAN, LTX, H3 = ((family.grid, family.segment_length, family.frame_rate) for family in FAMILIES)
 
 
 def test_halves_round_up_as_in_the_browser():
@@ -64,7 +65,7 @@ def test_grid_holds_every_frame_and_wastes_less_than_a_group(stride):
         assert grid.first_frame(latents - 1) < frames <= grid.first_frame(latents)
 
 
-@pytest.mark.parametrize(("grid", "segment_length", "frame_rate"), [WAN, LTX])
+@pytest.mark.parametrize(("grid", "segment_length", "frame_rate"), [WAN, LTX, H3])
 def test_every_latent_is_sampled_once_and_none_that_no_frame_needs(grid, segment_length, frame_rate):
     random.seed(2)
     for _ in range(500):
@@ -72,7 +73,8 @@ def test_every_latent_is_sampled_once_and_none_that_no_frame_needs(grid, segment
         plan = plan_clip(duration, frame_rate, grid, segment_length, seed=7)
         new = [n for s in plan.segments for n in range(s.latent_start + s.overlap, s.latent_stop)]
         assert new == list(range(grid.latent_count(plan.frame_count)))
-        assert all(segment.latent_count <= segment_length.latent_count for segment in plan.segments)
+        longest = segment_length.latent_count + segment_length.spare
+        assert all(segment.latent_count <= longest for segment in plan.segments)
         assert [segment.seed for segment in plan.segments] == [7 + i for i in range(len(plan.segments))]
         assert [segment.starts_afresh for segment in plan.segments] == [True] + [False] * (len(plan.segments) - 1)
         for before, after in zip(plan.segments, plan.segments[1:], strict=False):
@@ -150,7 +152,7 @@ def test_every_prompt_is_shown_from_its_time_on(family, seconds, times, expected
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.id)
 def test_prompts_at_random_times(family):
-    """Each latent once; every border within half a latent of its prompt; joined to what came before; seeds in order."""
+    """Each latent once; every border as near its prompt as can be; joined to what came before; seeds in order."""
     draw = random.Random(5)
     for _ in range(200):
         rate = (
@@ -168,12 +170,13 @@ def test_prompts_at_random_times(family):
             assert segment.overlap == min(done, family.segment_length.overlap)
             done += segment.new_latents
         seen = {segment.prompt_seconds: segment for segment in reversed(plan.segments)}
-        half = family.grid.stride / rate / 2
+        apart = sum(family.grid.cycle) if isinstance(family.grid, CycleGrid) else family.grid.stride
+        half = apart / rate / 2
         for time, segment in seen.items():
             assert time == 0 or abs(plan.start_seconds(segment) - time) <= half
         lost = {exact(time) for time in times} - set(seen)
         assert len(plan.notes) >= min(len(lost), 1)
-        for time in lost:  # only where the next prompt, or the clip's end, is less than a latent away
+        for time in lost:  # only where the next prompt, or the clip's end, is less than what lies between borders away
             later = [exact(other) for other in times if other > time] + [exact(seconds)]
             assert time > exact(seconds) - 2 * half or later[0] - time <= 2 * half
 
@@ -268,3 +271,18 @@ def test_latents_in_turns_begin_where_the_ones_before_them_end():
         assert abs(grid.first_frame(nearest) - frame) == min(abs(begin - frame) for begin in begins)
     assert [grid.nearest_latent(Fraction(number, 2)) for number in (1, 6, 7)] == [1, 2, 2]
     assert grid.stride == Fraction(17, 5)
+
+
+def test_segments_begin_with_a_turn_of_latents():
+    """After a cut with its first latent; after known ones with the one that they end before, in any turn."""
+    grid = CycleGrid(FRAMES_OF_LATENTS, ending=2)
+    assert [grid.nearest_start(frame, 0) for frame in (0, 8, 9, 17, 25, 26)] == [0, 0, 5, 5, 5, 10]
+    assert [grid.nearest_start(frame, 6) for frame in (0, 1, 9, 10, 18, 40)] == [1, 1, 1, 6, 6, 11]
+    assert [FrameGrid(8).nearest_start(frame, 4) for frame in (0, 1, 8, 9)] == [0, 1, 2, 2]
+
+
+def test_a_segment_may_take_what_would_be_one_of_its_own():
+    """The latents that the model's longest window has more than those that go on; no more than that."""
+    length = H3[1]
+    assert [s.new_latents for s in plan_clip(Fraction(362, 24), 24, H3[0], length).segments] == [107]
+    assert [s.new_latents for s in plan_clip(Fraction(363, 24), 24, H3[0], length).segments] == [81, 31]

@@ -22,7 +22,7 @@ from ...plan import Plan, Segment
 from ...sampling.spool import LatentHistory
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
-from ...timeline import FrameGrid
+from ...timeline import Grid
 from ..base import SamplerInputs
 from .clip_sampler import SPATIAL_RATIO, LTXAVClipSampler
 
@@ -103,7 +103,7 @@ class LTXLipSync(LTXAVClipSampler):
         return result.unbind()[0]
 
 
-def token_mask(masks: torch.Tensor, grid: FrameGrid) -> torch.Tensor:
+def token_mask(masks: torch.Tensor, grid: Grid) -> torch.Tensor:
     """``[frames, H, W]`` of a segment's frames -> ``[1, 1, latents, H, W]``: of each token the maximum over its frames.
 
     The first latent is one frame, every further one ``grid.stride``.

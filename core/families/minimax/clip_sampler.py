@@ -1,4 +1,4 @@
-"""A clip in the making by MiniMax H3: each segment's picture and sound in one latent, the sound and what is known kept."""
+"""A clip in the making by MiniMax H3: each segment's picture and sound in one latent, what is known of it kept."""
 
 from __future__ import annotations
 
