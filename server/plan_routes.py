@@ -37,7 +37,8 @@ def _about(family: Family) -> dict[str, object]:
 
 @routes.get("/sound_to_video/plan")
 async def plan(request: web.Request) -> web.Response:
-    """``{"words": "8.00 s → 128 frames at 16 fps, 2 segments", "frame_count": 128, "frame_rate": 16, "segments": 2}``.
+    """``{"words": "8.00 s → 128 frames at 16 fps, 2 segments", "frame_count": 128, "frame_rate": 16, "segments": 2,
+    "starts": [0, 4.8125], "cuts": []}``: starts of the segments, those of them at which the picture starts afresh.
 
     And ``numbers``, of which a page makes the words in another language.
 
@@ -46,16 +47,21 @@ async def plan(request: web.Request) -> web.Response:
     the times of a Prompt Timeline: ``timeline``, its text, with ``timeline_cuts=1`` where it cuts at every prompt; or
     in seconds of the clip with commas between, ``prompts``, and ``cuts`` for those at which the picture starts afresh.
     """
-    planned = await in_thread(quick, plan_for, request.rel_url.query)
-    return web.json_response(
-        {
-            "words": planned.describe(),
-            "numbers": planned.numbers(),
-            "frame_count": planned.frame_count,
-            "frame_rate": float(planned.frame_rate),
-            "segments": len(planned.segments),
-        }
-    )
+    return web.json_response(await in_thread(quick, _told, request.rel_url.query))
+
+
+def _told(query: Mapping[str, str]) -> dict[str, object]:
+    planned = plan_for(query)
+    starts = [float(planned.start_seconds(segment)) for segment in planned.segments]
+    return {
+        "words": planned.describe(),
+        "numbers": planned.numbers(),
+        "frame_count": planned.frame_count,
+        "frame_rate": float(planned.frame_rate),
+        "segments": len(planned.segments),
+        "starts": starts,
+        "cuts": [start for start, segment in zip(starts, planned.segments, strict=True) if segment.starts_afresh][1:],
+    }
 
 
 def plan_for(query: Mapping[str, str]) -> Plan:

@@ -89,15 +89,30 @@ export function captureUndo() {
 export function setPropertyQuietly(node, name, value) {
   node.properties ??= {};
   node.properties[name] = value;
+  takeQuietly(node, (was, { properties }) => ({ properties: { ...was.properties, [name]: properties[name] } }));
+}
+
+/** Change a node's size without making it a step of undo. @param {any} node @param {number} height pixels */
+export function setHeightQuietly(node, height) {
+  if (height === node.size[1]) return;
+  node.setSize([node.size[0], height]);
+  takeQuietly(node, () => ({}));
+}
+
+/**
+ * Let the tracker take what has changed of a node, and its size, into the state that it compares with.
+ * @param {any} node @param {(was: any, saved: any) => object} changed of the node as it was in that state
+ */
+function takeQuietly(node, changed) {
   node.setDirtyCanvas?.(true, true);
   const now = tracker();
   const look = () => {
     if (!now?.activeState || tracker() !== now || !node.graph) return;
-    const { properties, size } = node.serialize();
+    const saved = node.serialize();
     const state = withNode(now.activeState, node.graph.id, node.id, (was) => ({
       ...was,
-      properties: { ...was.properties, [name]: properties[name] },
-      size,
+      ...changed(was, saved),
+      size: saved.size,
     }));
     if (change && change.state === now.activeState) change.state = state;
     now.activeState = state;

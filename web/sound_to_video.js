@@ -3,6 +3,7 @@ import { api, app, loadWords } from "./host.js";
 import { CompareWidget } from "./ui/compare.js";
 import { LoadWidget } from "./ui/load.js";
 import { widen } from "./ui/panel.js";
+import { PromptTimelineWidget } from "./ui/prompt_timeline.js";
 import { RecordWidget } from "./ui/record.js";
 import { followRuns } from "./ui/runs.js";
 import { SaidWidget } from "./ui/said.js";
@@ -19,6 +20,7 @@ const PANELS = {
   SoundToVideo_LoadAudio: { panel: (node) => new LoadWidget(node), width: 320 },
   SoundToVideo_RecordMic: { panel: (node) => new RecordWidget(node), width: 360 },
   SoundToVideo_TrimAudio: { panel: (node) => new TrimWidget(node), width: 520 },
+  SoundToVideo_PromptTimeline: { panel: (node) => new PromptTimelineWidget(node), width: 520 },
   SoundToVideo_CompareClips: { panel: (node) => new CompareWidget(node), width: 480 },
 };
 

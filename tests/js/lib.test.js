@@ -205,6 +205,7 @@ test("dragging snaps to what is near, and to frames counted from the other end",
   assert.equal(snapped(1.04, { ...off, beats }, 0.05, 0), 1);
   assert.equal(snapped(1.2, { ...off, beats }, 0.05, 0), 1.2);
   assert.equal(snapped(1.04, { ...off, beats, silences: [1.05] }, 0.05, 0), 1.05);
+  assert.equal(snapped(1.04, { ...off, beats, segments: [1.03] }, 0.05, 0), 1.03);
   assert.equal(snapped(1.2, { ...off, beats, frameRate: 16 }, 0.05, 0.1), nearestFrameTime(1.2, 0.1, 16));
   near((nearestFrameTime(1.2, 0.1, 16) - 0.1) * 16, 18);
   assert.equal(snapped(1.2, off, 0.05, 0), 1.2);

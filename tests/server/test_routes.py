@@ -282,9 +282,11 @@ def test_the_plan_is_told_in_the_planners_words(server):
     plan = json.loads(body)
     assert plan["words"] == "8.00 s → 128 frames at 16 fps, 2 segments"
     assert (plan["frame_count"], plan["frame_rate"], plan["segments"]) == (128, 16, 2)
+    assert (plan["starts"], plan["cuts"]) == ([0, 4.8125], [])
     timeline = {"prompts": "0,3", "cuts": "6.04", "preview_seconds": "7"}
     plan = json.loads(ask(server, "plan", {**query, **timeline})[2])
     assert plan["words"] == "7.00 s → 112 frames at 16 fps, 3 segments"
+    assert (plan["starts"], plan["cuts"]) == ([0, 3.0625, 6.0625], [6.0625])
 
 
 @pytest.mark.parametrize(

@@ -30,18 +30,18 @@ export function nearest(times, time) {
 }
 
 /**
- * @typedef {{beats: readonly number[] | null, silences: readonly number[] | null, frameRate: number | null}} SnapTargets
- * what is switched on: times of beats, borders of silences (both ascending), a frame rate
+ * @typedef {{beats: readonly number[] | null, silences: readonly number[] | null, frameRate: number | null, segments?: readonly number[]}} SnapTargets
+ * what is switched on: times of beats, borders of silences and of segments (all ascending), a frame rate
  */
 
 /**
- * Where a dragged time goes. Beats and borders of silences attract within `reach`; otherwise frames decide.
+ * Where a dragged time goes. Beats and borders attract within `reach`; otherwise frames decide.
  * @param {number} time @param {SnapTargets} targets @param {number} reach seconds
  * @param {number} anchor the other end of the range, from which frames are counted
  */
 export function snapped(time, targets, reach, anchor) {
   let best = null;
-  for (const times of [targets.beats, targets.silences]) {
+  for (const times of [targets.beats, targets.silences, targets.segments]) {
     const found = times ? nearest(times, time) : null;
     if (found === null || Math.abs(found - time) > reach) continue;
     if (best === null || Math.abs(found - time) < Math.abs(best - time)) best = found;

@@ -2,6 +2,7 @@
 import { setPropertyQuietly, widgetOf } from "../host.js";
 import { isConnected, originOf, targetsOf, valueInto } from "../lib/graph.js";
 import { SOUND_LIMITS } from "../lib/limits.js";
+import { plain, readTimeline } from "../lib/prompts.js";
 import { soundFileOf } from "../lib/soundfile.js";
 import { lastSaid } from "./runs.js";
 import { translated } from "../lib/words.js";
@@ -14,6 +15,13 @@ const FILE_WIDGETS = {
   VHS_LoadAudioUpload: "audio",
 };
 
+export const TRIM_FIELDS = /** @type {const} */ ([
+  "start_seconds",
+  "end_seconds",
+  "fade_in_seconds",
+  "fade_out_seconds",
+]);
+
 /** Where a node keeps which file has the sound that a run brought it: there after a reload and a run that was cached. */
 const SOURCE = "sound_to_video_source";
 
@@ -24,8 +32,7 @@ export function nodeKey(node) {
 
 /** A field's value, wherever it comes from; undefined where only a run tells. @param {any} node @param {string} name @returns {any} */
 export function fieldValue(node, name) {
-  const slot = (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
-  return isConnected(node, name) ? valueInto(node, slot) : (widgetOf(node, name)?.value ?? null);
+  return isConnected(node, name) ? valueInto(node, slotOf(node, name)) : (widgetOf(node, name)?.value ?? null);
 }
 
 /**
@@ -61,32 +68,68 @@ export function upstreamSound(node, slot) {
 }
 
 /**
- * @typedef {{audioInput: string, family: string, encoderFile: string, settings: Record<string, string | number>}} Destiny
+ * @typedef {{audioInput: string, family: string, encoderFile: string, settings: Record<string, string | number>, problem?: string}} Destiny
  * the input of Audio Encode that is used, the model family that listened in the last run, the file of the encoder (both
- * "" = not known), and what the route is told of the sampler's own settings
+ * "" = not known), what the route is told of the sampler's own settings, and what is wrong with them
  */
 
 const PLAN_SETTINGS = ["frame_rate", "segment_seconds", "preview_seconds"];
+const TIMELINE = "SoundToVideo_PromptTimeline";
+const TRIM = "SoundToVideo_TrimAudio";
 
 /**
- * What the sound of an output is going to be used for; null where no sampler is reached, or where a setting of it comes
- * from a node that has to run first.
- * @param {any} node @param {number} slot @returns {Destiny | null}
+ * What the sound of an output is going to be used for.
+ * @param {any} node @param {number} slot
+ * @returns {{destiny: Destiny | null, timeline: any}} destiny: null where no sampler is reached, or where a setting of it
+ * comes from a node that has to run first. timeline: the Prompt Timeline before the sampler, or null
  */
 export function downstreamUse(node, slot) {
   for (const encoder of targetsOf(node, slot)) {
     const audioInput = encodersInput(encoder.node);
     if (!audioInput) continue;
     for (const { node: sampler } of targetsOf(encoder.node, 0)) {
-      if (!/^SoundToVideo_.*Sampler$/.test(sampler.type)) continue;
-      const values = PLAN_SETTINGS.map((name) => [name, fieldValue(sampler, name)]);
-      if (values.some(([, value]) => value === undefined)) return null;
-      const numbers = Object.fromEntries(values.map(([name, value]) => [name, Number(value) || 0]));
-      const timeline = timelineOf(sampler);
-      if (timeline === null) return null;
-      const encoderFile = fileOf(encoder.node, audioInput);
-      return { audioInput, family: familyOf(sampler), encoderFile, settings: { ...numbers, ...timeline } };
+      if (isSampler(sampler)) return useIn(sampler, encoder.node, audioInput);
     }
+  }
+  return { destiny: null, timeline: null };
+}
+
+/** @param {any} node */
+function isSampler(node) {
+  return /^SoundToVideo_.*Sampler$/.test(node.type);
+}
+
+/** What a sampler makes of the sound in an encoder. @param {any} sampler @param {any} encoder @param {string} audioInput */
+function useIn(sampler, encoder, audioInput) {
+  const timelines = ["positive", "negative"]
+    .map((input) => originOfInput(sampler, input))
+    .filter((node) => node?.type === TIMELINE);
+  const values = PLAN_SETTINGS.map((name) => [name, fieldValue(sampler, name)]);
+  const times = timesOf(timelines);
+  const isKnown = times !== null && values.every(([, value]) => value !== undefined);
+  const numbers = Object.fromEntries(values.map(([name, value]) => [name, Number(value) || 0]));
+  const { problem = "", ...settings } = { ...numbers, ...times };
+  const encoderFile = fileOf(encoder, audioInput);
+  /** @type {Destiny | null} */
+  const destiny = isKnown ? { audioInput, family: familyOf(sampler), encoderFile, settings, problem } : null;
+  return { destiny, timeline: timelines[0] ?? null };
+}
+
+/**
+ * The sound of the clip that a Prompt Timeline is for, and what will be made of it; null where no sampler is reached.
+ * @param {any} timeline
+ * @returns {(ReturnType<typeof upstreamSound> & {trim: any, destiny: Destiny | null}) | null} trim: the Trim Audio that cuts it, or null
+ */
+export function clipOf(timeline) {
+  for (const { node: sampler } of targetsOf(timeline, 0)) {
+    const encoder = isSampler(sampler) ? originOfInput(sampler, "encoded_audio") : null;
+    const audioInput = encoder && encodersInput(encoder);
+    if (!audioInput) continue;
+    const { destiny } = useIn(sampler, encoder, audioInput);
+    const slot = slotOf(encoder, "audio");
+    const before = originOf(encoder, slot)?.node;
+    const trim = before?.type === TRIM ? before : null;
+    return { ...(trim ? upstreamSound(trim, 0) : upstreamSound(encoder, slot)), trim, destiny };
   }
   return null;
 }
@@ -100,12 +143,20 @@ export function limitedUse(node, slot) {
   return target ? { name: target.title ?? target.type, limits: SOUND_LIMITS[target.type] } : null;
 }
 
+/** The four numbers of a Trim Audio; what only a run tells counts as 0. @param {any} node @returns {import("../lib/selection.js").Fields} */
+export function trimFields(node) {
+  const values = TRIM_FIELDS.map((name) => [name, Number(fieldValue(node, name)) || 0]);
+  return /** @type {import("../lib/selection.js").Fields} */ (Object.fromEntries(values));
+}
+
+/** @param {any} node @param {string} name */
+function slotOf(node, name) {
+  return (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
+}
+
 /** Where a node's input of that name comes from. @param {any} node @param {string} name */
 function originOfInput(node, name) {
-  return originOf(
-    node,
-    (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name),
-  )?.node;
+  return originOf(node, slotOf(node, name))?.node;
 }
 
 /** The file that the loader before an input loads; "" where none is known. @param {any} node @param {string} name */
@@ -115,30 +166,21 @@ function fileOf(node, name) {
   return String((choice && fieldValue(loader, choice.name)) ?? "");
 }
 
-/** As much of a line as its time can take. */
-const LINE_LETTERS = 40;
-
-/** The text of a Prompt Timeline before a sampler; null where only a run tells it. @param {any} sampler */
-function timelineOf(sampler) {
-  const [timeline, second] = ["positive", "negative"]
-    .map((input) => originOfInput(sampler, input))
-    .filter((node) => node?.type === "SoundToVideo_PromptTimeline");
+/** What the route is told of the Prompt Timelines before a sampler; null where only a run tells it. @param {any[]} timelines */
+function timesOf([timeline, second]) {
   if (!timeline) return {};
   const text = fieldValue(timeline, "timeline");
-  const cuts = fieldValue(timeline, "cuts");
+  const cuts = cutsOf(timeline);
   if (second || text === undefined || cuts === undefined || isConnected(timeline, "snap_to_beats_of")) return null;
-  const lines = String(text)
-    .split("\n")
-    .map((line, index) => (index ? shortened(line) : line.trim().slice(0, LINE_LETTERS)));
-  return { timeline: lines.join("\n"), timeline_cuts: cuts === "no cuts" ? 0 : 1 };
+  const { entries, error } = readTimeline(String(text ?? ""));
+  if (error) return { problem: `Prompt Timeline: ${error}` };
+  return { [cuts ? "cuts" : "prompts"]: entries.map(({ time }) => plain(time)).join() };
 }
 
-/** The beginning of a line, in letters that an address carries as one byte: only its time counts. @param {string} line */
-function shortened(line) {
-  return line
-    .trim()
-    .slice(0, LINE_LETTERS)
-    .replace(/[^\x00-\x7f]/gu, (letter) => (/[\p{Nd}\s]/u.test(letter) ? letter : "x"));
+/** Whether a Prompt Timeline cuts at every prompt; undefined where only a run tells. @param {any} timeline @returns {boolean | undefined} */
+export function cutsOf(timeline) {
+  const cuts = fieldValue(timeline, "cuts");
+  return cuts === undefined ? undefined : cuts !== "no cuts";
 }
 
 /** What makes a sampler's model: the nodes before it and what they say. @param {any} sampler */

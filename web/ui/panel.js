@@ -1,5 +1,5 @@
 /** A panel of ours in a node, in both renderers: a DOM widget of which nothing is saved. */
-import { app } from "../host.js";
+import { app, setHeightQuietly } from "../host.js";
 import { make } from "./dom.js";
 import { nodeKey } from "./follow.js";
 import { onGraphChange, onTick } from "./ticker.js";
@@ -12,19 +12,21 @@ const onScreen = new Map();
 
 /**
  * Put elements into a node, below its other widgets; everything in `scope` ends with the node.
- * @param {any} node @param {import("../lib/scope.js").Scope} scope @param {string} name @param {number} height pixels
+ * @param {any} node @param {import("../lib/scope.js").Scope} scope @param {string} name
+ * @param {number | (() => number)} height pixels; after a change of it `fit` is to be called
  * @param {(Node | string)[]} children
  * @returns {HTMLElement} the panel
  */
 export function addPanel(node, scope, name, height, children) {
+  const pixels = typeof height === "number" ? () => height : height;
   const panel = make("div", { class: "stv", role: "group", "aria-label": name }, ...children);
   const widget = node.addDOMWidget(name, "sound_to_video_panel", panel, {
     serialize: false,
     hideOnZoom: false,
     hideInPanel: true, // the properties panel would take the element out of the node, and give it back narrower
     margin: 4,
-    getMinHeight: () => height,
-    getMaxHeight: () => height,
+    getMinHeight: pixels,
+    getMaxHeight: pixels,
   });
   widget.serialize = false;
   // Letters typed here belong to the panel: Delete would delete the node and w open the side bar. Ctrl+Z and such are the host's.
@@ -77,6 +79,11 @@ function forwardToCanvas(panel, scope) {
     if (liesOverCanvas(panel) && event.buttons & 4) canvas().processMouseMove(event);
   });
   scope.listen(panel, "contextmenu", (event) => liesOverCanvas(panel) && !isText(event) && event.preventDefault());
+}
+
+/** Make a node as high as its panels have become; a person may have made it higher. @param {any} node @param {number} more pixels, below 0 where a panel has shrunk */
+export function fit(node, more) {
+  setHeightQuietly(node, Math.max(node.size[1] + Math.min(more, 0), node.computeSize()[1]));
 }
 
 /** Make a new node wide enough for its panel. @param {any} node @param {number} width */

@@ -17,12 +17,13 @@ import {
 import { formatTime } from "../lib/time.js";
 import { viewAround } from "../lib/view.js";
 import { make, setPressed } from "./dom.js";
-import { downstreamUse, fieldValue, limitedUse, nodeKey, upstreamSound } from "./follow.js";
+import { TRIM_FIELDS, downstreamUse, fieldValue, limitedUse, nodeKey, trimFields, upstreamSound } from "./follow.js";
 import { Minimap } from "./minimap.js";
 import { Outcome } from "./outcome.js";
 import { playbackControls } from "./playback.js";
 import { Player } from "./player.js";
-import { addPanel } from "./panel.js";
+import { addPanel, fit } from "./panel.js";
+import { PROMPTS_PIXELS, PromptLane } from "./prompt_lane.js";
 import { soundIn, soundKey } from "./sounds.js";
 import { onGraphChange, onTick } from "./ticker.js";
 import { TimeFields } from "./time_fields.js";
@@ -34,7 +35,8 @@ import { translated } from "../lib/words.js";
 
 const WAVE_PIXELS = 118;
 const PANEL_PIXELS = 238;
-const FIELDS = /** @type {const} */ (["start_seconds", "end_seconds", "fade_in_seconds", "fade_out_seconds"]);
+/** What a Prompt Timeline downstream adds. */
+const LANE_ROOM = PROMPTS_PIXELS + 5;
 /** Which field a handle writes; the range writes both ends. */
 const FIELD_OF = /** @type {const} */ ({
   start: ["start_seconds"],
@@ -68,7 +70,10 @@ export class TrimWidget {
       onCommit: captureUndo,
       onSeek: (time) => this.#seek(time),
       onDouble: (time) => this.#takePhrase(time),
-      onView: () => this.minimap?.redraw(),
+      onView: () => {
+        this.minimap?.redraw();
+        this.lane?.show();
+      },
     });
     this.waveform = this.area.waveform;
     this.minimap = new Minimap(this.scope, this.waveform, () => this.area.selection);
@@ -79,9 +84,20 @@ export class TrimWidget {
     });
     this.outcome = new Outcome(this.scope, (words, isError) => {
       this.#plan = { words, isError };
+      this.lane.show();
       this.#enable();
       this.#say();
     });
+    this.lane = new PromptLane(this.scope, {
+      waveform: this.waveform,
+      start: () => this.area.selection?.start ?? 0,
+      end: () => this.area.selection?.end ?? null,
+      outcome: this.outcome,
+      targets: () => this.#targets(),
+      onSeek: (time) => this.#seek(time),
+      onPlay: (start, end) => this.player.play({ start, end, fadeIn: 0, fadeOut: 0 }, start, false),
+    });
+    this.lane.element.hidden = true;
     this.toolbar = new TrimToolbar({
       play: () => this.#playOrPause(false),
       playSelection: () => this.#playSelection(),
@@ -103,9 +119,11 @@ export class TrimWidget {
       hidden: true,
       onclick: () => this.#choose(this.#whole()),
     });
-    const panel = addPanel(node, this.scope, "Trim", PANEL_PIXELS, [
+    const height = () => PANEL_PIXELS + (this.lane.element.hidden ? 0 : LANE_ROOM);
+    const panel = addPanel(node, this.scope, "Trim", height, [
       this.toolbar.element,
       this.waveform.element,
+      this.lane.element,
       this.minimap.element,
       this.times.element,
       make("div", { class: "stv-row stv-last" }, this.line, this.cure, playbackControls(this.scope)),
@@ -113,7 +131,7 @@ export class TrimWidget {
     listenToKeys(this, panel);
     onGraphChange(this.scope, () => this.refresh());
     onTick(this.scope, () => this.#remember());
-    for (const name of FIELDS) this.#follow(name);
+    for (const name of TRIM_FIELDS) this.#follow(name);
   }
 
   /** @type {string | null} */
@@ -152,23 +170,17 @@ export class TrimWidget {
     this.#read();
   }
 
-  /** @returns {import("../lib/selection.js").Fields} */
-  #fields() {
-    const values = FIELDS.map((name) => [name, Number(fieldValue(this.node, name)) || 0]);
-    return /** @type {import("../lib/selection.js").Fields} */ (Object.fromEntries(values));
-  }
-
-  /** All of the sound, with the fades that are set. */
+  /** All of the sound, with the fades that are set. @returns {Selection} */
   #whole() {
-    const { fade_in_seconds, fade_out_seconds } = this.#fields();
+    const { fade_in_seconds, fade_out_seconds } = trimFields(this.node);
     return withFades({ ...wholeOf(this.waveform.duration), fadeIn: fade_in_seconds, fadeOut: fade_out_seconds });
   }
 
   /** Take the selection from the fields. */
   #read() {
     const { duration, sound } = this.waveform;
-    const fields = this.#fields();
-    this.#unknown = FIELDS.filter((name) => fieldValue(this.node, name) === undefined);
+    const fields = trimFields(this.node);
+    this.#unknown = TRIM_FIELDS.filter((name) => fieldValue(this.node, name) === undefined);
     const selection = duration ? selectionOf(fields, duration) : null;
     const isNew = JSON.stringify(selection) !== JSON.stringify(this.area.selection);
     this.area.locked = new Set(
@@ -196,7 +208,7 @@ export class TrimWidget {
     const fields = fieldsOf(selection, this.waveform.duration);
     this.#noticed = "";
     this.#problem = "";
-    for (const name of FIELDS) {
+    for (const name of TRIM_FIELDS) {
       const widget = widgetOf(this.node, name);
       if (widget && !this.#isLinked(name)) setWidgetValue(this.node, widget, fields[name]);
     }
@@ -207,11 +219,21 @@ export class TrimWidget {
   #afterSelection() {
     const { selection } = this.area;
     const { sound } = this.waveform;
-    const destiny = selection && !this.#unknown.length ? downstreamUse(this.node, 0) : null;
-    this.outcome.ask(destiny, selection?.start ?? 0, selection?.end ?? 0, sound?.sampleRate ?? 0);
+    const { destiny, timeline } = downstreamUse(this.node, 0);
+    this.#showPrompts(selection ? timeline : null);
+    this.outcome.ask(this.#unknown.length || !selection ? null : destiny, selection?.start ?? 0, selection?.end ?? 0, sound?.sampleRate ?? 0);
     this.#enable();
     this.times.show(selection, Boolean(sound?.duration));
     this.#say();
+  }
+
+  /** The prompts of the Prompt Timeline whose clip this sound is for. @param {any} timeline or null */
+  #showPrompts(timeline) {
+    const { element } = this.lane;
+    const isNew = element.hidden === Boolean(timeline);
+    element.hidden = !timeline;
+    this.lane.read(timeline);
+    if (isNew) fit(this.node, timeline ? LANE_ROOM : -LANE_ROOM);
   }
 
   #enable() {
@@ -430,7 +452,7 @@ function listenToKeys(widget, panel) {
     widget.space();
   });
   widget.scope.listen(panel, "keydown", (event) => {
-    const isTyped = event.target instanceof HTMLSelectElement || event.target.type === "text";
+    const isTyped = event.target instanceof HTMLSelectElement || /^text/.test(event.target.type);
     const isBracket = "[]".includes(event.key); // with Ctrl and Alt on some keyboards
     if (isTyped || (!isBracket && (event.ctrlKey || event.metaKey || event.altKey))) return;
     const end = CURSOR_KEYS.get(event.key.toLowerCase());

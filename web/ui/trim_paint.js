@@ -11,7 +11,7 @@ const FADE_STEPS = 24;
  * @param {import("../lib/selection.js").Selection | null} selection @param {import("../lib/snap.js").SnapTargets} targets
  */
 export function paintTrim({ context, width, height, top, x }, waveform, selection, targets) {
-  const { text, accent, background, muted } = palette();
+  const { accent, background, muted } = palette();
   const { view, sound } = waveform;
   if (targets.silences) {
     context.fillStyle = muted;
@@ -20,17 +20,7 @@ export function paintTrim({ context, width, height, top, x }, waveform, selectio
       if (to > view.start && from < view.end) context.fillRect(x(from), top, x(to) - x(from), height - top);
     }
   }
-  if (targets.beats) {
-    const from = lowerBound(targets.beats, view.start);
-    const to = lowerBound(targets.beats, view.end);
-    const crowded = (to - from) * 3 > width;
-    context.fillStyle = text;
-    context.globalAlpha = crowded ? 0.25 : 0.7;
-    context.beginPath();
-    for (let i = from; i < to; i++)
-      context.rect(Math.round(x(targets.beats[i])), height - BEAT_PIXELS, 1, BEAT_PIXELS);
-    context.fill();
-  }
+  if (targets.beats) paintBeats({ context, width, height, top, x }, view, targets.beats);
   if (selection) {
     const [from, to] = [x(selection.start), x(selection.end)];
     context.fillStyle = background;
@@ -43,6 +33,19 @@ export function paintTrim({ context, width, height, top, x }, waveform, selectio
     paintFade(context, from, x(selection.start + selection.fadeIn), top, height);
     paintFade(context, to, x(selection.end - selection.fadeOut), top, height);
   }
+  context.globalAlpha = 1;
+}
+
+/** @param {import("./waveform.js").Picture} picture @param {{start: number, end: number}} view @param {readonly number[]} beats */
+export function paintBeats({ context, width, height, x }, view, beats) {
+  const from = lowerBound(beats, view.start);
+  const to = lowerBound(beats, view.end);
+  const crowded = (to - from) * 3 > width;
+  context.fillStyle = palette().text;
+  context.globalAlpha = crowded ? 0.25 : 0.7;
+  context.beginPath();
+  for (let i = from; i < to; i++) context.rect(Math.round(x(beats[i])), height - BEAT_PIXELS, 1, BEAT_PIXELS);
+  context.fill();
   context.globalAlpha = 1;
 }
 

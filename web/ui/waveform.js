@@ -35,7 +35,6 @@ export class Waveform {
     this.words = make("div", { class: "stv-message", role: "status" });
     this.element = make("div", {
       class: "stv-wave",
-      "data-capture-wheel": "true",
       style: `height:${options.height}px`,
     });
     this.element.append(this.canvas, this.words);
@@ -60,7 +59,7 @@ export class Waveform {
       cancelAnimationFrame(this.#frame);
       this.#follow?.abort();
     });
-    scope.listen(this.element, "wheel", (event) => this.#onWheel(event), { passive: false });
+    this.zoomByWheelOver(scope, this.element);
   }
 
   #frame;
@@ -70,11 +69,31 @@ export class Waveform {
   #instead = "";
   #isSeen = true;
   #isStale = false;
+  /** @type {{offset: number, length: number} | null} */
+  #part = null;
   /** @type {AbortController | null} */
   #follow = null;
 
   get duration() {
-    return this.sound?.duration ?? 0;
+    return this.#part?.length ?? this.sound?.duration ?? 0;
+  }
+
+  /** Seconds of the sound's file before what is shown. */
+  get offset() {
+    return this.#part?.offset ?? 0;
+  }
+
+  /**
+   * Show a part of the sound, with times that count from its start; or, with null, all of it.
+   * @param {{offset: number, length: number} | null} part seconds
+   */
+  showPart(part) {
+    if (part?.offset === this.#part?.offset && part?.length === this.#part?.length) return;
+    const wasWhole = this.isWhole;
+    this.#part = part;
+    this.view = wasWhole ? wholeView(this.duration) : clampedView(this.view, this.duration);
+    this.options.onView?.();
+    this.redraw();
   }
 
   /** Width in the element's own pixels, which the graph's zoom does not change; measured when it changes, as asking costs a layout. */
@@ -155,6 +174,12 @@ export class Waveform {
   /** Distance from the left edge in the element's own pixels. @param {number} time */
   x(time) {
     return xAt(this.view, time, this.width);
+  }
+
+  /** Let the wheel over an element do as over the waveform. @param {Scope} scope @param {HTMLElement} element */
+  zoomByWheelOver(scope, element) {
+    element.dataset.captureWheel = "true";
+    scope.listen(element, "wheel", (event) => this.#onWheel(event), { passive: false });
   }
 
   redraw() {
@@ -240,7 +265,7 @@ export class Waveform {
     if (this.#columns.length !== 2 * count) this.#columns = new Int8Array(2 * count);
     const peaks = this.sound?.peaks;
     if (!peaks) return;
-    peaks.columns(this.view.start, this.view.end, count, this.#columns);
+    peaks.columns(this.view.start + this.offset, this.view.end + this.offset, count, this.#columns);
     const middle = RULER_PIXELS + (height - RULER_PIXELS) / 2;
     const unit = (height - RULER_PIXELS - 6) / 2 / 127;
     const selection = this.options.selection?.() ?? null;
