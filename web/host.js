@@ -119,7 +119,8 @@ function takeQuietly(node, changed) {
   };
   look();
   now?.updateModified?.(); // keeps it for a reload
-  requestAnimationFrame(() => requestAnimationFrame(look)); // Nodes 2.0 measures the node a frame later
+  requestAnimationFrame(() => requestAnimationFrame(look)); // Nodes 2.0 measures the node a frame later,
+  for (const milliseconds of [150, 500]) setTimeout(look, milliseconds); // or some, on a busy machine
 }
 
 /**
