@@ -1,6 +1,7 @@
 /** Sound to Video in the browser: gives the pack's nodes their waveforms. Without it their plain fields do all the work. */
 import { api, app, loadWords } from "./host.js";
 import { CompareWidget } from "./ui/compare.js";
+import { HeadBoxWidget } from "./ui/head_box.js";
 import { LoadWidget } from "./ui/load.js";
 import { widen } from "./ui/panel.js";
 import { PromptTimelineWidget } from "./ui/prompt_timeline.js";
@@ -21,6 +22,7 @@ const PANELS = {
   SoundToVideo_RecordMic: { panel: (node) => new RecordWidget(node), width: 360 },
   SoundToVideo_TrimAudio: { panel: (node) => new TrimWidget(node), width: 520 },
   SoundToVideo_PromptTimeline: { panel: (node) => new PromptTimelineWidget(node), width: 520 },
+  SoundToVideo_LipSyncSampler: { panel: (node) => new HeadBoxWidget(node), width: 360 },
   SoundToVideo_CompareClips: { panel: (node) => new CompareWidget(node), width: 480 },
 };
 

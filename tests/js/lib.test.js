@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import * as boxes from "../../web/lib/box.js";
 import { contrast, legible } from "../../web/lib/colour.js";
 import { familiesFor } from "../../web/lib/families.js";
 import { isConnected, nodeAt, originOf, targetsOf, valueInto } from "../../web/lib/graph.js";
@@ -621,4 +622,47 @@ test("a change of a node, a value or a link is seen, and nothing is where there 
   Object.defineProperty(load.widgets[0], "value", { get: () => { throw new Error("not ready") } });
   assert.deepEqual([hasChanged(2), hasChanged(2)], [true, false]);
   assert.equal(watch.hasChanged(null, []), true);
+});
+
+const HEAD = { left: 0.2, top: 0.1, right: 0.8, bottom: 0.9 };
+
+test("a box is drawn in any direction, within the picture, and never empty", () => {
+  assert.deepEqual(boxes.between({ x: 0.7, y: 0.2 }, { x: 0.3, y: 0.6 }), { left: 0.3, top: 0.2, right: 0.7, bottom: 0.6 });
+  assert.deepEqual(boxes.between({ x: -1, y: 0.5 }, { x: 2, y: 3 }), { left: 0, top: 0.5, right: 1, bottom: 1 });
+  for (const [x, y] of [[0.5, 0.5], [1, 1], [0, 0]]) {
+    const box = boxes.between({ x, y }, { x, y });
+    assert.ok(boxes.isBox(box) && boxes.isBox(boxes.rounded(box)), JSON.stringify(box));
+  }
+  assert.deepEqual(boxes.rounded({ left: 0.12345, top: 0, right: 1 / 3, bottom: 1.2 }), { left: 0.123, top: 0, right: 0.333, bottom: 1 });
+});
+
+test("a box moves as a whole and stops at the picture's edge; its edges stop at each other", () => {
+  const close = (/** @type {any} */ one, /** @type {any} */ other) =>
+    Object.keys(other).forEach((edge) => assert.ok(Math.abs(one[edge] - other[edge]) < 1e-9, `${edge} ${one[edge]}`));
+  close(boxes.moved(HEAD, 0.1, -0.05), { left: 0.3, top: 0.05, right: 0.9, bottom: 0.85 });
+  close(boxes.moved(HEAD, 5, 5), { left: 0.4, top: 0.2, right: 1, bottom: 1 });
+  close(boxes.resized(HEAD, "nw", 0.1, 0.1), { ...HEAD, left: 0.3, top: 0.2 });
+  close(boxes.resized(HEAD, "s", 0.5, -9), { ...HEAD, bottom: 0.12 });
+  close(boxes.resized(HEAD, "e", 9, 0), { ...HEAD, right: 1 });
+});
+
+test("a pointer takes a corner, an edge, the box or begins another", () => {
+  const reach = { x: 0.03, y: 0.03 };
+  const grips = /** @type {const} */ ([
+    [0.2, 0.1, "nw"],
+    [0.81, 0.91, "se"],
+    [0.5, 0.09, "n"],
+    [0.79, 0.5, "e"],
+    [0.5, 0.5, "move"],
+    [0.1, 0.5, "new"],
+    [0.5, 0.99, "new"],
+  ]);
+  for (const [x, y, grip] of grips) assert.equal(boxes.gripAt(HEAD, { x, y }, reach), grip);
+  const small = { left: 0.5, top: 0.5, right: 0.53, bottom: 0.53 };
+  assert.equal(boxes.gripAt(small, { x: 0.515, y: 0.515 }, reach), "move", "a small box can still be moved");
+});
+
+test("a picture is shown whole, in the middle of its room", () => {
+  assert.deepEqual(boxes.fitted(400, 100, 1), { x: 150, y: 0, width: 100, height: 100 });
+  assert.deepEqual(boxes.fitted(100, 400, 2), { x: 0, y: 175, width: 100, height: 50 });
 });
