@@ -76,10 +76,10 @@ export function upstreamSound(node, slot) {
  */
 export function upstreamFootage(node, name) {
   const origin = originOfInput(node, name);
-  if (!origin) return { file: null, words: "Connect Load Video to see the footage here." };
+  if (!origin) return { file: null, words: translated("Connect Load Video to see the footage here.") };
   const widgetName = FOOTAGE_WIDGETS[/** @type {keyof typeof FOOTAGE_WIDGETS} */ (origin.type)];
-  if (!widgetName) return { file: null, words: "Footage that is made in the graph is not seen here." };
-  return { file: soundFileOf(fieldValue(origin, widgetName)), words: "Choose a video to see it here." };
+  if (!widgetName) return { file: null, words: translated("Footage that is made in the graph is not seen here.") };
+  return { file: soundFileOf(fieldValue(origin, widgetName)), words: translated("Choose a video to see it here.") };
 }
 
 /**

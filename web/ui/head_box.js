@@ -74,7 +74,7 @@ export class HeadBoxWidget {
       this.#shown = key;
       this.#load(file);
     }
-    this.message.textContent = file ? this.#problem : translated(words);
+    this.message.textContent = file ? this.#problem : words;
     this.message.hidden = !this.message.textContent;
     this.#show();
   }
