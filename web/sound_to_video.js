@@ -9,6 +9,7 @@ import { RecordWidget } from "./ui/record.js";
 import { followRuns } from "./ui/runs.js";
 import { SaidWidget } from "./ui/said.js";
 import { lookForChanges } from "./ui/sounds.js";
+import { describeTemplates } from "./ui/templates.js";
 import { TrimWidget } from "./ui/trim.js";
 
 const style = document.createElement("link");
@@ -27,6 +28,7 @@ const PANELS = {
 };
 
 followRuns();
+describeTemplates();
 
 // A file may have been made anew under its name: while this page was not looked at, or by a run.
 window.addEventListener("focus", lookForChanges);
