@@ -8,6 +8,7 @@ write.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ INPUTS = (
     ("SoundToVideo_SceneWithoutText", "scene", "What is seen"),
     ("SoundToVideo_PromptTimeline", "timeline", "What is seen, and when"),
 )
+SAMPLER = re.compile(r"SoundToVideo_.*Sampler")
 RESULT = "SoundToVideo_MuxAudioVideo"
 BYPASSED = 4
 
@@ -43,6 +45,7 @@ def as_app(workflow: dict[str, Any]) -> dict[str, Any]:
                 _call(node, widget, node.get("title", label) if kind == "CLIPTextEncode" else label)
             config = [{"height": PROMPT_PIXELS}] if kind == "CLIPTextEncode" else []
             inputs.append([node["id"], widget, *config])
+    inputs += [[node["id"], "Model"] for node in nodes if SAMPLER.fullmatch(node["type"])]
     outputs = [node["id"] for node in nodes if node["type"] == RESULT]
     extra = {**workflow.get("extra", {}), "linearMode": True, "linearData": {"inputs": inputs, "outputs": outputs}}
     return {**workflow, "extra": extra}

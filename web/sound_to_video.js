@@ -3,6 +3,7 @@ import { api, app, loadWords } from "./host.js";
 import { CompareWidget } from "./ui/compare.js";
 import { HeadBoxWidget } from "./ui/head_box.js";
 import { LoadWidget } from "./ui/load.js";
+import { ModelWidget } from "./ui/model.js";
 import { widen } from "./ui/panel.js";
 import { PromptTimelineWidget } from "./ui/prompt_timeline.js";
 import { RecordWidget } from "./ui/record.js";
@@ -40,7 +41,10 @@ app.registerExtension({
   init: loadWords,
   refreshComboInNodes: lookForChanges,
   nodeCreated(/** @type {any} */ node) {
-    if (/^SoundToVideo_.*Sampler$/.test(node.comfyClass)) new SaidWidget(node);
+    if (/^SoundToVideo_.*Sampler$/.test(node.comfyClass)) {
+      new ModelWidget(node);
+      new SaidWidget(node);
+    }
     const kind = PANELS[node.comfyClass];
     if (!kind) return;
     kind.panel(node);

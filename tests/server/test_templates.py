@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from sound_to_video.dev_support.apps import as_app, written
 
+from farm.workflow import to_prompt
+
 WORKFLOWS = sorted((Path(__file__).resolve().parents[2] / "workflows").glob("*.json"))
 each = pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
 
@@ -25,7 +27,7 @@ def answered(server, path: str):
 @each
 def test_says_what_it_is(file):
     about = extra_of(file)["sound_to_video"]
-    assert re.fullmatch(r"[A-Z][\w ,.()-]{8,44}", about["title"]), "for an address and for a file's name, on a card"
+    assert re.fullmatch(r"[A-Z][\w ,.()-]{8,31}", about["title"]), "for an address and for a file's name, on a card"
     assert 30 < len(about["description"]) < 160
     assert not re.search(r"[-_]", about["description"]), "front ends show these as spaces"
     assert about["models"]
@@ -79,3 +81,17 @@ def test_nothing_else_is_given_out(comfy_server, name):
     with pytest.raises(urllib.error.HTTPError) as error:
         answered(comfy_server, f"/workflow_templates/sound_to_video/{name}")
     assert error.value.code == 404
+
+
+@each
+def test_opens_with_the_first_of_its_models_settings(client, comfy_server, file):
+    with answered(comfy_server, "/sound_to_video/families") as response:
+        variants = [variant for family in json.load(response) for variant in family["variants"]]
+    prompt = to_prompt(json.loads(file.read_text("utf-8")), client.object_info())
+    names = [str(value).lower() for node in prompt.values() for value in node["inputs"].values()]
+    fits = [one for one in variants if any(all(word in name for word in one["files"]) for name in names)]
+    values = max(fits, key=lambda one: len("".join(one["files"])))["settings"][0]["values"]
+    samplers = [node["inputs"] for node in prompt.values() if {"encoded_audio", "seed"} <= set(node["inputs"])]
+    assert len(samplers) == 1
+    given = {name: value for name, value in samplers[0].items() if name in values}
+    assert given == {name: values[name] for name in given} and len(given) >= 4

@@ -11,6 +11,7 @@ import os
 import struct
 import time
 import wave
+from urllib.parse import urljoin
 
 import folder_paths
 import numpy as np
@@ -52,8 +53,9 @@ class Served:
         self.standstill = 0.0
 
     async def get(self, path: str, query=None, method: str = "GET", **options):
-        """(status, headers, body)"""
-        async with self.session.request(method, f"{self.url}/{path}", params=query, **options) as response:
+        """(status, headers, body); ``path``: below /sound_to_video/, or with a / in front the whole one."""
+        url = urljoin(f"{self.url}/", path)
+        async with self.session.request(method, url, params=query, **options) as response:
             return response.status, response.headers, await response.read()
 
     async def upload(self, filename: str, data, query=None, **options):
@@ -171,8 +173,8 @@ def test_a_picture_of_a_video(folders):
 
 def test_every_answer_forbids_to_guess_its_type():
     async def check(server):
-        for route, query in [*[(route.path.split("/")[-1], {}) for route in our_routes()], *odd_queries()[:3]]:
-            _, headers, _ = await server.get(route, query, "POST" if route == "upload" else "GET")
+        for route, query in [*[(route.path, {}) for route in our_routes()], *odd_queries()[:3]]:
+            _, headers, _ = await server.get(route, query, "POST" if route.endswith("/upload") else "GET")
             assert headers["X-Content-Type-Options"] == "nosniff", route
         for route in ("peaks", "sound"):
             for method in ("GET", "HEAD"):

@@ -210,7 +210,7 @@ export function modelBefore(sampler) {
 }
 
 /** The family that the last run recognised, if the model is still the same; else "". @param {any} sampler */
-function familyOf(sampler) {
+export function familyOf(sampler) {
   const run = sampler.properties?.sound_to_video_run;
   return run?.family && run.model === modelBefore(sampler) ? run.family : "";
 }
