@@ -29,6 +29,10 @@ def panel(comfy):
     return comfy.page.get_by_role("group", name="Model", exact=True)
 
 
+def sampler(comfy) -> str:
+    return comfy.page.evaluate(f"() => String(window.app.graph.nodes.find((node) => {IS_SAMPLER}).id)")
+
+
 def press(comfy, name: str) -> None:
     panel(comfy).get_by_role("button", name=name, exact=True).click()
 
@@ -82,7 +86,7 @@ def test_settings_of_the_wired_model_fill_the_fields_and_one_undo_takes_them_bac
     assert (now["steps"], now["cfg"], now["shift"], now["lora"]) == (40, 4.5, 3, False)
     assert "静止，" not in now["negative"] and "手快速抖动" in now["negative"]
     assert {name for name in before if before[name] != now[name]} == {"steps", "cfg", "shift", "negative", "lora"}
-    comfy.page.mouse.click(150, 900)
+    comfy.page.mouse.click(1250, 800)  # beside all nodes
     comfy.page.keyboard.press("Control+z")
     comfy.until(lambda: fields(comfy) == before, "undone in one step")
 
@@ -131,7 +135,8 @@ def test_what_does_not_apply_is_out_of_sight_and_nothing_is_lost(comfy):
     if comfy.renderer == "classic":
         press(comfy, "More fields")
     else:
-        comfy.page.get_by_test_id("advanced-inputs-button").locator("visible=true").first.click()
+        node = comfy.page.locator(f'[data-node-id="{sampler(comfy)}"]')
+        node.get_by_test_id("advanced-inputs-button").click()
     comfy.until(lambda: {"frame_rate", "keep_segments"} <= in_sight(comfy), "unfolded")
     assert in_sight(comfy) & LTX_ONLY == {"image_strength"}, "another model's, unless a person has set it"
     values = [node["widgets_values"] for node in comfy.saved()["nodes"] if node["type"].endswith("S2VSampler")]

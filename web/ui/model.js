@@ -7,6 +7,7 @@ import { modelOf, settingIn } from "../lib/families.js";
 import { isConnected, nodesBefore } from "../lib/graph.js";
 import { Scope } from "../lib/scope.js";
 import { soundFileOf } from "../lib/soundfile.js";
+import { translated } from "../lib/words.js";
 import { make, setPressed } from "./dom.js";
 import { familyOf, fieldValue } from "./follow.js";
 import { addPanel } from "./panel.js";
@@ -78,7 +79,7 @@ export class ModelWidget {
   /** The buttons of a model. */
   #build() {
     const variant = this.#model?.variant;
-    this.name.textContent = variant?.name ?? "No model";
+    this.name.textContent = variant?.name ?? translated("No model");
     /** @param {string} words @param {string} title @param {() => void} onclick */
     const button = (words, title, onclick) =>
       make("button", { type: "button", class: "stv-button", "aria-pressed": "false", text: words, title, onclick });
@@ -108,7 +109,7 @@ export class ModelWidget {
     });
     const off = model && [width, height].find((side) => side % model.variant.multiple);
     const problem = model && off ? offGrid(off, model.variant) : "";
-    const words = model ? problem || this.#left || setting?.words || "Values of your own." : NONE;
+    const words = model ? problem || this.#left || translated(setting?.words || "Values of your own.") : translated(NONE);
     if (this.line.textContent !== words) this.line.textContent = words;
     this.line.classList.toggle("stv-error", Boolean(problem));
   }
@@ -141,21 +142,21 @@ export class ModelWidget {
     const left = [];
     for (const [name, value] of Object.entries(setting.values)) {
       const widget = widgetOf(this.node, name);
-      if (widget && isConnected(this.node, name)) left.push(`${name} comes from another node: set ${value} there.`);
+      if (widget && isConnected(this.node, name)) left.push(translated("{name} comes from another node: set {value} there.", { name, value }));
       else if (widget) setWidgetValue(this.node, widget, value);
     }
     const { loras, shift, upscaler, negative } = this.#before();
     if (setting.speed_lora !== null) {
       for (const lora of loras) setMode(lora, setting.speed_lora ? ON : BYPASSED);
-      if (setting.speed_lora && !loras.length) left.push("Put its LoRA for few steps in front of the model.");
+      if (setting.speed_lora && !loras.length) left.push(translated("Put its LoRA for few steps in front of the model."));
     }
     if (setting.shift !== null && shift) setWidgetValue(shift, widgetOf(shift, "shift"), setting.shift);
-    else if (setting.shift !== null) left.push(`Put ModelSamplingSD3 with shift ${setting.shift} in front of the model.`);
+    else if (setting.shift !== null) left.push(translated("Put ModelSamplingSD3 with shift {shift} in front of the model.", { shift: setting.shift }));
     if (setting.stages !== null && upscaler) setMode(upscaler, setting.stages === 2 ? ON : BYPASSED);
-    else if (setting.stages === 2) left.push("Connect a latent upscale model.");
+    else if (setting.stages === 2) left.push(translated("Connect a latent upscale model."));
     if (setting.negative !== null && negative && !this.#replace(negative, setting.negative))
-      left.push("Your negative prompt stays.");
-    if (setting.then) left.push(setting.then);
+      left.push(translated("Your negative prompt stays."));
+    if (setting.then) left.push(translated(setting.then));
     captureUndo();
     this.#left = left.join(" ");
     this.refresh();
@@ -182,7 +183,7 @@ export class ModelWidget {
     const [loader] = nodesBefore(this.node, "reference_image");
     const file = soundFileOf(loader && widgetOf(loader, "image") ? fieldValue(loader, "image") : null);
     if (!file || !this.#model) {
-      this.#left = "The picture is made in the graph: its shape is known when it runs.";
+      this.#left = translated("The picture is made in the graph: its shape is known when it runs.");
       return this.#mark();
     }
     const picture = new Image();
@@ -194,7 +195,8 @@ export class ModelWidget {
       this.#resize(width, height);
     } catch (error) {
       if (this.scope.ended) return;
-      this.#left = `The picture cannot be read: ${error instanceof Error ? error.message : error}`;
+      const why = error instanceof Error ? error.message : String(error);
+      this.#left = translated("The picture cannot be read: {why}", { why });
       this.#mark();
     }
   }
@@ -209,7 +211,7 @@ export class ModelWidget {
   #fold() {
     const folds = !isNodes2();
     this.more.hidden = !folds;
-    this.more.textContent = this.node.showAdvanced ? "Fewer fields" : "More fields";
+    this.more.textContent = translated(this.node.showAdvanced ? "Fewer fields" : "More fields");
     const spec = { ...this.node.constructor.nodeData?.input?.required, ...this.node.constructor.nodeData?.input?.optional };
     const ofFamilies = new Set(this.#families.flatMap(({ options }) => options));
     let isChanged = false;
@@ -236,8 +238,10 @@ export class ModelWidget {
 /** @param {number} side @param {Variant} variant */
 function offGrid(side, { name, multiple }) {
   const lower = Math.floor(side / multiple) * multiple;
-  const better = lower ? `${lower} or ${lower + multiple}` : `${multiple}`;
-  return `${side} is no multiple of ${multiple}, as ${name} wants it: take ${better}.`;
+  const values = { side, multiple, name, lower, upper: lower + multiple };
+  return lower
+    ? translated("{side} is no multiple of {multiple}, as {name} wants it: take {lower} or {upper}.", values)
+    : translated("{side} is too small for {name}: take {upper}.", values);
 }
 
 function isNodes2() {
