@@ -138,7 +138,7 @@ export class ModelWidget {
   }
 
   /** @param {Setting} setting */
-  #apply(setting) {
+  async #apply(setting) {
     const left = [];
     for (const [name, value] of Object.entries(setting.values)) {
       const widget = widgetOf(this.node, name);
@@ -157,9 +157,10 @@ export class ModelWidget {
     if (setting.negative !== null && negative && !this.#replace(negative, setting.negative))
       left.push(translated("Your negative prompt stays."));
     if (setting.then) left.push(translated(setting.then));
-    captureUndo();
     this.#left = left.join(" ");
     this.refresh();
+    await nodesAreMeasured();
+    captureUndo();
   }
 
   /** Take another official text for an official one; false where a person wrote it. @param {any} node @param {string} text */
@@ -242,6 +243,11 @@ function offGrid(side, { name, multiple }) {
   return lower
     ? translated("{side} is no multiple of {multiple}, as {name} wants it: take {lower} or {upper}.", values)
     : translated("{side} is too small for {name}: take {upper}.", values);
+}
+
+/** Nodes 2.0 shows a bypassed node in another size, some frames later: that belongs to the same step of undo. */
+async function nodesAreMeasured() {
+  for (let frame = 0; frame < 4; frame++) await new Promise((done) => requestAnimationFrame(done));
 }
 
 function isNodes2() {
