@@ -16,17 +16,28 @@ from typing import Any
 WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
 PROMPT_PIXELS = 130
 
-# Class of node, its widget, what the app calls it: in the order in which a person goes through them.
+# Class of node, its widget, what the app calls it: in the order in which a person goes through them. Titles of nodes go
+# before that, if TITLED; panels have names for people.
 INPUTS = (
     ("LoadImage", "image", "Picture"),
     ("LoadVideo", "file", "Footage"),
-    ("SoundToVideo_LoadAudio", "Sound", None),
-    ("SoundToVideo_RecordMic", "Recording", None),
-    ("SoundToVideo_TrimAudio", "Trim", None),
+    ("SoundToVideo_KeyFrames", "times", "When they are seen"),
+    ("TextEncodeAceStepAudio1.5", "tags", "Style of the song"),
+    ("TextEncodeAceStepAudio1.5", "lyrics", "Words of the song"),
+    ("PrimitiveFloat", "value", "Seconds"),
+    ("SoundToVideo_LoadAudio", "Sound", ""),
+    ("SoundToVideo_RecordMic", "Recording", ""),
+    ("SoundToVideo_TrimAudio", "Trim", ""),
+    ("PrimitiveStringMultiline", "value", "Text"),
+    ("ComfySwitchNode", "switch", "Switch"),
     ("CLIPTextEncode", "text", "What is seen"),
     ("SoundToVideo_SceneWithoutText", "scene", "What is seen"),
     ("SoundToVideo_PromptTimeline", "timeline", "What is seen, and when"),
+    ("Wan2ImageToVideoApi", "model.prompt", "What is seen"),
+    ("Wan2ImageToVideoApi", "model.duration", "Seconds"),
 )
+TITLED = ("LoadImage", "PrimitiveFloat", "PrimitiveStringMultiline", "ComfySwitchNode", "CLIPTextEncode")
+TEXTS = ("text", "value", "lyrics", "tags", "model.prompt")
 SAMPLER = re.compile(r"SoundToVideo_.*Sampler")
 RESULT = "SoundToVideo_MuxAudioVideo"
 BYPASSED = 4
@@ -39,12 +50,12 @@ def as_app(workflow: dict[str, Any]) -> dict[str, Any]:
     inputs = []
     for kind, widget, label in INPUTS:
         for node in nodes:
-            if node["type"] != kind or node["id"] in negative:
+            if node["type"] != kind or node["id"] in negative or _is_fed(node, widget):
                 continue
             if label:
-                _call(node, widget, node.get("title", label) if kind == "CLIPTextEncode" else label)
-            config = [{"height": PROMPT_PIXELS}] if kind == "CLIPTextEncode" else []
-            inputs.append([node["id"], widget, *config])
+                _call(node, widget, node.get("title", label) if kind in TITLED else label)
+            is_text = widget in TEXTS and kind != "PrimitiveFloat"
+            inputs.append([node["id"], widget, *([{"height": PROMPT_PIXELS}] if is_text else [])])
     inputs += [[node["id"], "Model"] for node in nodes if SAMPLER.fullmatch(node["type"])]
     outputs = [node["id"] for node in nodes if node["type"] == RESULT]
     extra = {**workflow.get("extra", {}), "linearMode": True, "linearData": {"inputs": inputs, "outputs": outputs}}
@@ -60,10 +71,19 @@ def _feeding(workflow: dict[str, Any], name: str) -> Iterator[int]:
                 yield links[entry["link"]]
 
 
+def _is_fed(node: dict[str, Any], widget: str) -> bool:
+    """Whether the field's value comes from another node."""
+    return any(entry["name"] == widget and entry.get("link") is not None for entry in node.get("inputs", []))
+
+
 def _call(node: dict[str, Any], widget: str, label: str) -> None:
-    for entry in node["inputs"]:
-        if entry["name"] == widget:
-            entry["label"] = label
+    """Name a field for people, as the front end keeps such names: at its input."""
+    entry = next((entry for entry in node["inputs"] if entry["name"] == widget), None)
+    if entry is None and "." not in widget:  # what a choice brings along has no input until it is chosen
+        entry = {"localized_name": widget, "name": widget, "type": "STRING", "widget": {"name": widget}, "link": None}
+        node["inputs"].append(entry)
+    if entry is not None:
+        entry["label"] = label
 
 
 def written(workflow: dict[str, Any]) -> str:

@@ -110,6 +110,18 @@ def in_the_snow() -> Image.Image:
     return art
 
 
+def with_page(picture: Image.Image, lines: tuple[float, ...]) -> Image.Image:
+    """The picture and the words that it came from."""
+    page = Image.new("RGBA", (168, 40 + 22 * len(lines)), (250, 248, 244, 255))
+    pen = ImageDraw.Draw(page)
+    for index, length in enumerate(lines):
+        pen.rounded_rectangle((20, 22 + 22 * index, 20 + 128 * length, 30 + 22 * index), 4, fill=(70, 66, 90))
+    page = page.rotate(-6, Image.Resampling.BICUBIC, expand=True)
+    art = picture.copy()
+    art.paste(page, (16, 16), page)
+    return art
+
+
 def snow(art: Painting) -> None:
     art.backdrop((320, 420), (96, 92, 138), (22, 26, 58), 620)
     random = np.random.default_rng(3)
@@ -206,6 +218,21 @@ THUMBNAILS: dict[str, Callable[[], Image.Image]] = {
         MUSIC,
         ((255, 255, 255), (150, 240, 230)),
     ),
+    "key_frames_ltx": lambda: with_sound(
+        strips(portrait(0.0), moving(portrait(0.5), stage(0.95)), stage(0.95)),
+        MUSIC,
+        ((190, 220, 255), (110, 150, 255)),
+    ),
+    "screenwriter_ltx": lambda: with_sound(
+        with_page(stage(1.1, 0, 170), (1.0, 0.8, 0.95, 0.6)), MUSIC, ((240, 240, 240), (150, 200, 210))
+    ),
+    "song_from_words": lambda: with_sound(
+        with_page(stage(1.0, -6, 100), (0.5, 0.7, 0.45, 0.65, 0.3)), MUSIC, ((200, 255, 170), (255, 200, 90))
+    ),
+    "speech_from_words": lambda: with_sound(
+        with_page(portrait(0.55), (0.9, 1.0, 0.4)), VOICE, ((210, 230, 255), (150, 140, 250))
+    ),
+    "wan27_cloud": lambda: with_sound(stage(1.3, -8, 60, True), MUSIC, ((255, 255, 255), (170, 190, 230))),
     "long_song_ltx25": lambda: with_sound(
         strips(*(stage(0.92, tilt, hue) for tilt, hue in ((-5, 0), (4, 80), (-2, 150), (6, 215)))),
         MUSIC,

@@ -12,6 +12,7 @@ ABOUT = {file.stem: json.loads(file.read_text("utf-8"))["extra"]["sound_to_video
 TITLES = [about["title"] for about in sorted(ABOUT.values(), key=lambda about: about["place"])]
 MOST_CLICKS = 6
 RATE = 24000
+HOSTS = {"prompt", "duration"}  # fields that the host's cloud nodes name themselves
 ITEM = '[data-testid="app-mode-widget-item"]'
 
 
@@ -100,7 +101,7 @@ def test_every_app_shows_named_inputs_that_fit(comfy):
         wanted = workflow["extra"]["linearData"]["inputs"]
         comfy.until(lambda items=items, wanted=wanted: items.count() == len(wanted), f"the inputs of {file.stem}")
         names = page.get_by_test_id("builder-widget-label").all_inner_texts()
-        assert not [name for name in names if "_" in name or name == name.lower()], names
+        assert not [name for name in names if "_" in name or (name == name.lower() and name not in HOSTS)], names
         panels = page.locator(f"{ITEM} .stv")
         assert panels.count() >= 2
         cut = panels.evaluate_all(

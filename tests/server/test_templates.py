@@ -13,6 +13,7 @@ from sound_to_video.dev_support.apps import as_app, written
 from farm.workflow import to_prompt
 
 WORKFLOWS = sorted((Path(__file__).resolve().parents[2] / "workflows").glob("*.json"))
+PROMPTS = {"CLIPTextEncode", "SoundToVideo_SceneWithoutText", "PrimitiveStringMultiline", "Wan2ImageToVideoApi"}
 each = pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
 
 
@@ -89,9 +90,11 @@ def test_opens_with_the_first_of_its_models_settings(client, comfy_server, file)
         variants = [variant for family in json.load(response) for variant in family["variants"]]
     prompt = to_prompt(json.loads(file.read_text("utf-8")), client.object_info())
     names = [str(value).lower() for node in prompt.values() for value in node["inputs"].values()]
+    samplers = [node["inputs"] for node in prompt.values() if {"encoded_audio", "seed"} <= set(node["inputs"])]
+    if not samplers:
+        return  # a model in the cloud
     fits = [one for one in variants if any(all(word in name for word in one["files"]) for name in names)]
     values = max(fits, key=lambda one: len("".join(one["files"])))["settings"][0]["values"]
-    samplers = [node["inputs"] for node in prompt.values() if {"encoded_audio", "seed"} <= set(node["inputs"])]
     assert len(samplers) == 1
     given = {name: value for name, value in samplers[0].items() if name in values}
     assert given == {name: values[name] for name in given} and len(given) >= 4
