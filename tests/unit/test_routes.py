@@ -173,7 +173,7 @@ def test_a_picture_of_a_video(folders):
 
 def test_every_answer_forbids_to_guess_its_type():
     async def check(server):
-        for route, query in [*[(route.path, {}) for route in our_routes()], *odd_queries()[:3]]:
+        for route, query in [*[(route.path.format(file="x.json"), {}) for route in our_routes()], *odd_queries()[:3]]:
             _, headers, _ = await server.get(route, query, "POST" if route.endswith("/upload") else "GET")
             assert headers["X-Content-Type-Options"] == "nosniff", route
         for route in ("peaks", "sound"):
