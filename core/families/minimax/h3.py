@@ -38,6 +38,7 @@ from .clip_sampler import (
     MiniMaxH3ClipSampler,
     sampled_latents,
 )
+from .settings import H3
 from .sound import H3_AUDIO_VAE, H3Sound, is_h3_audio_vae
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class MiniMaxH3(Family):
     frame_rate_is_free = False
     grid = GRID
     size_multiple = 32
+    variants = (H3,)
 
     def __init__(self, overlap_turns: int = OVERLAP_TURNS):
         self._overlap_turns = overlap_turns
