@@ -43,7 +43,7 @@ export class ModelWidget {
     this.settings = make("div", { class: "stv-choices", role: "group", "aria-label": "Settings" });
     this.more = make("button", { type: "button", class: "stv-button", hidden: true, onclick: () => this.#toggleMore() });
     this.sizes = make("div", { class: "stv-choices", role: "group", "aria-label": "Size" });
-    this.line = make("div", { class: "stv-said", role: "status" });
+    this.line = make("div", { class: "stv-words", role: "status" });
     addPanel(node, this.scope, "Model", PANEL_PIXELS, [
       make("div", { class: "stv-row" }, this.name, make("span", { class: "stv-gap" }), this.more),
       this.settings,
