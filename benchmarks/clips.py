@@ -116,10 +116,10 @@ def speed(frame_count: int, runs: int) -> dict[str, Any]:
         with torch.inference_mode():
             for _ in range(runs):
                 for name, (count, write) in ways.items():
-                    children = _children_seconds()
+                    children = children_seconds()
                     with Measured() as measured:
                         write()
-                    cpu = measured.cpu_seconds + _children_seconds() - children
+                    cpu = measured.cpu_seconds + children_seconds() - children
                     rounds[name].append({"fps": count / measured.seconds, "cpu_fps": count / cpu})
     return rounds
 
@@ -157,6 +157,6 @@ def _ffmpeg(groups: Any, target: Path) -> None:
         raise RuntimeError(f"ffmpeg ended with code {process.returncode}")
 
 
-def _children_seconds() -> float:
+def children_seconds() -> float:
     times = os.times()
     return times.children_user + times.children_system

@@ -1,7 +1,7 @@
 """Our nodes against the host's and the ffmpeg command line, on this machine: a table in Markdown.
 
     python dev.py benchmark              everything (about half an hour on two cores)
-    python dev.py benchmark sound clips  some parts: sound, clips, memory, sampling, drift, operations
+    python dev.py benchmark sound clips  some parts: sound, clips, memory, footage, sampling, drift, operations
     python dev.py benchmark --runs 1     a quick look: one run where it else takes the median of three
 
 Every measure runs in a fresh process. The table also goes to .dev/benchmarks/table.md.
@@ -15,6 +15,7 @@ import itertools
 import json
 import os
 import platform
+import shutil
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -127,8 +128,29 @@ def operations(runs: int) -> Iterator[Row]:
         yield f"{counted['what']}: a step at its shortest (computed, not measured)", least, ", ".join(bounds), ""
 
 
+def footage(runs: int) -> Iterator[Row]:
+    first = None
+    for seconds, length in ((10, "10 s"), (600, "10 min")):
+        peak = in_a_fresh_process("footage.memory", seconds=seconds)["bytes"] / MEGABYTE
+        first = peak if first is None else first
+        what = f"{length} of 1080p footage, its mouth by a stub of the network, to the file: peak memory"
+        yield what, f"{peak:.0f} MB ({peak - first:+.0f})", "", ""
+    if shutil.which("ffmpeg") is None:
+        yield "1080p footage to the file", "", "skipped: no ffmpeg on this machine", ""
+        return
+    rounds = in_a_fresh_process("footage.speed", seconds=20, runs=runs)["rounds"]
+    for ours, theirs, what in (
+        ("ours", "ffmpeg", "20 s of the same, looked through, read, set in and written, frames/s"),
+        ("writing", "ffmpeg", "the same, set in and written alone, frames/s"),
+        ("ours_cpu", "ffmpeg_cpu", "the same, all of it, frames per CPU second"),
+    ):
+        ratio = middle([turn[ours] / turn[theirs] for turn in rounds])
+        mine, others = (middle([turn[key] for turn in rounds]) for key in (ours, theirs))
+        yield what, f"{mine:.1f}", f"ffmpeg, decoding and encoding, {others:.1f}", times(ratio)
+
+
 PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
-    part.__name__: part for part in (sound, clips, memory, sampling, drift, operations)
+    part.__name__: part for part in (sound, clips, memory, footage, sampling, drift, operations)
 }
 
 

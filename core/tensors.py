@@ -1,7 +1,9 @@
-"""What comes over a link as a tensor: whether there are numbers in it that can be read."""
+"""Tensors: whether there are numbers in what comes over a link, and how many cores compute with them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -27,3 +29,15 @@ def no_tensor(value: Any) -> str | None:
         if is_so:
             return kind
     return None
+
+
+@contextmanager
+def on_few_cores() -> Iterator[None]:
+    """Compute with a quarter of the threads: for what is done beside decoding and encoding, which have threads of their
+    own. Torch's would spin between two operations and keep those from the cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // 4))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,8 +1,9 @@
 """Draw the portrait that the talking workflow animates: ``python media/make_portrait.py``. CC0."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from painting import Painting, Point
+from painting import Colour, Painting, Point
 
 SKIN, SKIN_SHADE, SKIN_DEEP = (240, 197, 168), (219, 160, 128), (178, 112, 88)
 HAIR, HAIR_SHADE, HAIR_LIGHT = (74, 44, 34), (44, 25, 22), (140, 88, 58)
@@ -15,11 +16,20 @@ def mirrored(points: list[Point]) -> list[Point]:
     return points + [(2 * CENTRE - x, y) for x, y in reversed(points) if x != CENTRE]
 
 
-def draw() -> Painting:
-    art = Painting(640, 640)
+def draw_wall(art: Painting) -> None:
     art.backdrop((400, 230), (250, 222, 186), (196, 126, 104), 520)
     for x, y, radius, light in ((110, 150, 60, 0.16), (545, 120, 85, 0.18), (580, 380, 48, 0.14), (60, 420, 90, 0.12)):
         art.paint(art.ellipse(x, y, radius), (255, 240, 214), opacity=light, blur=5)
+
+
+def draw(
+    opened: float = 0.0,
+    behind: Callable[[Painting], None] = draw_wall,
+    coat: tuple[Colour, Colour] = (KNIT, KNIT_SHADE),
+) -> Painting:
+    """opened: how far the mouth is, 0 .. 1.  behind: draws what is behind her.  coat: its colour, and in the shade."""
+    art = Painting(640, 640)
+    behind(art)
 
     back_hair = art.mask(
         mirrored([(320, 78), (400, 92), (458, 150), (476, 240), (478, 340), (470, 420), (430, 470), (370, 480)])
@@ -28,7 +38,7 @@ def draw() -> Painting:
 
     shoulders = art.mask(mirrored([(352, 492), (392, 510), (470, 532), (556, 572), (604, 660), (600, 720), (320, 740)]))
     neck = art.mask(mirrored([(366, 390), (364, 450), (372, 500), (392, 524), (340, 556)]))
-    art.paint(shoulders, KNIT, KNIT_SHADE)
+    art.paint(shoulders, *coat)
     art.paint(neck, SKIN_SHADE, SKIN)
     face = art.mask(
         mirrored([(320, 138), (378, 146), (420, 190), (432, 262), (427, 320), (410, 372), (378, 420), (344, 444)])
@@ -36,22 +46,22 @@ def draw() -> Painting:
     art.paint(art.ellipse(326, 440, 92, 46), SKIN_DEEP, opacity=0.75, blur=12, within=neck)
     collar = art.mask(mirrored([(370, 494), (402, 508), (398, 530), (352, 560), (320, 566)]))
     opening = art.mask(mirrored([(368, 486), (386, 506), (352, 534), (320, 540)]))
-    art.paint(collar, KNIT, KNIT_SHADE)
+    art.paint(collar, *coat)
     art.paint(opening, (231, 182, 151), SKIN)
     art.paint(art.ellipse(322, 486, 60, 22), SKIN_DEEP, opacity=0.35, blur=9, within=opening)
     for offset in range(-9, 10):
         x = CENTRE + offset * 30
         rib = art.stroke([(x, 560 + abs(offset) * 3), (x + offset * 4, 650)], 5, taper=False)
-        art.paint(rib, KNIT_SHADE, opacity=0.28, blur=2, within=shoulders)
+        art.paint(rib, coat[1], opacity=0.28, blur=2, within=shoulders)
     art.paint(art.ellipse(470, 560, 120, 40), (120, 186, 190), opacity=0.35, blur=22, within=shoulders)
 
-    draw_face(art, face)
+    draw_face(art, face, opened)
     draw_hair(art)
     art.paint(art.ellipse(500, 150, 190, 170), (255, 226, 178), opacity=0.16, blur=70, glow=True)
     return art
 
 
-def draw_face(art: Painting, face) -> None:
+def draw_face(art: Painting, face, opened: float = 0.0) -> None:
     art.paint(face, SKIN, (236, 186, 156))
     art.paint(art.ellipse(212, 330, 60, 190), SKIN_DEEP, opacity=0.42, blur=26, within=face)
     art.paint(art.ellipse(446, 340, 34, 150), SKIN_DEEP, opacity=0.22, blur=20, within=face)
@@ -62,7 +72,7 @@ def draw_face(art: Painting, face) -> None:
         art.paint(art.ellipse(x, 346, 34, 24), (226, 110, 96), opacity=strength, blur=14, within=face)
     art.paint(art.ellipse(396, 322, 24, 14), (255, 236, 218), opacity=0.5, blur=9, within=face)
     draw_nose(art, face)
-    draw_mouth(art)
+    draw_mouth(art, opened)
     for side in (-1, 1):
         draw_eye(art, side)
 
@@ -78,7 +88,10 @@ def draw_nose(art: Painting, face) -> None:
         art.paint(art.ellipse(320 + side * 10.5, 356, 6, 3), (120, 62, 52), opacity=0.75, blur=1.4)
 
 
-def draw_mouth(art: Painting) -> None:
+def draw_mouth(art: Painting, opened: float = 0.0) -> None:
+    if opened:
+        draw_open_mouth(art, opened)
+        return
     art.paint(art.ellipse(320, 412, 34, 8), SKIN_DEEP, opacity=0.4, blur=6)
     upper = [(274, 386), (298, 380), (312, 376), (320, 379), (328, 376), (342, 380), (366, 386), (342, 391), (320, 393)]
     upper += [(298, 391)]
@@ -90,6 +103,23 @@ def draw_mouth(art: Painting) -> None:
     art.paint(art.stroke(seam, 3.4), (104, 38, 44), opacity=0.85, blur=0.6)
     for x in (272, 368):
         art.paint(art.ellipse(x, 384, 5, 4), SKIN_DEEP, opacity=0.7, blur=2.5)
+
+
+def draw_open_mouth(art: Painting, opened: float) -> None:
+    fall = 30 * opened  # of the lower lip
+    art.paint(art.ellipse(320, 414 + fall, 34, 8), SKIN_DEEP, opacity=0.4, blur=6)
+    inside = art.mask(
+        [(278, 387), (300, 384), (320, 386), (340, 384), (362, 387), (348, 394 + fall), (320, 399 + fall)]
+    )
+    art.paint(inside, (70, 18, 26), (44, 10, 18))
+    art.paint(art.ellipse(320, 398 + fall, 26, 10), (196, 84, 88), opacity=0.9, blur=2, within=inside)
+    art.paint(art.ellipse(320, 384, 34, 4 + 5 * opened), (250, 246, 240), within=inside)
+    upper = [(272, 386), (298, 378), (312, 374), (320, 377), (328, 374), (342, 378), (368, 386), (342, 387), (320, 389)]
+    art.paint(art.mask([*upper, (298, 387)]), (188, 80, 80), (160, 62, 66), blur=0.6)
+    lower = [(274, 388), (296, 393 + 0.8 * fall), (320, 396 + fall), (344, 393 + 0.8 * fall), (366, 388)]
+    lower += [(350, 402 + fall), (320, 411 + fall), (290, 402 + fall)]
+    art.paint(art.mask(lower), (206, 96, 92), (186, 80, 80), blur=0.6)
+    art.paint(art.ellipse(328, 402 + fall, 18, 4), (250, 186, 176), opacity=0.6, blur=2.5)
 
 
 def draw_eye(art: Painting, side: int) -> None:

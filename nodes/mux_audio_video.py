@@ -83,7 +83,7 @@ class MuxAudioVideo(io.ComfyNode):
     @classmethod
     @named_errors("Mux Audio Video")
     def execute(cls, video, format, quality, filename_prefix, frame_rate, audio=None) -> io.NodeOutput:
-        stream = frames_of(video, frame_rate)
+        stream = frames_of(video, frame_rate, as_levels=True)
         sound = stream.audio if audio is None else audio_from(audio)
         prefix = fitting(with_dates(filename_prefix, datetime.now()))
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(

@@ -1,4 +1,4 @@
-"""The routes under /sound_to_video/: peaks, beats and sound of a file, uploads, and what a choice will become."""
+"""The routes under /sound_to_video/: sound and picture of a file, uploads, and what a choice will become."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from .answers import answered
 
 def our_routes() -> list[web.RouteDef]:
     """Every route of the pack, with its handler as it answers (``answers.answered``)."""
-    from . import plan_routes, sound_routes, upload_routes
+    from . import picture_routes, plan_routes, sound_routes, template_routes, upload_routes
 
-    tables = (sound_routes.routes, upload_routes.routes, plan_routes.routes)
+    modules = (sound_routes, upload_routes, plan_routes, picture_routes, template_routes)
+    tables = [module.routes for module in modules]
     routes = [route for table in tables for route in table if isinstance(route, web.RouteDef)]
     return [web.RouteDef(route.method, route.path, answered(route.handler), route.kwargs) for route in routes]
 

@@ -1,19 +1,24 @@
-"""GET /sound_to_video/families and /sound_to_video/plan: what a choice of sound will become, as the planner says it."""
+"""GET /sound_to_video/families, /plan and /size: the models, and what a choice of sound or picture will become."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from fractions import Fraction
 
 from aiohttp import web
 
 from ..core.errors import SoundToVideoError
 from ..core.families import FAMILIES
 from ..core.families.base import Family
+from ..core.families.settings import ASPECTS, Variant
 from ..core.plan import Plan
 from ..core.scene.prompts import parse_timeline, placed
 from ..core.timeline import exact, sample_index, sample_time
 from .answers import refusal
 from .workers import in_thread, quick
+
+LARGEST_PICTURE = 1_000_000  # pixels of a side
 
 routes = web.RouteTableDef()
 
@@ -21,7 +26,7 @@ routes = web.RouteTableDef()
 @routes.get("/sound_to_video/families")
 async def families(request: web.Request) -> web.Response:
     """What a browser needs to know of the model families, as a list in the order of their registry."""
-    return web.json_response([_about(family) for family in FAMILIES])
+    return web.json_response(await in_thread(quick, lambda: [_about(family) for family in FAMILIES]))
 
 
 def _about(family: Family) -> dict[str, object]:
@@ -32,7 +37,42 @@ def _about(family: Family) -> dict[str, object]:
         "encoder": family.encoder_kind,
         "frame_rate": float(family.frame_rate),
         "frame_rate_is_free": family.frame_rate_is_free,
+        "options": [option.name for option in family.options],
+        "variants": [_about_variant(variant) for variant in family.variants],
     }
+
+
+def _about_variant(variant: Variant) -> dict[str, object]:
+    sizes = [(name, *variant.size(ASPECTS[name])) for name in variant.aspects]
+    return {
+        "name": variant.name,
+        "files": variant.files,
+        "settings": [asdict(setting) for setting in variant.settings],
+        "sizes": [{"name": name, "width": width, "height": height} for name, width, height in sizes],
+        "multiple": variant.multiple,
+        "speed_loras": variant.speed_loras,
+    }
+
+
+@routes.get("/sound_to_video/size")
+async def size(request: web.Request) -> web.Response:
+    """``{"width": 640, "height": 640}``: the size for a picture.
+
+    Query: ``variant``, its name as ``/sound_to_video/families`` tells it, ``width`` and ``height`` of the picture.
+    """
+    query = request.rel_url.query
+    variants = {variant.name: variant for family in FAMILIES for variant in family.variants}
+    variant = variants.get(query.get("variant", ""))
+    if variant is None:
+        raise refusal(404, f"there is no model {query.get('variant')!r}.")
+    try:
+        width, height = int(query["width"]), int(query["height"])
+    except (KeyError, ValueError) as error:
+        raise refusal(400, "width and height must be whole numbers.") from error
+    if not (0 < width <= LARGEST_PICTURE and 0 < height <= LARGEST_PICTURE):
+        raise refusal(400, f"width and height must be 1 to {LARGEST_PICTURE}.")
+    width, height = await in_thread(quick, variant.size, Fraction(width, height))
+    return web.json_response({"width": width, "height": height})
 
 
 @routes.get("/sound_to_video/plan")

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from fractions import Fraction
 from pathlib import Path
 
 from aiohttp import web
 
 from ..core.audio import Audio, open_audio
 from ..core.audio.beats import MissingBeatLibrary, detect_beats
-from ..core.timeline import exact, sample_index
+from ..core.timeline import sample_index
 from . import sound_cache
 from .analysis import once, peaks_stream
 from .answers import refusal, sending, stream
 from .files import requested_file
+from .queries import seconds_asked
 from .wav_response import wav_response
 from .workers import analysing, in_thread, opening
 
@@ -68,7 +68,7 @@ async def sound(request: web.Request) -> web.StreamResponse:
 
     ``start`` and ``end`` in seconds take a part of it.
     """
-    start, end = _seconds(request, "start"), _seconds(request, "end")
+    start, end = seconds_asked(request, "start"), seconds_asked(request, "end")
     file = await requested_file(request)
 
     def open_it() -> asyncio.Future:
@@ -87,14 +87,3 @@ def _opened(path: Path) -> tuple[Audio, int]:
     """A sound and its length: some formats are read to their end for it."""
     audio = open_audio(path)
     return audio, audio.sample_count
-
-
-def _seconds(request: web.Request, name: str) -> Fraction | None:
-    """A time of the query, 0 for one before the sound; None where it is not given."""
-    text = request.rel_url.query.get(name)
-    if text is None:
-        return None
-    try:
-        return max(exact(text), Fraction(0))
-    except (ValueError, ArithmeticError) as error:
-        raise refusal(400, f"{name} must be a number of seconds, not {text[:40]!r}.") from error

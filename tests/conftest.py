@@ -39,6 +39,7 @@ HOST = import_host(DEV_DIRECTORY / "test-host")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--extend-contract", action="store_true", help="record new nodes in tests/nodes/contract.json")
+    parser.addoption("--long", action="store_true", help="also what takes many minutes (marked long)")
     parser.addoption("--fuzz-seed", type=int, default=1, help="of everything random in tests/fuzz")
     parser.addoption("--fuzz-minutes", type=float, default=0.0, help="how long each fuzzer goes on; 0: a small round")
 
@@ -47,12 +48,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 STARTS_A_PROGRAM = {"start_server", "chromium_path"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     import torch
 
     for item in items:
         if STARTS_A_PROGRAM.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
+    for item in items:
+        if item.get_closest_marker("long") and not config.getoption("--long"):
+            item.add_marker(pytest.mark.skip(reason="takes many minutes: needs --long"))
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):

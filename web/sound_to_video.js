@@ -1,13 +1,16 @@
 /** Sound to Video in the browser: gives the pack's nodes their waveforms. Without it their plain fields do all the work. */
 import { api, app, loadWords } from "./host.js";
 import { CompareWidget } from "./ui/compare.js";
+import { HeadBoxWidget } from "./ui/head_box.js";
 import { LoadWidget } from "./ui/load.js";
+import { ModelWidget } from "./ui/model.js";
 import { widen } from "./ui/panel.js";
 import { PromptTimelineWidget } from "./ui/prompt_timeline.js";
 import { RecordWidget } from "./ui/record.js";
 import { followRuns } from "./ui/runs.js";
 import { SaidWidget } from "./ui/said.js";
 import { lookForChanges } from "./ui/sounds.js";
+import { describeTemplates } from "./ui/templates.js";
 import { TrimWidget } from "./ui/trim.js";
 
 const style = document.createElement("link");
@@ -21,10 +24,12 @@ const PANELS = {
   SoundToVideo_RecordMic: { panel: (node) => new RecordWidget(node), width: 360 },
   SoundToVideo_TrimAudio: { panel: (node) => new TrimWidget(node), width: 520 },
   SoundToVideo_PromptTimeline: { panel: (node) => new PromptTimelineWidget(node), width: 520 },
+  SoundToVideo_LipSyncSampler: { panel: (node) => new HeadBoxWidget(node), width: 360 },
   SoundToVideo_CompareClips: { panel: (node) => new CompareWidget(node), width: 480 },
 };
 
 followRuns();
+describeTemplates();
 
 // A file may have been made anew under its name: while this page was not looked at, or by a run.
 window.addEventListener("focus", lookForChanges);
@@ -36,7 +41,10 @@ app.registerExtension({
   init: loadWords,
   refreshComboInNodes: lookForChanges,
   nodeCreated(/** @type {any} */ node) {
-    if (/^SoundToVideo_.*Sampler$/.test(node.comfyClass)) new SaidWidget(node);
+    if (/^SoundToVideo_.*Sampler$/.test(node.comfyClass)) {
+      new ModelWidget(node);
+      new SaidWidget(node);
+    }
     const kind = PANELS[node.comfyClass];
     if (!kind) return;
     kind.panel(node);

@@ -19,10 +19,7 @@ class Header(NamedTuple):
 def is_one_stream(path: Path, first_byte: int) -> bool:
     """Whether the numbers of frames rise along the file; files that were joined begin anew with 0.
 
-    A seek by time cannot tell, as it lands in any of the parts.
-
-    Args:
-        first_byte: where the first frame begins.
+    A seek by time cannot tell, as it lands in any of the parts.  first_byte: where the first frame begins.
     """
     with path.open("rb") as file:
         size = file.seek(0, 2)

@@ -13,15 +13,24 @@ from typing import Any, BinaryIO, cast
 
 import av
 import numpy as np
+import torch
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+from av.video.reformatter import (
+    ColorPrimaries,
+    ColorRange,
+    Colorspace,
+    ColorTrc,
+    Interpolation,
+    VideoReformatter,
+)
 from av.video.stream import VideoStream
 from torch import Tensor
 
 from ..audio import Audio
 from ..errors import SoundToVideoError
+from ..frames.images import no_numbers, pictures_of
 from .formats import DEFAULT_QUALITY, FORMATS, QUALITIES, ClipFormat
 from .names import partial_name
 from .other_side import FromSource, from_source, told
@@ -44,7 +53,7 @@ def write_clip(
     crf: float | None = None,
     preset: str | None = None,
 ) -> Path:
-    """Write ``path`` from groups of frames ``[n, H, W, 3]``, floating point in 0..1, frame i shown at i / frame_rate.
+    """Write ``path`` from groups of frames ``[n, H, W, 3]``, in 0..1 or uint8, frame i shown at i / frame_rate.
 
     ``path``: a file, replaced where it is there already; or names to choose from, of which the first free one is taken,
     also where others write at the same time. ``format``: a key of FORMATS, or one like them; ``quality``: one of
@@ -196,14 +205,11 @@ class _PictureTrack:
 
     def _converted(self, frame: Tensor) -> VideoFrame:
         # In NumPy, on one core: the others encode.
-        np.multiply(frame.detach().float().cpu().numpy(), self._top, out=self._scaled)
-        if np.isnan(self._scaled.sum()):
-            raise SoundToVideoError(
-                f"frame {self.count} holds NaN: the model or its VAE ran out of range. Try them in another precision."
-            )
-        np.clip(np.add(self._scaled, 0.5, out=self._scaled), 0, self._top, out=self._scaled)
-        self._levels[...] = self._scaled
-        picture = VideoFrame.from_ndarray(self._levels, format="rgb48le" if self._format.is_10_bit else "rgb24")
+        if frame.dtype == torch.uint8 and not self._format.is_10_bit:
+            levels = frame.contiguous().numpy()
+        else:
+            levels = self._rounded(pictures_of(frame))
+        picture = VideoFrame.from_ndarray(levels, format="rgb48le" if self._format.is_10_bit else "rgb24")
         picture = self._reformatter.reformat(
             picture,
             format=self._format.pixel_format,
@@ -212,11 +218,20 @@ class _PictureTrack:
             dst_color_range=ColorRange.MPEG,
             dst_color_trc=ColorTrc.BT709,
             dst_color_primaries=ColorPrimaries.BT709,
+            interpolation=Interpolation.AREA,  # colour of the mean of its pixels: 1 dB nearer to them than PyAV's own
         )
         picture.pts = self.count
         picture.time_base = 1 / self._rate
         picture.duration = 1
         return picture
+
+    def _rounded(self, frame: Tensor) -> np.ndarray:
+        np.multiply(frame.detach().float().cpu().numpy(), self._top, out=self._scaled)
+        if np.isnan(self._scaled.sum()):
+            raise no_numbers(self.count)
+        np.clip(np.add(self._scaled, 0.5, out=self._scaled), 0, self._top, out=self._scaled)
+        self._levels[...] = self._scaled
+        return self._levels
 
     def _check_shape(self) -> tuple[int, int]:
         if len(self._shape) != 3 or self._shape[2] != 3:

@@ -48,6 +48,11 @@ class SampledVideo(Input.Video):
             skip_frames(self._decoder.frames(self._latents), self._first_frame, self._frame_count)
         )
 
+    def stream_levels(self) -> Iterator[torch.Tensor]:
+        """As ``stream_frames``; what lies over footage of 8 bits comes in 8 bits, uint8, as a file gets it."""
+        stream = self._decoder.levels if isinstance(self._decoder, CompositeDecoder) else self._decoder.frames
+        return _without_gradients(skip_frames(stream(self._latents), self._first_frame, self._frame_count))
+
     @property
     def audio(self) -> Audio | None:
         """The clip's sound, lazy."""
@@ -85,7 +90,7 @@ class SampledVideo(Input.Video):
         clip_format = asked_format(_value(format), _value(codec), bit_depth, suffix)
 
         def write(target: Path) -> None:
-            frames, rate = self.stream_frames(), self.get_frame_rate()
+            frames, rate = self.stream_levels(), self.get_frame_rate()
             write_clip(target, frames, rate, self._audio, clip_format, metadata=metadata, crf=crf, preset=preset)
 
         if is_file:

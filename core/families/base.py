@@ -26,6 +26,7 @@ from ..scene.prompts import cut_times, prompt_times, unexpected_prompts
 from ..timeline import Grid, Number, exact, frame_rate_in_words, rounded
 from .option import Option
 from .options import OPTIONS
+from .settings import Variant
 
 if TYPE_CHECKING:
     from ..audio import Audio
@@ -139,6 +140,7 @@ class Family(ABC):
     size_multiple: width and height must be multiples of it.
     schedules: fixed noise levels by the name that they have as a scheduler, those of each stage.
     options: the options that it knows, of those in ``families/options.py``.
+    variants: its models as they are published, with what is officially set for each; the last fits any.
     lip_syncs: whether it can make a mouth in footage anew (``prepare_lip_sync``).
     hears_speakers: whether it tells the speakers of one sound apart (``EncodedAudio.tracks``).
     """
@@ -159,6 +161,7 @@ class Family(ABC):
     size_multiple: int
     schedules: Mapping[str, tuple[tuple[float, ...], ...]] = {}
     options: tuple[Option, ...] = ()
+    variants: tuple[Variant, ...] = ()
     lip_syncs: bool = False
     hears_speakers: bool = False
 

@@ -7,17 +7,21 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ..tensors import on_few_cores
 from .footage import Footage
+from .images import pictures_of
 from .mouth import MouthPath
+
+HELD_FRAMES = 64  # of the last stretch: the next one repeats some
 
 
 def scaled(images: Tensor, side: int) -> Tensor:
-    """``[n, height, width, 3]`` in 0..1 to ``side`` x ``side``; itself where it has that size."""
+    """``[n, height, width, 3]``, in 0..1 or uint8, to ``side`` x ``side``; itself where it has that size."""
     if images.shape[1:3] == (side, side):
         return images
     moved = images.movedim(-1, 1)
     resized = torch.nn.functional.interpolate(moved, (side, side), mode="bicubic", antialias=True, align_corners=False)
-    return resized.clamp(0, 1).movedim(1, -1)
+    return (resized if images.dtype == torch.uint8 else resized.clamp_(0, 1)).movedim(1, -1)
 
 
 def token_masks(masks: Tensor, tokens: int) -> Tensor:
@@ -38,20 +42,29 @@ class Crops:
     size: int
     step: int
     frame_count: int
-    _held: dict[int, Tensor] = field(default_factory=dict, repr=False)  # of the last stretch: the next one repeats some
+    _held: dict[int, Tensor] = field(default_factory=dict, repr=False)  # the last of the last stretch
 
     def frames(self, start: int, stop: int) -> Tensor:
         """Crops of the sampled frames ``start ... stop - 1``: ``[n, size, size, 3]`` in 0..1."""
         wanted = [min(index * self.step, self.frame_count - 1) for index in range(start, stop)]
-        self._held = {index: self._held[index] for index in wanted if index in self._held}
-        missing = [index for index in wanted if index not in self._held]
-        if missing:
-            indices = range(missing[0], missing[-1] + 1)
-            for index, frame in zip(indices, self.footage.frames(indices.start, indices.stop), strict=True):
-                if index in missing:
+        crops = torch.empty([len(wanted), self.size, self.size, 3])
+        places: dict[int, list[int]] = {}  # of the clip's last frame there may be several
+        for place, index in enumerate(wanted):
+            if index in self._held:
+                crops[place] = self._held[index]
+            else:
+                places.setdefault(index, []).append(place)
+        self._held = {}
+        if places:
+            indices = range(min(places), max(places) + 1)
+            for index, frame in zip(indices, self.footage.levels(indices.start, indices.stop), strict=True):
+                if index in places:
                     left, top, side = self.path.crop(self.footage.frame_at(index))
-                    self._held[index] = scaled(frame[None, top : top + side, left : left + side], self.size)[0]
-        return torch.stack([self._held[index] for index in wanted])
+                    with on_few_cores():
+                        crop = scaled(frame[None, top : top + side, left : left + side], self.size)
+                        crops[places[index]] = pictures_of(crop)
+        self._held = dict(zip(wanted[-HELD_FRAMES:], crops[-HELD_FRAMES:].clone(), strict=True))
+        return crops
 
     def masks(self, start: int, stop: int, tokens: int) -> Tensor:
         """For each sampled frame ``[n, tokens, tokens]``: the maximum of the mask over a token's pixels, and over the
@@ -62,8 +75,7 @@ class Crops:
             frame = self.footage.frame_at(min(index, self.frame_count - 1))
             if not self.path.is_masked(frame):
                 return torch.zeros([tokens, tokens])
-            one_for_all = self.path.masks is None or len(self.path.masks) == 1
-            key = (*self.path.crop(frame), *self.path.regions[frame]) if one_for_all else (frame,)
+            key = self.path.mask_key(frame)
             if key not in found:
                 found[key] = token_masks(self.path.mask(frame)[None], tokens)[0]
             return found[key]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .footage_time import footage_frame, runs
+from .images import levels_of, pictures_of
 from .source import FrameSource
 
 BACKWARD_BYTES = 192 << 20  # of frames held while footage is read backwards
@@ -29,6 +30,10 @@ class Footage:
 
     def frames(self, start: int, stop: int) -> Iterator[Tensor]:
         """What is shown at the clip's frames ``start ... stop - 1``, ``[height, width, 3]`` in 0..1."""
+        return map(pictures_of, self.levels(start, stop))
+
+    def levels(self, start: int, stop: int) -> Iterator[Tensor]:
+        """As ``frames``, those of 8 bits as they are: uint8. Nobody may write into them."""
         for first, count, step in runs([self.frame_at(index) for index in range(start, stop)]):
             if step == 1:
                 yield from self._read(first, first + count)
@@ -39,23 +44,19 @@ class Footage:
                 yield from self._backwards(first, first - count)
 
     def _read(self, start: int, stop: int) -> Iterator[Tensor]:
-        return self.source.frames(self.first + start, self.first + stop)
+        return self.source.levels(self.first + start, self.first + stop)
 
     def _backwards(self, start: int, stop: int) -> Iterator[Tensor]:
         """Frames ``start``, ``start - 1`` ... ``stop + 1``: read forwards, a stretch at a time."""
         at_once = max(1, BACKWARD_BYTES // (self.source.width * self.source.height * 3))
         while start > stop:
             low = max(stop + 1, start - at_once + 1)
-            held = [_packed(frame) for frame in self._read(low, start + 1)]
-            yield from (_unpacked(frame) for frame in reversed(held))
+            held = [(frame.dtype, _packed(frame)) for frame in self._read(low, start + 1)]
+            yield from (frame if frame.dtype == dtype else pictures_of(frame) for dtype, frame in reversed(held))
             start = low - 1
 
 
 def _packed(frame: Tensor) -> Tensor:
     """The frame in a byte a value, where nothing is lost by it."""
-    levels = (frame * 255 + 0.5).to(torch.uint8)
-    return levels if torch.equal(_unpacked(levels), frame) else frame
-
-
-def _unpacked(frame: Tensor) -> Tensor:
-    return frame.float() / 255 if frame.dtype == torch.uint8 else frame
+    levels = levels_of(frame)
+    return levels if levels is frame or torch.equal(pictures_of(levels), frame) else frame

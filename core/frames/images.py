@@ -15,6 +15,23 @@ CHECKED_AT_ONCE = 64  # frames
 IMAGE_TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
+def pictures_of(frames: torch.Tensor) -> torch.Tensor:
+    """Frames of 8 bits (uint8) as float32 in 0..1; those that are floating point, as they are."""
+    return frames.float().div_(255) if frames.dtype == torch.uint8 else frames
+
+
+def levels_of(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures in 0..1 in 8 bits (uint8), as a file gets them; those that have 8 bits, as they are."""
+    return pictures if pictures.dtype == torch.uint8 else (pictures * 255).add_(0.5).clamp_(0, 255).to(torch.uint8)
+
+
+def no_numbers(index: int) -> SoundToVideoError:
+    """What to say of a clip's frame that a model made and that holds NaN."""
+    return SoundToVideoError(
+        f"frame {index} holds NaN: the model or its VAE ran out of range. Try them in another precision."
+    )
+
+
 def check_frames(images: Any, name: str) -> None:
     """Raise for what is no IMAGE: ``[frames, height, width, channels]``, floating point, none of them 0."""
     what = no_tensor(images)

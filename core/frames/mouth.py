@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 from ..errors import SoundToVideoError
+from ..tensors import on_few_cores
 from ..timeline import Number, exact, rounded, seconds_in_words
+from .images import levels_of, pictures_of
 from .source import FrameSource
 
 REGIONS = ("lower face", "mouth", "whole face")
@@ -100,9 +102,10 @@ def examine(
     cuts, seen, waiting = _Cuts(), _Faces(source, inside), _Waiting(detect)
     every = max(1, rounded(source.rate / DETECTIONS_A_SECOND))
     count = 0
-    for frame in source.frames(first, first + most):
+    for frame in source.levels(first, first + most):
         on_frame()
-        is_cut = cuts.add(frame, count)
+        with on_few_cores():
+            is_cut = cuts.add(frame, count)
         if detect is not None and (is_cut or count % every == 0):
             seen.add(waiting.add(frame, count))
         count += 1
@@ -129,7 +132,8 @@ class _Cuts:
         self._before: Array | None = None
 
     def add(self, frame: Tensor, index: int) -> bool:
-        small = frame[:: max(1, frame.shape[0] // 48), :: max(1, frame.shape[1] // 64)].reshape(-1, 3)
+        small = frame[:: max(1, frame.shape[0] // 48), :: max(1, frame.shape[1] // 64)]
+        small = pictures_of(small).reshape(-1, 3)
         bins = (small * CUT_BINS).long().clamp(0, CUT_BINS - 1) + torch.arange(3) * CUT_BINS
         spread = torch.bincount(bins.flatten(), minlength=3 * CUT_BINS).numpy() / bins.numel()
         distance = 0.0 if self._before is None else np.abs(spread - self._before).sum() / 2
@@ -149,7 +153,7 @@ class _Waiting:
         self._indices: list[int] = []
 
     def add(self, frame: Tensor, index: int) -> list[tuple[int, list[Array]]]:
-        self._frames.append((frame * 255 + 0.5).to(torch.uint8).numpy())
+        self._frames.append(levels_of(frame).numpy())
         self._indices.append(index)
         return self.finish() if len(self._frames) == DETECTED_AT_ONCE else []
 
@@ -256,6 +260,11 @@ class MouthPath:
     def is_masked(self, frame: int) -> bool:
         """Whether anything of the frame is made anew."""
         return not np.isnan(self.regions[frame, 0])
+
+    def mask_key(self, frame: int) -> tuple:
+        """Equal for frames whose masks are."""
+        one_for_all = self.masks is None or len(self.masks) == 1
+        return (*self.crop(frame), *self.regions[frame]) if one_for_all else (frame,)
 
     def mask(self, frame: int) -> Tensor:
         """What is made anew: ``[side, side]`` in 0..1 within the crop."""

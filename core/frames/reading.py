@@ -24,7 +24,7 @@ from ..audio.media import check_picture, demuxed, name_of, open_media
 from ..errors import SoundToVideoError
 from ..timeline import Number, exact, rounded, sample_index
 from . import host_edits
-from .images import check_frames
+from .images import check_frames, pictures_of
 
 GROUP_FRAMES = 8
 NEARLY = Fraction(1, 20)
@@ -42,7 +42,7 @@ MATRICES = {
 class FrameStream:
     """Frames to be had once, in order, with the memory of a group."""
 
-    groups: Iterator[Tensor]  # [n, height, width, C] floating point in 0..1
+    groups: Iterator[Tensor]  # [n, height, width, C] floating point in 0..1; asked for levels, also uint8
     frame_rate: Fraction
     frame_count: int  # as the source has it; a file may turn out to hold some more or less
     width: int
@@ -50,8 +50,10 @@ class FrameStream:
     audio: Audio | None  # the VIDEO's own sound
 
 
-def frames_of(video: Any, frame_rate: Number) -> FrameStream:
+def frames_of(video: Any, frame_rate: Number, as_levels: bool = False) -> FrameStream:
     """The frames of a VIDEO, or of an IMAGE shown at ``frame_rate`` (used for IMAGE only).
+
+    as_levels: frames of 8 bits as they are (uint8), for who writes them into a file.
 
     A VIDEO with ``stream_frames()`` (ours) decodes as it goes, and so does one of a file, within its trim; of any other
     the components are taken, which are in memory then. Raises SoundToVideoError for anything else.
@@ -60,13 +62,13 @@ def frames_of(video: Any, frame_rate: Number) -> FrameStream:
         return _of_images(video, exact(frame_rate), None)
     if not isinstance(video, Input.Video):
         raise SoundToVideoError(f"expected a VIDEO or an IMAGE, got {type(video).__name__}.")
-    stream_frames = getattr(video, "stream_frames", None)
+    stream_frames = (as_levels and getattr(video, "stream_levels", None)) or getattr(video, "stream_frames", None)
     if stream_frames is not None:
         width, height = video.get_dimensions()
         audio = getattr(video, "audio", None)
         return FrameStream(stream_frames(), video.get_frame_rate(), video.get_frame_count(), width, height, audio)
     if host_edits.is_known(video):
-        return _of_file(FileFrames(video))
+        return _of_file(FileFrames(video), as_levels)
     components = video.get_components()
     return _of_images(components.images, Fraction(components.frame_rate), components.audio)
 
@@ -74,7 +76,7 @@ def frames_of(video: Any, frame_rate: Number) -> FrameStream:
 class FileFrames:
     """The frames of a VIDEO of a file, from any one on: within its trim, turned as it says and cut, at a constant rate.
 
-    source: the file's path, or itself where it is in memory.
+    source: the file's path, or itself where it is in memory.  seconds: how long it says it is, where it does.
     Raises SoundToVideoError: the file has no moving pictures.
     """
 
@@ -84,7 +86,7 @@ class FileFrames:
             start, duration = (exact(seconds) for seconds in video.get_active_trim_window())
             self._stop = start + duration if duration else None
             self._clock = _clock_of(self.source, start)
-            self.rate = self._clock.rate
+            self.rate, self.seconds = self._clock.rate, self._clock.whole
             self._grid, width, height = self._opening()
             self._rows, self._columns = host_edits.crop_of(video, width, height)
             self.width = self._columns.stop - self._columns.start
@@ -103,7 +105,7 @@ class FileFrames:
         raise SoundToVideoError("the VIDEO holds no frames: choose another, or another stretch of it.")
 
     def frames(self, first: int) -> Iterator[Tensor]:
-        """Frames ``[height, width, 3]`` from number ``first`` on."""
+        """Frames ``[height, width, 3]`` from number ``first`` on: uint8, of deeper files float32 in 0..1."""
         whole = _file_frames(self.source, self._clock, self._stop, first, self._grid if first else None)
         return (frame[self._rows, self._columns] for frame in whole)
 
@@ -122,8 +124,10 @@ def _of_images(images: Tensor, frame_rate: Fraction, audio: Any) -> FrameStream:
     return FrameStream(groups, frame_rate, count, width, height, audio_from(audio) if audio else None)
 
 
-def _of_file(file: FileFrames) -> FrameStream:
-    return FrameStream(_grouped(file.frames(0)), file.rate, file.frame_count(), file.width, file.height, file.audio)
+def _of_file(file: FileFrames, as_levels: bool) -> FrameStream:
+    groups = _grouped(file.frames(0))
+    groups = groups if as_levels else map(pictures_of, groups)
+    return FrameStream(groups, file.rate, file.frame_count(), file.width, file.height, file.audio)
 
 
 @contextmanager
@@ -219,7 +223,7 @@ def _grouped(frames: Iterator[Tensor]) -> Iterator[Tensor]:
 def _file_frames(
     source: Any, clock: _Clock, stop: Fraction | None, first: int = 0, grid: Fraction | None = None
 ) -> Iterator[Tensor]:
-    """Frames of a file from the clock's start to ``stop`` seconds, ``[H, W, 3]``.
+    """Frames of a file from the clock's start to ``stop`` seconds, ``[H, W, 3]``, as ``_to_rgb`` gives them.
 
     Of a constant frame rate those that the host's ``get_components`` gives.
     first: how many of them are left out; the file is opened near there where ``grid``, the time of frame 0, is given.
@@ -290,7 +294,7 @@ def _frames_near(
 
 
 def _to_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> Tensor:
-    """[H, W, 3] float32, by the matrix that the frame is tagged with."""
+    """[H, W, 3], by the matrix that the frame is tagged with: uint8, of deeper frames float32 in 0..1."""
     deep = max(component.bits for component in frame.format.components) > 8
     rgb = reformatter.reformat(
         frame,
@@ -300,8 +304,8 @@ def _to_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> Tensor:
         dst_color_range=ColorRange.JPEG,
     ).to_ndarray()
     if frame.rotation:
-        rgb = np.rot90(rgb, k=round(frame.rotation / 90), axes=(0, 1))
-    return torch.from_numpy(rgb.astype(np.float32) / (65535 if deep else 255))
+        rgb = np.ascontiguousarray(np.rot90(rgb, k=round(frame.rotation / 90), axes=(0, 1)))
+    return torch.from_numpy(rgb.astype(np.float32) / 65535 if deep else rgb)
 
 
 def _sound_of_file(video: InputImpl.VideoFromFile, clock: _Clock, stop: Fraction | None) -> Audio | None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..audio import Audio, audio_from, file_stamp
 from ..errors import SoundToVideoError, article
 from . import host_edits
-from .images import check_frames
+from .images import check_frames, pictures_of
 from .reading import FileFrames
 
 
@@ -31,12 +31,16 @@ class FrameSource(ABC):
     height: int
     audio: Audio | None = None
 
-    @abstractmethod
     def frames(self, start: int, stop: int) -> Iterator[Tensor]:
         """Frames ``start ... stop - 1`` in order, fewer where there are no more; in the memory of a few.
 
         Raises SoundToVideoError: a file was changed since the source was made.
         """
+        return map(pictures_of, self.levels(start, stop))
+
+    @abstractmethod
+    def levels(self, start: int, stop: int) -> Iterator[Tensor]:
+        """As ``frames``, those of 8 bits as they are: uint8. Nobody may write into them."""
 
 
 def source_of(video: Any) -> FrameSource:
@@ -73,7 +77,7 @@ class TensorFrames(FrameSource):
         self.height, self.width = images.shape[1:3]
         self.audio = audio_from(audio) if audio else None
 
-    def frames(self, start: int, stop: int) -> Iterator[Tensor]:
+    def levels(self, start: int, stop: int) -> Iterator[Tensor]:
         for image in self._images[max(0, start) : stop]:
             yield image[..., :3].float().cpu()
 
@@ -88,7 +92,7 @@ class _File(FrameSource):
         self._path = Path(self._file.source) if isinstance(self._file.source, str) else None
         self._stamp = file_stamp(self._path) if self._path else None
 
-    def frames(self, start: int, stop: int) -> Iterator[Tensor]:
+    def levels(self, start: int, stop: int) -> Iterator[Tensor]:
         if self._path and file_stamp(self._path) != self._stamp:
             raise SoundToVideoError(f"the footage {self._path.name} was changed or moved: run the sampler again.")
         return islice(self._file.frames(start), max(0, stop - start))
@@ -108,7 +112,7 @@ class _Streamed(FrameSource):
         # How many frames were read, the last of them, and the rest.
         self._left: tuple[int, Tensor | None, Iterator[Any] | None] = (0, None, None)
 
-    def frames(self, start: int, stop: int) -> Iterator[Tensor]:
+    def levels(self, start: int, stop: int) -> Iterator[Tensor]:
         if start >= stop:
             return
         position, last, stream = self._left

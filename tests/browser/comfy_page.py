@@ -133,7 +133,8 @@ class ComfyPage:
         self.open_workflow(workflow, scale)
 
     def open_workflow(self, workflow: dict, scale: float = 1.0) -> None:
-        """Open a workflow as it is in its file."""
+        """Open a workflow as it is in its file, as a graph; what it may be an app of stays out of sight."""
+        workflow = {**workflow, "extra": {**workflow.get("extra", {}), "linearMode": False}}
         self.page.evaluate("(workflow) => window.app.loadGraphData(workflow, true)", workflow)
         self.look(scale)
 

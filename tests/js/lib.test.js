@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import * as boxes from "../../web/lib/box.js";
 import { contrast, legible } from "../../web/lib/colour.js";
-import { familiesFor } from "../../web/lib/families.js";
-import { isConnected, nodeAt, originOf, targetsOf, valueInto } from "../../web/lib/graph.js";
+import { familiesFor, modelOf, settingIn } from "../../web/lib/families.js";
+import { isConnected, nodeAt, nodesBefore, originOf, targetsOf, valueInto } from "../../web/lib/graph.js";
 import { SOUND_LIMITS, isRefused } from "../../web/lib/limits.js";
 import { catchUp, frameAt, lengthOf, middleOfFrame, stepped } from "../../web/lib/pair.js";
 import { Peaks, messages } from "../../web/lib/peaks.js";
@@ -35,6 +36,7 @@ import {
   xAt,
   zoomedView,
 } from "../../web/lib/view.js";
+import { categoryOf, withoutDescribed } from "../../web/lib/templates.js";
 import { Change, withNode } from "../../web/lib/undo.js";
 import { Watch } from "../../web/lib/watch.js";
 import { interleaved, wavParts } from "../../web/lib/wav.js";
@@ -369,6 +371,23 @@ test("a sound is followed through reroutes and bypassed nodes, both ways", () =>
   assert.equal(originOf(trim, 0), null);
 });
 
+test("what stands before an input is known to the loader, whether it runs or not", () => {
+  const model = () => ({ name: "model", type: "MODEL" });
+  const loader = { id: 1, type: "Loader", outputs: [model()] };
+  const lora = { id: 2, type: "Lora", mode: 4, inputs: [{ name: "on", type: "INT" }, model()], outputs: [model()] };
+  const shift = { id: 3, type: "Shift", inputs: [model()], outputs: [model()] };
+  const sampler = { id: 4, type: "Sampler", inputs: [{ name: "vae", type: "VAE" }, model()], outputs: [] };
+  const links = [
+    [1, 1, 0, 2, 1],
+    [2, 2, 0, 3, 0],
+    [3, 3, 0, 4, 1],
+  ];
+  graphOf([loader, lora, shift, sampler], links);
+  assert.deepEqual(nodesBefore(sampler, "model"), [shift, lora, loader]);
+  assert.deepEqual(nodesBefore(sampler, "vae"), []);
+  assert.deepEqual(nodesBefore(sampler, "no such input"), []);
+});
+
 test("a sound is followed into subgraphs and out of them", () => {
   const inside = { id: 10, type: "LoadAudio", outputs: [port()] };
   const trim = { id: 11, type: "Trim", inputs: [port()], outputs: [port()] };
@@ -621,4 +640,98 @@ test("a change of a node, a value or a link is seen, and nothing is where there 
   Object.defineProperty(load.widgets[0], "value", { get: () => { throw new Error("not ready") } });
   assert.deepEqual([hasChanged(2), hasChanged(2)], [true, false]);
   assert.equal(watch.hasChanged(null, []), true);
+});
+
+const HEAD = { left: 0.2, top: 0.1, right: 0.8, bottom: 0.9 };
+
+test("a box is drawn in any direction, within the picture, and never empty", () => {
+  assert.deepEqual(boxes.between({ x: 0.7, y: 0.2 }, { x: 0.3, y: 0.6 }), { left: 0.3, top: 0.2, right: 0.7, bottom: 0.6 });
+  assert.deepEqual(boxes.between({ x: -1, y: 0.5 }, { x: 2, y: 3 }), { left: 0, top: 0.5, right: 1, bottom: 1 });
+  for (const [x, y] of [[0.5, 0.5], [1, 1], [0, 0]]) {
+    const box = boxes.between({ x, y }, { x, y });
+    assert.ok(boxes.isBox(box) && boxes.isBox(boxes.rounded(box)), JSON.stringify(box));
+  }
+  assert.deepEqual(boxes.rounded({ left: 0.12345, top: 0, right: 1 / 3, bottom: 1.2 }), { left: 0.123, top: 0, right: 0.333, bottom: 1 });
+});
+
+test("a box moves as a whole and stops at the picture's edge; its edges stop at each other", () => {
+  const close = (/** @type {any} */ one, /** @type {any} */ other) =>
+    Object.keys(other).forEach((edge) => assert.ok(Math.abs(one[edge] - other[edge]) < 1e-9, `${edge} ${one[edge]}`));
+  close(boxes.moved(HEAD, 0.1, -0.05), { left: 0.3, top: 0.05, right: 0.9, bottom: 0.85 });
+  close(boxes.moved(HEAD, 5, 5), { left: 0.4, top: 0.2, right: 1, bottom: 1 });
+  close(boxes.resized(HEAD, "nw", 0.1, 0.1), { ...HEAD, left: 0.3, top: 0.2 });
+  close(boxes.resized(HEAD, "s", 0.5, -9), { ...HEAD, bottom: 0.12 });
+  close(boxes.resized(HEAD, "e", 9, 0), { ...HEAD, right: 1 });
+});
+
+test("a pointer takes a corner, an edge, the box or begins another", () => {
+  const reach = { x: 0.03, y: 0.03 };
+  const grips = /** @type {const} */ ([
+    [0.2, 0.1, "nw"],
+    [0.81, 0.91, "se"],
+    [0.5, 0.09, "n"],
+    [0.79, 0.5, "e"],
+    [0.5, 0.5, "move"],
+    [0.1, 0.5, "new"],
+    [0.5, 0.99, "new"],
+  ]);
+  for (const [x, y, grip] of grips) assert.equal(boxes.gripAt(HEAD, { x, y }, reach), grip);
+  const small = { left: 0.5, top: 0.5, right: 0.53, bottom: 0.53 };
+  assert.equal(boxes.gripAt(small, { x: 0.515, y: 0.515 }, reach), "move", "a small box can still be moved");
+});
+
+test("a picture is shown whole, in the middle of its room", () => {
+  assert.deepEqual(boxes.fitted(400, 100, 1), { x: 150, y: 0, width: 100, height: 100 });
+  assert.deepEqual(boxes.fitted(100, 400, 2), { x: 0, y: 175, width: 100, height: 50 });
+});
+
+test("workflows that are described are not listed twice; what the server does not describe stays in the pack's list", () => {
+  const about = { file: "talk", name: "A talk.app", title: "A talk", description: "Talks.", models: ["HuMo"], isApp: true };
+  const listed = { other: ["a"], ours: ["talk", "new one"] };
+  assert.deepEqual(withoutDescribed(listed, "ours", [about]), { other: ["a"], ours: ["new one"] });
+  assert.deepEqual(withoutDescribed({ other: ["a"], ours: ["talk"] }, "ours", [about]), { other: ["a"] });
+  assert.deepEqual(withoutDescribed(listed, "ours", []), listed);
+  const [template] = categoryOf([about]).templates;
+  assert.deepEqual([template.name, template.title, template.isApp], ["A talk.app", "A talk", true]);
+  assert.ok(template.tags.includes("Sound to Video"));
+});
+
+test("the model is known by its files before any run, within the family that a run recognised, and by nothing else", () => {
+  const variant = (/** @type {string} */ name, /** @type {string[]} */ ...files) => ({ name, files, settings: [] });
+  const families = /** @type {any[]} */ ([
+    { id: "s2v", variants: [variant("S2V", "s2v")] },
+    { id: "ltx", variants: [variant("small", "small_one"), variant("LTX-2.3", "ltx", "2.3"), variant("LTX-2", "ltx")] },
+  ]);
+  const known = (/** @type {string[]} */ files, family = "") => modelOf(families, { family, files })?.variant.name;
+  assert.equal(known(["Wan2.2-S2V-14B-Q4_K_M.gguf"]), "S2V");
+  assert.equal(known(["ltx-2.3-22b-dev-fp8.safetensors"]), "LTX-2.3");
+  assert.equal(known(["ltx-2-19b-dev.safetensors"]), "LTX-2");
+  assert.equal(known(["small_one.safetensors"]), "small");
+  assert.equal(known(["ltx.safetensors", "of_2.3.safetensors"]), "LTX-2", "all words in one name");
+  assert.equal(known(["mine.safetensors"]), undefined);
+  assert.equal(known([]), undefined);
+  assert.equal(known(["mine.safetensors"], "ltx"), "LTX-2", "the last fits any");
+  assert.equal(known(["s2v_merge.safetensors"], "ltx"), "LTX-2", "what ran counts more than a name");
+});
+
+test("a setting is in the fields and in what is wired; what is not there does not count", () => {
+  const setting = (/** @type {string} */ name, /** @type {object} */ values, /** @type {object} */ wired) => ({
+    name,
+    values,
+    ...{ speed_lora: null, shift: null, stages: null },
+    ...wired,
+  });
+  const variant = /** @type {any} */ ({
+    settings: [
+      setting("two", { steps: 8, rescale: 0.7 }, { stages: 2 }),
+      setting("one", { steps: 8, rescale: 0.7 }, { stages: 1, speed_lora: true }),
+    ],
+  });
+  const found = (/** @type {Record<string, unknown>} */ fields, wired = {}) =>
+    settingIn(variant, (name) => fields[name], wired)?.name;
+  assert.equal(found({ steps: 8, rescale: 0.7 }, { stages: 2 }), "two");
+  assert.equal(found({ steps: 8, rescale: 0.7 }, { stages: 1, speed_lora: true }), "one");
+  assert.equal(found({ steps: 8 }, { stages: 1 }), "one", "a node without that field, no LoRA to be seen");
+  assert.equal(found({ steps: 8, rescale: 0.7 }, { stages: 1, speed_lora: false }), undefined);
+  assert.equal(found({ steps: 9, rescale: 0.7 }, { stages: 2 }), undefined);
 });

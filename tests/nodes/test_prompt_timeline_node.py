@@ -1,12 +1,15 @@
 """Prompt Timeline through the node: beats, cuts, and what the planner makes of them."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 import torch
+from server import PromptServer
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families.wan.s2v import WanS2V
 from sound_to_video.core.scene.prompts import cut_times, prompt_at
+from sound_to_video.nodes._text import text_on_node
 from sound_to_video.nodes.prompt_timeline import CUTS, PromptTimeline
 
 
@@ -53,3 +56,14 @@ def test_cuts_fall_on_beats_and_start_segments_afresh():
 def test_a_timeline_that_cannot_be_read_is_said_on_the_node():
     with pytest.raises(SoundToVideoError, match=r"^Prompt Timeline: the first line needs a time"):
         PromptTimeline.execute(Words(), "a singer", CUTS[0])
+
+
+def test_words_on_a_node_go_to_the_browser_that_runs_it(monkeypatch):
+    """Another browser may show another workflow that has a node of the same number."""
+    sent: list[tuple] = []
+    server = SimpleNamespace(client_id="one", send_progress_text=lambda *given: sent.append(given))
+    monkeypatch.setattr(PromptServer, "instance", server, raising=False)
+    text_on_node("5")("3 prompts")
+    server.client_id = None  # queued by a script: nobody looks on
+    text_on_node("5")("3 prompts")
+    assert sent == [("3 prompts", "5", "one")]

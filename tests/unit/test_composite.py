@@ -7,12 +7,16 @@ import av
 import numpy as np
 import pytest
 import torch
+from comfy_api.latest import InputImpl
 from sound_to_video.core.clip.composite import ColourMatch, CompositeDecoder
 from sound_to_video.core.clip.mux import write_clip
+from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.frames.crops import Crops
 from sound_to_video.core.frames.footage import Footage
+from sound_to_video.core.frames.images import levels_of
 from sound_to_video.core.frames.mouth import Examined, path_of_masks
-from sound_to_video.core.frames.source import TensorFrames
+from sound_to_video.core.frames.source import TensorFrames, source_of
+from sound_to_video.tests.unit.test_footage import write_footage
 
 COUNT, WIDTH, HEIGHT, SIZE = 20, 150, 97, 64
 
@@ -32,9 +36,9 @@ def footage() -> torch.Tensor:
     return torch.nn.functional.avg_pool2d(noise.movedim(-1, 1), 5, 1, 2).movedim(1, -1).contiguous()
 
 
-def crops_of(images, mask, rate=25, when_longer="hold", frame_count=COUNT, step=1) -> Crops:
+def crops_of(images, mask, rate=25, when_longer="hold", frame_count=COUNT, step=1, cuts=()) -> Crops:
     source = TensorFrames(images, Fraction(rate))
-    path = path_of_masks(Examined(len(images), []), mask, 0, source)
+    path = path_of_masks(Examined(len(images), list(cuts)), mask, 0, source)
     return Crops(Footage(source, 0, len(images), when_longer), path, SIZE, step, frame_count)
 
 
@@ -113,13 +117,13 @@ def test_footage_that_goes_on_keeps_its_own_masks(when_longer):
 def test_what_is_repeated_by_the_next_segment_is_read_once():
     images = footage()
     crops, reads = crops_of(images, moving_mask()), []
-    frames = crops.footage.source.frames
+    levels = crops.footage.source.levels
 
     def watched(start, stop):
         reads.append((start, stop))
-        return frames(start, stop)
+        return levels(start, stop)
 
-    crops.footage.source.frames = watched
+    crops.footage.source.levels = watched
     first, second = crops.frames(0, 9), crops.frames(5, 17)
     assert torch.equal(first[5:], second[:4])
     assert reads == [(0, 9), (9, 17)]
@@ -137,6 +141,61 @@ def test_colours_follow_the_ring_around_the_mask_within_a_second():
     for _ in range(60):
         settled = matching.matched(made * 0.8, known, mask)
     assert (settled - known).abs().mean() < 0.03
+
+
+@pytest.mark.parametrize(
+    ("when_longer", "cuts", "same"),
+    [
+        ("loop", [], {COUNT: 0, 2 * COUNT: 0}),
+        ("hold", [8], {8: 8}),
+        ("forth and back", [8], {8: 8, 31: 7, 46: 8}),
+    ],
+)
+def test_colours_are_matched_anew_where_a_scene_begins(when_longer, cuts, same):
+    """As if the clip began there, while the footage's light goes over from one end to the other."""
+    light = torch.linspace(0, 0.4, COUNT)[:, None, None, None]
+    images = footage() * 0.5 + light
+    mask = torch.zeros(1, HEIGHT, WIDTH)
+    mask[:, 30:70, 50:90] = 1
+    made = footage()[:1, :SIZE, :SIZE].repeat(50, 1, 1, 1)
+    crops = crops_of(images, mask, when_longer=when_longer, frame_count=50, cuts=cuts)
+    result = composed(crops, made)
+    for index, shown in same.items():
+        alone = composed(crops_of(images[[shown]], mask, frame_count=1), made)[0]
+        assert torch.equal(result[index], alone), index
+        after_another = composed(crops_of(images[[shown - 1, shown]], mask, frame_count=2), made)[1]
+        assert not torch.equal(after_another, alone), "it does depend on where matching began"
+
+
+def test_a_mouth_that_comes_back_is_matched_anew():
+    images, mask = footage() + torch.linspace(-0.2, 0.2, COUNT)[:, None, None, None], moving_mask()
+    mask[5:9] = 0
+    made = torch.rand(50, SIZE, SIZE, 3)
+    made[:] = made[0]
+    crops = crops_of(images, mask, when_longer="forth and back", frame_count=50)
+    result = composed(crops, made)
+    for index in (9, 34):  # 34: backwards, the frame in front of the gap
+        shown = crops.footage.frame_at(index)
+        alone = composed(crops_of(images[shown : shown + 1], mask[shown : shown + 1], frame_count=1), made)[0]
+        inside = mask[shown] > 0
+        assert torch.allclose(result[index][inside].mean(), alone[inside].mean(), atol=0.02), index
+
+
+def test_over_footage_of_8_bits_the_file_gets_8_bits(tmp_path):
+    """What is written is what a float clip would be rounded to; NaN is no mouth."""
+    source = source_of(InputImpl.VideoFromFile(str(write_footage(tmp_path / "footage.mp4", range(20), size=(96, 64)))))
+    mask = torch.zeros(1, 64, 96)
+    mask[:, 20:50, 30:60] = 1
+    path = path_of_masks(Examined(20, []), mask, 0, source)
+    for when_longer in ("loop", "forth and back"):
+        crops = Crops(Footage(source, 0, 20, when_longer), path, SIZE, 1, 45)
+        decoder = CompositeDecoder(Made(torch.rand(45, SIZE, SIZE, 3)), crops, source.rate, 45)
+        levels, frames = torch.cat(list(decoder.levels([]))), torch.cat(list(decoder.frames([])))
+        assert levels.dtype == torch.uint8 and frames.dtype == torch.float32
+        assert torch.equal(levels, levels_of(frames))
+    broken = CompositeDecoder(Made(torch.full([45, SIZE, SIZE, 3], float("nan"))), crops, source.rate, 45)
+    with pytest.raises(SoundToVideoError, match="frame 0 holds NaN"):
+        list(broken.levels([]))
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Which model is of which family, and what is said of those that are of none; a family that fails takes no other."""
 
 import importlib
+import json
 import sys
 import types
 from pathlib import Path
@@ -24,11 +25,8 @@ from sound_to_video.nodes._sampler import sampler_inputs
 from sound_to_video.tests.checkpoints import LTX_2_5_TRANSFORMER, make_ltx_av
 
 AGAIN = "sound_to_video_again"  # the same files under another name: imported anew
-ALL = [
-    *("LoadAudio", "RecordMic", "TrimAudio", "AudioEncode", "S2VSampler", "A2VSampler", "MuxAudioVideo"),
-    *("PromptTimeline", "LoadDiffusersLTX", "SceneWithoutText", "MeasureSync", "VideoFrame", "CompareClips"),
-    *("LipSyncSampler", "Speakers"),
-]
+CONTRACT = Path(__file__).parents[1] / "nodes" / "contract.json"
+ALL = [node_id.removeprefix("SoundToVideo_") for node_id in json.loads(CONTRACT.read_text("utf-8"))]
 
 
 def describe(entry) -> dict:

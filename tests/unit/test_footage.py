@@ -19,12 +19,12 @@ from sound_to_video.core.frames.reading import frames_of
 from sound_to_video.core.frames.source import source_of
 
 
-def write_footage(path, times=range(30), rate=25, size=(48, 32), codec="libx264", **options):
+def write_footage(path, times=range(30), rate=25, size=(48, 32), codec="libx264", pixel_format="yuv420p", **options):
     """A frame of another brightness at each of ``times`` (frames of ``rate`` a second); a key frame every 12."""
     noise = np.random.default_rng(0).integers(0, 80, (size[1], size[0], 3))
     with av.open(str(path), "w") as output:
         stream = output.add_stream(codec, rate=rate, options={"g": "12", "crf": "12", **options})
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = *size, pixel_format
         stream.codec_context.time_base = Fraction(1, rate)
         for number, time in enumerate(times):
             frame = av.VideoFrame.from_ndarray((noise + 5 * (number % 35)).astype(np.uint8), format="rgb24")

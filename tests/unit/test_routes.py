@@ -1,20 +1,25 @@
 """The routes in a loop of this process: what the event loop, the disk and the threads feel of them."""
 
 import asyncio
+import base64
 import contextlib
 import gc
 import gzip
+import io
 import json
 import os
 import struct
 import time
 import wave
+from urllib.parse import urljoin
 
 import folder_paths
 import numpy as np
 import pytest
 from aiohttp import ClientSession, web
+from PIL import Image
 from sound_to_video.server import our_routes, upload_routes
+from sound_to_video.tests.unit.test_footage import write_footage
 
 RATE = 16000
 MOST_STANDSTILL_SECONDS = 0.05
@@ -48,8 +53,9 @@ class Served:
         self.standstill = 0.0
 
     async def get(self, path: str, query=None, method: str = "GET", **options):
-        """(status, headers, body)"""
-        async with self.session.request(method, f"{self.url}/{path}", params=query, **options) as response:
+        """(status, headers, body); ``path``: below /sound_to_video/, or with a / in front the whole one."""
+        url = urljoin(f"{self.url}/", path)
+        async with self.session.request(method, url, params=query, **options) as response:
             return response.status, response.headers, await response.read()
 
     async def upload(self, filename: str, data, query=None, **options):
@@ -119,7 +125,8 @@ def odd_queries() -> list[tuple[str, dict]]:
             queries += [
                 ("plan", {**long, "family": family, "frame_rate": rate, "segment_seconds": s}) for s in ("0", "1e-9")
             ]
-    for route in ("peaks", "beats", "sound"):
+    queries += [("picture", {"filename": name, "seconds": value}) for name in ("x.mp4", "voice.wav") for value in HUGE]
+    for route in ("peaks", "beats", "sound", "picture"):
         queries += [(route, {"filename": name}) for name in names]
         queries += [(route, {"filename": "voice.wav", "type": kind}) for kind in ("models", "x" * 3_000, "\ud800")]
     return queries
@@ -140,10 +147,34 @@ def test_every_odd_query_is_a_4xx_with_a_sentence_and_the_loop_goes_on():
     served(check)
 
 
+def test_a_picture_of_a_video(folders):
+    """Of files that no browser plays too; past the end it is the last."""
+    write_footage(folders / "input" / "clip.mov", codec="prores_ks", pixel_format="yuv422p10le")
+
+    def looked_at(body: bytes) -> tuple[float, Image.Image]:
+        said = json.loads(body)
+        kind, _, content = said["picture"].partition(",")
+        assert kind == "data:image/jpeg;base64"
+        return said["seconds"], Image.open(io.BytesIO(base64.b64decode(content)))
+
+    async def check(server):
+        levels = []
+        for seconds in ("0", "1", "1e6"):
+            status, _, body = await server.get("picture", {"filename": "clip.mov", "seconds": seconds})
+            assert status == 200, body
+            length, image = looked_at(body)
+            assert length == pytest.approx(30 / 25, abs=0.02) and image.size == (48, 32)
+            levels.append(np.asarray(image).mean())
+        assert levels[0] + 100 < levels[1] < levels[2] - 5, "a frame of another brightness each"
+        assert (await server.get("picture", {"filename": "voice.wav"}))[0] == 422
+
+    served(check)
+
+
 def test_every_answer_forbids_to_guess_its_type():
     async def check(server):
-        for route, query in [*[(route.path.split("/")[-1], {}) for route in our_routes()], *odd_queries()[:3]]:
-            _, headers, _ = await server.get(route, query, "POST" if route == "upload" else "GET")
+        for route, query in [*[(route.path.format(file="x.json"), {}) for route in our_routes()], *odd_queries()[:3]]:
+            _, headers, _ = await server.get(route, query, "POST" if route.endswith("/upload") else "GET")
             assert headers["X-Content-Type-Options"] == "nosniff", route
         for route in ("peaks", "sound"):
             for method in ("GET", "HEAD"):

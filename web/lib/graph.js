@@ -85,6 +85,27 @@ export function originOf(node, slot) {
 }
 
 /**
+ * The nodes that stand before an input of that name, the nearest first, whether they run or not: each before the first
+ * input of the same type of the one behind it.
+ * @param {GraphNode} node @param {string} name @returns {GraphNode[]}
+ */
+export function nodesBefore(node, name) {
+  const found = [];
+  let slot = (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
+  const type = node.inputs?.[slot]?.type;
+  while (slot >= 0 && found.length < FARTHEST) {
+    const link = linkInto(node.graph, node.id, slot);
+    const port = link && innermost(node.graph, link);
+    if (!port) break;
+    ({ node } = port);
+    found.push(node);
+    const isSameType = (/** @type {any} */ input) => input.type === type || node.type === "Reroute";
+    slot = (node.inputs ?? []).findIndex(isSameType);
+  }
+  return found;
+}
+
+/**
  * The value that a link brings to a field: that of a primitive node, or of a subgraph's own field.
  * @param {GraphNode} node @param {number} slot @returns {any} undefined where only a run tells
  */

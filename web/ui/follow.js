@@ -22,6 +22,9 @@ export const TRIM_FIELDS = /** @type {const} */ ([
   "fade_out_seconds",
 ]);
 
+/** Nodes whose pictures are a file of the host, and the widget that names it. */
+const FOOTAGE_WIDGETS = { LoadVideo: "file" };
+
 /** Where a node keeps which file has the sound that a run brought it: there after a reload and a run that was cached. */
 const SOURCE = "sound_to_video_source";
 
@@ -65,6 +68,18 @@ export function upstreamSound(node, slot) {
     return { file, words: translated(invitation), from: "file" };
   }
   return { ...soundOfRun(node), words: translated("Made in the graph: run the workflow once to see this sound.") };
+}
+
+/**
+ * The file with the footage that comes into an input; a sentence where there is none to see.
+ * @param {any} node @param {string} name @returns {{file: import("../lib/soundfile.js").SoundFile | null, words: string}}
+ */
+export function upstreamFootage(node, name) {
+  const origin = originOfInput(node, name);
+  if (!origin) return { file: null, words: translated("Connect Load Video to see the footage here.") };
+  const widgetName = FOOTAGE_WIDGETS[/** @type {keyof typeof FOOTAGE_WIDGETS} */ (origin.type)];
+  if (!widgetName) return { file: null, words: translated("Footage that is made in the graph is not seen here.") };
+  return { file: soundFileOf(fieldValue(origin, widgetName)), words: translated("Choose a video to see it here.") };
 }
 
 /**
@@ -195,7 +210,7 @@ export function modelBefore(sampler) {
 }
 
 /** The family that the last run recognised, if the model is still the same; else "". @param {any} sampler */
-function familyOf(sampler) {
+export function familyOf(sampler) {
   const run = sampler.properties?.sound_to_video_run;
   return run?.family && run.model === modelBefore(sampler) ? run.family : "";
 }

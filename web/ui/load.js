@@ -38,11 +38,13 @@ export class LoadWidget {
       "aria-hidden": "true",
     });
     this.progress = make("div", { class: "stv-progress", role: "progressbar", "aria-label": "Upload", hidden: true });
+    this.files = make("select", { class: "stv-select stv-in-app", "aria-label": "File", title: "A file of the input folder" });
     const row = make(
       "div",
       { class: "stv-row" },
       this.listen.playButton,
       this.listen.clock,
+      this.files,
       make("span", { class: "stv-gap" }),
       iconButton("upload", "Choose a sound or video from this computer", () => this.chooser.click(), "Choose a file"),
       this.chooser,
@@ -50,6 +52,7 @@ export class LoadWidget {
     this.listen.waveform.element.append(this.progress);
     this.panel = addPanel(node, this.scope, "Sound", PANEL_PIXELS, [this.listen.waveform.element, row]);
     this.scope.listen(this.chooser, "change", () => this.#take([...(this.chooser.files ?? [])]));
+    this.scope.listen(this.files, "change", () => this.#pick(this.files.value));
     this.#acceptDrops();
     this.#acceptPaste();
     addChoices(node);
@@ -62,6 +65,28 @@ export class LoadWidget {
   refresh() {
     const file = soundFileOf(fieldValue(this.node, "audio"));
     if (!this.#upload) this.listen.show(file, INVITATION);
+    this.#list();
+  }
+
+  /** What the panel's own list offers. @type {unknown} */
+  #offered = null;
+
+  /** Offer in the panel what the node's own list offers, which an app does not show. */
+  #list() {
+    const widget = widgetOf(this.node, "audio");
+    const chosen = String(widget?.value ?? "");
+    const values = widget?.options?.values;
+    if (values === this.#offered && chosen === this.files.value) return;
+    this.#offered = values;
+    const names = new Set(Array.isArray(values) ? [...values.map(String), chosen] : [chosen]);
+    this.files.replaceChildren(...[...names].map((name) => make("option", { value: name, text: name })));
+    this.files.value = chosen;
+  }
+
+  /** @param {string} name */
+  #pick(name) {
+    setWidgetValue(this.node, widgetOf(this.node, "audio"), name);
+    captureUndo();
   }
 
   #acceptDrops() {
@@ -124,8 +149,7 @@ export class LoadWidget {
     uploaded.add(name);
     for (const other of allNodes(app.graph)) addChoices(other);
     addChoices(this.node);
-    setWidgetValue(this.node, widgetOf(this.node, "audio"), name);
-    captureUndo();
+    this.#pick(name);
   }
 
   /** Take the first file that can have sound; false where there is none. @param {File[]} files */

@@ -43,6 +43,7 @@ from .clip_sampler import (
 from .guidance import check_guidance
 from .lip_sync import LTXLipSync
 from .options import OPTIONS, SCHEDULES
+from .settings import VARIANTS
 from .versions import KNOWN_VERSIONS, host_knows, version_of
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class LTXAV(Family):
     grid = FrameGrid(stride=8)
     segment_length = SegmentLength(latent_count=61, overlap=OVERLAP_LATENTS, minimum=6, multiple=3)
     size_multiple = SPATIAL_RATIO
+    variants = VARIANTS
     schedules = SCHEDULES
     options = (AUDIO_GUIDANCE, *OPTIONS)
     lip_syncs = True

@@ -40,6 +40,7 @@ from ..extra_pass import predicted_again
 from ..network_patches import ScaledAudio
 from ..option import AUDIO_GUIDANCE
 from .common import LastFrames, WanClipSampler, WanFamily, empty_latents, reference_latents
+from .settings import HUMO
 
 if TYPE_CHECKING:
     from ...features.encoded import EncodedAudio
@@ -144,6 +145,7 @@ class HuMo(WanFamily):
     feature_layout = LAYOUT
     frame_rate = LAYOUT.rate
     segment_length = SegmentLength(latent_count=25, overlap=OVERLAP_LATENTS, minimum=OVERLAP_LATENTS)
+    variants = (HUMO,)
     options = (AUDIO_GUIDANCE,)
 
     def check(self, inputs: SamplerInputs) -> None:

@@ -39,6 +39,7 @@ from ..extra_pass import predicted_again
 from ..option import AUDIO_GUIDANCE
 from .common import LastFrames, WanClipSampler, WanFamily, empty_latents
 from .options import OPTIONS
+from .settings import INFINITETALK
 from .speakers import MAPS, MOST_SPEAKERS, REGIONS, AttentionMaps, heard_by_all, token_regions
 from .talk_features import InfiniteTalkLayout
 
@@ -151,6 +152,7 @@ class InfiniteTalk(WanFamily):
     feature_layout = LAYOUT
     frame_rate = LAYOUT.rate
     segment_length = SegmentLength(latent_count=21, overlap=OVERLAP_LATENTS, minimum=OVERLAP_LATENTS)
+    variants = (INFINITETALK,)
     options = (AUDIO_GUIDANCE, *OPTIONS)
     hears_speakers = True
 

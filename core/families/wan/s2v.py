@@ -35,6 +35,7 @@ from ..base import SamplerInputs
 from ..network_patches import Forward, ScaledAudio
 from .common import WanClipSampler, WanFamily, empty_latents, reference_latents
 from .features import WanS2VLayout
+from .settings import S2V
 
 if TYPE_CHECKING:
     from ...sampling.host_sampler import HostSampler
@@ -122,6 +123,7 @@ class WanS2V(WanFamily):
     feature_layout = LAYOUT
     frame_rate = LAYOUT.rate
     segment_length = SegmentLength(latent_count=20, overlap=0, minimum=5)
+    variants = (S2V,)
 
     def check_control_video(self, inputs: SamplerInputs) -> None:
         control = inputs.control_video
