@@ -19,7 +19,7 @@ class KeyFrames(io.ComfyNode):
             category="sound to video",
             description=(
                 "Pictures at times: the clip comes to each, shows it, and goes on from it without a cut. "
-                "Goes into key_frames of S2V Sampler or A2V Sampler. For LTX-2."
+                "Goes into key_frames of S2V Sampler or A2V Sampler. For LTX-2 and MiniMax H3."
             ),
             search_aliases=["keyframes", "last frame", "first last frame", "flf2v", "end image", "guide", "in between"],
             inputs=[

@@ -45,3 +45,8 @@ AUDIO_GUIDANCE = Option(
     rounding=0.01,
     advanced=True,
 )
+KEY_FRAMES = Option(
+    "key_frames",
+    "SOUND_TO_VIDEO_KEY_FRAMES",
+    "From Key Frames: pictures at times, which the clip comes to and goes on from.",
+)

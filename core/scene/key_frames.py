@@ -91,6 +91,15 @@ def in_words(frames: Sequence[KeyFrame]) -> str:
     return f"{'1 picture' if len(frames) == 1 else f'{len(frames)} pictures'}, at {', '.join([*times, *more])}"
 
 
+def shown_frames(frames: Sequence[KeyFrame], duration: Number, plan: Plan) -> list[tuple[int, KeyFrame]]:
+    """The key frames that a plan shows, each with its frame; of an opening only those that come in it.
+
+    duration: of the sound, in seconds.
+    """
+    found = [(frame.frame(duration, plan.frame_rate), frame) for frame in frames]
+    return [(index, frame) for index, frame in found if index is not None and index < plan.frame_count]
+
+
 def key_times(frames: Sequence[KeyFrame], duration: Number, frame_rate: Fraction) -> list[Fraction]:
     """The times of the frames that key frames are shown at, in seconds, those that the clip shows."""
     indices = (frame.frame(duration, frame_rate) for frame in frames)

@@ -23,6 +23,7 @@ from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler
 from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.core.sampling.store import SegmentStore
+from sound_to_video.core.scene.key_frames import KeyFrame
 from sound_to_video.core.scene.prompts import placed
 from sound_to_video.tests.ltx import pictures, sound
 from sound_to_video.tests.minimax import RATE, SETTINGS, SIZE, Models, TextEncoder, inputs_of, text
@@ -403,6 +404,23 @@ def test_prompts_and_cuts_begin_with_a_turn(models):
     assert frames.shape == (GRID.frame_count(plan.latent_count), SIZE, SIZE, 3)
     cut = GRID.first_frame(plan.segments[2].latent_start)
     torch.testing.assert_close(frames[cut:], models.vae.decode(latents[2])[0], rtol=0, atol=1e-5)
+
+
+def test_key_frames_of_the_node_are_the_hosts_guides_to_the_bit(models):
+    from comfy_extras.nodes_minimax_h3 import MiniMaxH3AddGuide
+
+    audio, asked = sound(WHOLE, RATE), pictures(3, SIZE, SIZE)
+    positive, latent = host_conditioning(models, asked[:1])
+    frames = tuple(KeyFrame(asked[k : k + 1], time) for k, time in ((1, Fraction(1, 2)), (2, None)))
+    inputs = inputs_of(models, audio, positive=positive, reference_image=asked[:1], options={"key_frames": frames})
+    MiniMaxH3().check(inputs)
+    plan, _, (ours,) = sampled(inputs)
+    assert plan.notes == plan_of(MiniMaxH3(), replace(inputs, options={}), SETTINGS.seed, 0).notes
+    for index, image in ((12, asked[1:2]), (FRAMES - 1, asked[2:])):
+        (positive,) = MiniMaxH3AddGuide.execute(positive, latent, index, vae=models.vae, image=image).args
+    assert torch.equal(ours, host_graph(models, audio, positive, latent))
+    weaker = replace(inputs, options={"key_frames": (replace(frames[0], strength=0.5),)})
+    assert "strength of key frames is not used" in plan_of(MiniMaxH3(), weaker, SETTINGS.seed, 0).describe()
 
 
 def test_key_frames_count_from_the_window_that_makes_them():

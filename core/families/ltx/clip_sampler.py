@@ -16,7 +16,7 @@ from comfy_extras.nodes_lt_upsampler import LTXVLatentUpsampler
 from ...frames.images import fitted_reference, longer_edge_resized, resized_cropped
 from ...plan import Plan, Segment
 from ...sampling.spool import LatentHistory
-from ...scene.key_frames import checked_key_frames
+from ...scene.key_frames import checked_key_frames, shown_frames
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
 from ...timeline import clip_frame_count, rounded
@@ -70,13 +70,11 @@ class LTXAVClipSampler(ClipSampler):
 
     def _guides(self) -> list[Guide]:
         """The key frames that segments of the plan show."""
-        plan, duration = self.plan, self.inputs.encoded_audio.duration
-        guides = []
-        for key_frame in checked_key_frames(self.inputs.option("key_frames")):
-            frame = key_frame.frame(duration, plan.frame_rate)
-            if frame is not None and frame < plan.frame_count:
-                guides.append(Guide(frame, self._encoded(key_frame.picture), key_frame.strength))
-        return guides
+        key_frames = checked_key_frames(self.inputs.option("key_frames"))
+        return [
+            Guide(index, self._encoded(frame.picture), frame.strength)
+            for index, frame in shown_frames(key_frames, self.inputs.encoded_audio.duration, self.plan)
+        ]
 
     def _encoded(self, image: torch.Tensor) -> list[torch.Tensor]:
         """The latent of a picture ``[1, 128, 1, H, W]`` at the size of every pass."""

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ..option import Option
+from ..option import KEY_FRAMES, Option
 
 
 class Stages(NamedTuple):
@@ -86,12 +86,6 @@ REFINING_MODEL = Option(
     "Model",
     "The model of the second stage, say with the distilled LoRA that the first one goes without. Left open: model.",
 )
-KEY_FRAMES = Option(
-    "key_frames",
-    "SOUND_TO_VIDEO_KEY_FRAMES",
-    "From Key Frames: pictures at times, which the clip comes to and goes on from.",
-)
-
 OPTIONS = (
     LATENT_UPSCALE_MODEL,
     REFINING_SIGMAS,

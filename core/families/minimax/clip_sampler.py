@@ -14,6 +14,7 @@ from ...decoding.stream import Decoder
 from ...frames.images import fitted_reference
 from ...plan import Plan, Segment
 from ...sampling.spool import LatentHistory
+from ...scene.key_frames import checked_key_frames, shown_frames
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
 from ...timeline import CycleGrid, frame_time, rounded
@@ -36,15 +37,25 @@ class MiniMaxH3ClipSampler(ClipSampler):
         check_memory(inputs.model, plan, inputs.width, inputs.height, Fraction(LATENT_CHANNELS, SPATIAL_RATIO**2))
         self.model = inputs.model
         self.references = {number: self._reference(number) for number in pictures.shown(plan)}
+        self.key_frames = self._key_frames()
         self.sounds = [self._sound(segment) for segment in plan.segments]
 
     def _reference(self, number: int) -> torch.Tensor | None:
         """A picture's latent ``[1, 24, 1, H, W]``."""
+        image = self.inputs.reference_image
+        return None if image is None else self._encoded(image[number : number + 1])
+
+    def _encoded(self, image: torch.Tensor) -> torch.Tensor:
         inputs = self.inputs
-        if inputs.reference_image is None:
-            return None
-        image = inputs.reference_image[number : number + 1]
         return inputs.vae.encode(fitted_reference(image, inputs.width, inputs.height, inputs.image_fit, "lanczos"))
+
+    def _key_frames(self) -> list[dict[str, Any]]:
+        """The key frames of the clip as the host's MiniMaxH3AddGuide puts them into a conditioning."""
+        given = checked_key_frames(self.inputs.option("key_frames"))
+        return [
+            {"resolved_frame_index": index, "latent": self._encoded(frame.picture)}
+            for index, frame in shown_frames(given, self.inputs.encoded_audio.duration, self.plan)
+        ]
 
     def _sound(self, segment: Segment) -> torch.Tensor:
         """The sound under all frames that are sampled, ``[1, 32, 2, n]``: silence where they go beyond it."""
@@ -74,12 +85,14 @@ class MiniMaxH3ClipSampler(ClipSampler):
         """What holds for a segment, its key frames in place of the clip's."""
         prompts = prompt_at(prompts, segment.prompt_seconds)
         reference = None if segment.overlap else self.references[self.pictures.number(segment)]
-        return [
-            node_helpers.conditioning_set_values([entry], {KEY_FRAMES: frames})[0]
-            if (frames := key_frames(entry[1].get(KEY_FRAMES) or [], segment, reference)) or KEY_FRAMES in entry[1]
-            else entry
-            for entry in prompts
-        ]
+        return [self._with_key_frames(entry, segment, reference) for entry in prompts]
+
+    def _with_key_frames(self, entry: list, segment: Segment, reference: torch.Tensor | None) -> list:
+        """An entry of the host's CONDITIONING with the key frames that the segment makes."""
+        frames = key_frames([*(entry[1].get(KEY_FRAMES) or []), *self.key_frames], segment, reference)
+        if not frames and KEY_FRAMES not in entry[1]:
+            return entry
+        return node_helpers.conditioning_set_values([entry], {KEY_FRAMES: frames})[0]
 
     def decoder(self) -> Decoder:
         return Decoder(self.inputs.vae, self.plan, self.inputs.width, self.inputs.height, led_after_cuts=False)

@@ -30,6 +30,7 @@ from ...errors import SoundToVideoError
 from ...plan import Plan, SegmentLength
 from ...timeline import Number, exact, frame_time, rounded, seconds_in_words
 from ..base import Family, NeededHost, SamplerInputs
+from ..option import KEY_FRAMES as KEY_FRAMES_OPTION
 from .clip_sampler import (
     GRID,
     KEY_FRAMES,
@@ -66,6 +67,7 @@ class MiniMaxH3(Family):
     frame_rate_is_free = False
     grid = GRID
     size_multiple = 32
+    options = (KEY_FRAMES_OPTION,)
     variants = (H3,)
 
     def __init__(self, overlap_turns: int = OVERLAP_TURNS):
@@ -107,12 +109,16 @@ class MiniMaxH3(Family):
             )
         self.check_reference(inputs)
         self.check_control_video(inputs)
+        self.check_key_frames(inputs)
         check_key_frames(inputs)
 
     def check_plan(self, inputs: SamplerInputs, plan: Plan) -> list[str]:
-        if inputs.audio_scale == 1:
-            return []
-        return [f"audio_scale is not used: {self.name} hears the sound among the picture's own tokens."]
+        notes = []
+        if inputs.audio_scale != 1:
+            notes.append(f"audio_scale is not used: {self.name} hears the sound among the picture's own tokens.")
+        if any(frame.strength < 1 for frame in self.key_frames(inputs)):
+            notes.append(f"The strength of key frames is not used: {self.name} shows pictures as they are.")
+        return notes
 
     def plan_notes(self, plan: Plan) -> list[str]:
         frames = [GRID.frame_count(sampled_latents(segment)) for segment in plan.segments]
