@@ -8,6 +8,7 @@ from painting import Colour, Painting, Point
 SKIN, SKIN_SHADE, SKIN_DEEP = (240, 197, 168), (219, 160, 128), (178, 112, 88)
 HAIR, HAIR_SHADE, HAIR_LIGHT = (74, 44, 34), (44, 25, 22), (140, 88, 58)
 KNIT, KNIT_SHADE = (46, 111, 122), (23, 66, 78)
+THROAT = (231, 182, 151)
 CENTRE = 320
 
 
@@ -47,7 +48,7 @@ def draw(
     collar = art.mask(mirrored([(370, 494), (402, 508), (398, 530), (352, 560), (320, 566)]))
     opening = art.mask(mirrored([(368, 486), (386, 506), (352, 534), (320, 540)]))
     art.paint(collar, *coat)
-    art.paint(opening, (231, 182, 151), SKIN)
+    art.paint(opening, THROAT, SKIN)
     art.paint(art.ellipse(322, 486, 60, 22), SKIN_DEEP, opacity=0.35, blur=9, within=opening)
     for offset in range(-9, 10):
         x = CENTRE + offset * 30

@@ -21,6 +21,7 @@ BARS = 56
 MIDDLE_OF_BARS = 424  # the template browser writes its tags below, on the right
 STAGE = MEDIA / "sound_to_video_stage.png"
 SPEAKER = MEDIA / "sound_to_video_speaker.mp4"
+TWO_PEOPLE = MEDIA / "sound_to_video_two_people.png"
 RESULTS = MEDIA / "results"
 VOICE, MUSIC = MEDIA / "sound_to_video_voice.wav", MEDIA / "sound_to_video_music.flac"
 LIGHT = range(140, 232)  # the hues of the stage's light, not of the singer
@@ -66,6 +67,13 @@ def stage(zoom: float = 1.0, tilt: float = 0.0, hue: int = 0, turned: bool = Fal
 
 def portrait(opened: float) -> Image.Image:
     return fitted(make_portrait.draw(opened).finished())
+
+
+def two_people() -> Image.Image:
+    """Both of them, side by side."""
+    with Image.open(TWO_PEOPLE) as image:
+        each = image.width // 2
+        return strips(*(fitted(image.crop((left, 0, left + each, image.height))) for left in (0, each)))
 
 
 def speaker(frame: int) -> Image.Image:
@@ -202,6 +210,7 @@ THUMBNAILS: dict[str, Callable[[], Image.Image]] = {
     "talking_portrait_infinitetalk": lambda: with_sound(
         strips(*map(portrait, (0.0, 1.0, 0.35, 0.8))), VOICE, ((226, 255, 214), (90, 200, 150))
     ),
+    "two_people_talk_infinitetalk": lambda: with_sound(two_people(), VOICE, ((255, 250, 210), (240, 170, 90))),
     "music_performance": lambda: with_sound(moving(stage(0.98, -14), stage(0.98, 12), stage(0.98, -3)), MUSIC, NEON),
     "text_image_and_sound_humo": lambda: with_sound(in_the_snow(), VOICE, ((255, 236, 236), (235, 110, 120))),
     "image_and_song_ltx": lambda: with_sound(stage(1.25), MUSIC, ((255, 220, 140), (255, 160, 80))),

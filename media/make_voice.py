@@ -1,4 +1,4 @@
-"""Speak the bundled voice: ``python media/make_voice.py`` (needs espeak-ng on PATH; the WAV is in the repository)."""
+"""Speak the bundled voices: ``python media/make_voice.py`` (needs espeak-ng on PATH; the WAVs lie beside it)."""
 
 import io
 import subprocess
@@ -7,14 +7,27 @@ from pathlib import Path
 
 import numpy as np
 
-TEXT = "Hello! I am only a picture. Give me a voice, and I begin to speak."
-VOICE = ("-v", "en-gb+f2", "-s", "158", "-p", "46", "-g", "2")
+VOICES = {  # file: (what is said, how)
+    "sound_to_video_voice.wav": (
+        "Hello! I am only a picture. Give me a voice, and I begin to speak.",
+        ("-v", "en-gb+f2", "-s", "158", "-p", "46", "-g", "2"),
+    ),
+    "sound_to_video_second_voice.wav": (
+        "And so do I. Now that there are two of us, we can talk.",
+        ("-v", "en-gb+f4", "-s", "150", "-p", "62", "-g", "2"),
+    ),
+}
 PEAK = 0.8
 EDGE_SECONDS = 0.12
 
 
 def main() -> None:
-    spoken = subprocess.run(["espeak-ng", *VOICE, "--stdout", TEXT], check=True, capture_output=True).stdout
+    for name, (text, how) in VOICES.items():
+        speak(text, how, Path(__file__).with_name(name))
+
+
+def speak(text: str, how: tuple[str, ...], path: Path) -> None:
+    spoken = subprocess.run(["espeak-ng", *how, "--stdout", text], check=True, capture_output=True).stdout
     with wave.open(io.BytesIO(spoken)) as file:
         rate = file.getframerate()
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float)
@@ -24,7 +37,7 @@ def main() -> None:
     samples *= PEAK * 32767 / np.abs(samples).max()
     quiet = np.zeros(round(EDGE_SECONDS * rate))
     samples = np.concatenate([quiet, samples, quiet])
-    with wave.open(str(Path(__file__).with_name("sound_to_video_voice.wav")), "wb") as file:
+    with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate)

@@ -9,6 +9,7 @@ import { PromptTimelineWidget } from "./ui/prompt_timeline.js";
 import { RecordWidget } from "./ui/record.js";
 import { followRuns } from "./ui/runs.js";
 import { SaidWidget } from "./ui/said.js";
+import { SpeakersWidget } from "./ui/speakers.js";
 import { lookForChanges } from "./ui/sounds.js";
 import { describeTemplates } from "./ui/templates.js";
 import { TrimWidget } from "./ui/trim.js";
@@ -25,6 +26,7 @@ const PANELS = {
   SoundToVideo_TrimAudio: { panel: (node) => new TrimWidget(node), width: 520 },
   SoundToVideo_PromptTimeline: { panel: (node) => new PromptTimelineWidget(node), width: 520 },
   SoundToVideo_LipSyncSampler: { panel: (node) => new HeadBoxWidget(node), width: 360 },
+  SoundToVideo_Speakers: { panel: (node) => new SpeakersWidget(node), width: 400 },
   SoundToVideo_CompareClips: { panel: (node) => new CompareWidget(node), width: 480 },
 };
 

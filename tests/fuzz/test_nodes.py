@@ -18,7 +18,7 @@ from sound_to_video.tests.fuzz.values import Good, odd
 
 MOST = 260  # of the cases of all nodes, in a round without minutes
 MEDIA = Path(__file__).resolve().parents[2] / "media"
-FAMILIES = ("ltx", "wan")
+FAMILIES = ("ltx", "wan", "humo", "infinitetalk")
 
 
 @pytest.fixture
@@ -44,10 +44,9 @@ def cases_of(good: Good, random) -> list[tuple]:
     cases = []
     for node in NODES:
         schema = node.GET_SCHEMA()
-        takes_a_model = any(entry.get_io_type() == "MODEL" for entry in schema.inputs) or "audio_vae" in {
-            entry.id for entry in schema.inputs
-        }
-        for family in FAMILIES if takes_a_model else FAMILIES[:1]:
+        names = {entry.id for entry in schema.inputs}
+        listens = FAMILIES[:2] if "audio_vae" in names else FAMILIES[:1]
+        for family in FAMILIES if "model" in names else listens:
             for entry in schema.inputs:
                 for label, value in odd(entry.get_io_type(), entry.as_dict(), good, random):
                     cases.append((node, family, entry.id, label, value))
@@ -124,7 +123,10 @@ def test_every_node_runs_on_its_good_values(checkpoints, folders):
 
 
 # Nodes that refuse the other families, and say so.
-ONLY_WITH = {"SoundToVideo_LipSyncSampler": ("ltx",)}
+ONLY_WITH = {
+    "SoundToVideo_LipSyncSampler": ("ltx",),
+    "SoundToVideo_A2VSampler": ("ltx", "wan", "humo"),
+}
 
 # A recording, and a folder of the diffusers library: their own tests have them.
 NEEDS_MORE = ("SoundToVideo_RecordMic", "SoundToVideo_LoadDiffusersLTX")

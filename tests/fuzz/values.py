@@ -32,7 +32,10 @@ ODD_TENSORS: dict[str, Callable[[list[int]], torch.Tensor]] = {
 
 
 class Good:
-    """A good value for each input of a node, on the small checkpoints. ``family``: ``wan`` or ``ltx``."""
+    """A good value for each input of a node, on the small checkpoints.
+
+    family: ``ltx``, ``wan`` (Wan2.2-S2V), ``humo`` or ``infinitetalk``.
+    """
 
     def __init__(self, checkpoints: Any):
         self._checkpoints = checkpoints
@@ -68,7 +71,9 @@ class Good:
         if kind == "COMBO":
             choices = options.get("options") or []
             return options.get("default") or (choices[0] if choices else None)
-        wanted = {"audio_encoder": family == "wan", "audio_vae": family == "ltx"}.get(entry.id)
+        if entry.id == "model_patch" and family == "infinitetalk":
+            return self._models(family).patch
+        wanted = {"audio_encoder": family != "ltx", "audio_vae": family == "ltx"}.get(entry.id)
         if wanted is None and (entry.optional and entry.id not in ("reference_image", "audio")):
             return None
         return None if wanted is False else self.object(kind, family)
@@ -100,12 +105,15 @@ class Good:
         if family not in self._loaded:
             from sound_to_video.tests.ltx import Models
 
-            self._loaded[family] = (Models if family == "ltx" else _WanModels)(self._checkpoints)
+            makers = {"ltx": Models, "wan": _WanModels, "humo": _HuMoModels, "infinitetalk": _InfiniteTalkModels}
+            self._loaded[family] = makers[family](self._checkpoints)
         return self._loaded[family]
 
     def _encoded(self, family: str) -> Any:
         from sound_to_video.nodes.audio_encode import AudioEncode
 
+        if family in ("humo", "infinitetalk"):  # as core's node gives it; Whisper takes half a minute for any sound
+            return self._models(family).encoded
         if family not in self._sounds:
             models = self._models(family)
             listener = {"audio_vae": models.audio_vae} if family == "ltx" else {"audio_encoder": models.encoder}
@@ -143,6 +151,29 @@ class _WanModels:
         self.vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
         weights = comfy.utils.load_torch_file(str(checkpoints.path("wav2vec2")), safe_load=True)
         self.encoder = comfy.audio_encoders.audio_encoders.load_audio_encoder_from_sd(weights)
+
+
+class _HuMoModels:
+    def __init__(self, checkpoints: Any):
+        import comfy.sd
+        import comfy.utils
+        from sound_to_video.tests.humo import host_encoding
+
+        self.model = comfy.sd.load_diffusion_model(str(checkpoints.path("humo")))
+        self.vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
+        self.encoded = host_encoding(1.5)
+
+
+class _InfiniteTalkModels:
+    def __init__(self, checkpoints: Any):
+        import comfy.sd
+        import comfy.utils
+        from sound_to_video.tests.infinitetalk import host_encoding, load_patch
+
+        self.model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_i2v")))
+        self.vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
+        self.patch = load_patch(checkpoints.path("infinitetalk"))
+        self.encoded = host_encoding(1.5)
 
 
 class Raising(dict):
@@ -269,6 +300,20 @@ def _images(good: Any) -> Iterator[tuple[str, Any]]:
     yield "many", pictures(9)
 
 
+def _masks() -> Iterator[tuple[str, Any]]:
+    yield "nothing in it", torch.zeros([1, 64, 64])
+    yield "none of them", torch.zeros([0, 64, 64])
+    yield "no width", torch.ones([1, 64, 0])
+    yield "two dimensions", torch.ones([64, 64])
+    yield "four dimensions", torch.ones([1, 1, 64, 64])
+    yield "another size", torch.ones([1, 7, 9])
+    yield "NaN", torch.full([1, 64, 64], float("nan"))
+    yield "bytes", torch.ones([1, 64, 64], dtype=torch.uint8)
+    yield "half", torch.ones([1, 64, 64]).half()
+    for kind, made in ODD_TENSORS.items():
+        yield kind, made([1, 64, 64])
+
+
 def _conditionings(good: Any) -> Iterator[tuple[str, Any]]:
     yield "an entry of none", [[None, {}]]
     yield "an entry without values", [[torch.zeros([1, 2, 1024])]]
@@ -316,5 +361,7 @@ _ODD: dict[str, Callable[[Any], Any]] = {
     "SIGMAS": _sigmas,
     "AUDIO_ENCODER_OUTPUT": _encoded,
     "MODEL": lambda good: [("another family's", good.object("MODEL", "wan")), ("a bare object", copy.copy(object()))],
+    "MODEL_PATCH": lambda good: [("a model", good.object("MODEL", "wan"))],
+    "MASK": lambda good: _masks(),
     "VAE": lambda good: [("the audio VAE", good.audio_vae()), ("another family's", good.object("VAE", "wan"))],
 }

@@ -37,6 +37,7 @@ import {
   zoomedView,
 } from "../../web/lib/view.js";
 import { categoryOf, withoutDescribed } from "../../web/lib/templates.js";
+import { turnsOf } from "../../web/lib/speakers.js";
 import { Change, withNode } from "../../web/lib/undo.js";
 import { Watch } from "../../web/lib/watch.js";
 import { interleaved, wavParts } from "../../web/lib/wav.js";
@@ -734,4 +735,15 @@ test("a setting is in the fields and in what is wired; what is not there does no
   assert.equal(found({ steps: 8 }, { stages: 1 }), "one", "a node without that field, no LoRA to be seen");
   assert.equal(found({ steps: 8, rescale: 0.7 }, { stages: 1, speed_lora: false }), undefined);
   assert.equal(found({ steps: 9, rescale: 0.7 }, { stages: 2 }), undefined);
+});
+
+test("speakers are heard from their starts on, or one after the other with pauses", () => {
+  const speakers = [
+    { duration: 2, start: 0.5 },
+    { duration: 1, start: 0.25 },
+    { duration: 3, start: 0 },
+  ];
+  assert.deepEqual(turnsOf(speakers, false), [{ start: 0.5, end: 2.5 }, { start: 0.25, end: 1.25 }, { start: 0, end: 3 }]);
+  assert.deepEqual(turnsOf(speakers, true), [{ start: 0.5, end: 2.5 }, { start: 2.75, end: 3.75 }, { start: 3.75, end: 6.75 }]);
+  assert.deepEqual(turnsOf([], true), []);
 });

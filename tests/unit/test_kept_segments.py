@@ -16,7 +16,7 @@ from sound_to_video.core.sampling.model_key import upstream_graph
 from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.core.sampling.store import SegmentStore
 from sound_to_video.core.scene.prompts import placed
-from sound_to_video.tests import humo, ltx
+from sound_to_video.tests import humo, infinitetalk, ltx
 from sound_to_video.tests.quantised import load_quantised
 
 SETTINGS = SamplerSettings(seed=5, steps=1, cfg=1.0, sampler_name="euler", scheduler="simple")
@@ -94,10 +94,25 @@ def humo_inputs(checkpoints):
     return lambda model: humo.inputs_of(model, vae, 1.2)
 
 
-@pytest.fixture(params=["wan_s2v", "ltx_av", "humo"])
+@pytest.fixture(scope="module")
+def infinitetalk_inputs(checkpoints):
+    import comfy.sd
+    import comfy.utils
+
+    vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
+    patch = infinitetalk.load_patch(checkpoints.path("infinitetalk"))
+    return lambda model: infinitetalk.inputs_of(model, vae, patch, 1.2)
+
+
+@pytest.fixture(params=["wan_s2v", "ltx_av", "humo", "wan_i2v"])
 def kind(request):
     """The checkpoint's name, and what makes a sampler's inputs of a MODEL of it."""
-    fixtures = {"wan_s2v": "wan_inputs", "ltx_av": "ltx_inputs", "humo": "humo_inputs"}
+    fixtures = {
+        "wan_s2v": "wan_inputs",
+        "ltx_av": "ltx_inputs",
+        "humo": "humo_inputs",
+        "wan_i2v": "infinitetalk_inputs",
+    }
     return request.param, request.getfixturevalue(fixtures[request.param])
 
 

@@ -10,9 +10,11 @@ NAMES = {
     "sound_to_video_face.png",
     "sound_to_video_shapes.png",
     "sound_to_video_portrait.png",
+    "sound_to_video_two_people.png",
     "sound_to_video_stage.png",
     "sound_to_video_speaker.mp4",
     "sound_to_video_voice.wav",
+    "sound_to_video_second_voice.wav",
     "sound_to_video_music.flac",
 }
 

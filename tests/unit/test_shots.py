@@ -11,16 +11,17 @@ from sound_to_video.core.audio import audio_from
 from sound_to_video.core.clip.video import SampledVideo
 from sound_to_video.core.families import FAMILIES
 from sound_to_video.core.families.ltx.audio_latents import MIRRORED_LATENTS, AudioLatents
-from sound_to_video.core.families.wan.s2v import WanS2V
+from sound_to_video.core.families.wan.common import WanFamily
 from sound_to_video.core.features.encoded import EncodedAudio, HostEncodedAudio
 from sound_to_video.core.render import plan_of
 from sound_to_video.core.scene.pictures import ShotPictures, shot_pictures
 from sound_to_video.core.scene.prompts import placed
-from sound_to_video.tests import ltx
+from sound_to_video.tests import humo, infinitetalk, ltx
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
-WIDTHS = {"wan_s2v": 4, "ltx_av": 8}  # frames of a latent
+TESTED = ("wan_s2v", "ltx_av", "humo", "infinitetalk")
+CUT_FRAME = 52  # at which the models of 25 frames a second hear the shot begin that is cut to at 2 s
 
 
 def timeline(times: list, cut: bool = True) -> list:
@@ -31,11 +32,9 @@ def timeline(times: list, cut: bool = True) -> list:
 class Later(EncodedAudio):
     """What a model hears from a frame on."""
 
-    kind = "wav2vec2-large"
-
-    def __init__(self, encoded: EncodedAudio, first_frame: int):
-        self.encoded, self.first_frame = encoded, first_frame
-        self.duration = encoded.duration - Fraction(first_frame, 16)
+    def __init__(self, encoded: EncodedAudio, first_frame: int, frame_rate: Fraction):
+        self.encoded, self.first_frame, self.kind = encoded, first_frame, encoded.kind
+        self.duration = encoded.duration - first_frame / frame_rate
 
     def host_value(self, key):
         raise AssertionError
@@ -51,7 +50,18 @@ def wan_encoding(seconds: float) -> HostEncodedAudio:
     return HostEncodedAudio(host)
 
 
-@pytest.fixture(params=[family.id for family in FAMILIES if family.id in WIDTHS])
+def with_an_edge(host: dict, family_id: str) -> HostEncodedAudio:
+    """For models that hear some frames before their own: before the cut it is as before a clip."""
+    encoded = HostEncodedAudio(host)
+    layout = next(family.feature_layout for family in FAMILIES if family.id == family_id)
+    features = encoded.features(layout).clone()
+    before = features[:, CUT_FRAME : CUT_FRAME + 1] if family_id == "infinitetalk" else torch.zeros([])
+    features[:, CUT_FRAME - 2 : CUT_FRAME] = before
+    encoded._features = {layout: features}
+    return encoded
+
+
+@pytest.fixture(params=[family.id for family in FAMILIES if family.id in TESTED])
 def inputs_of(request, checkpoints, ltx_models):
     """A function that makes inputs of 4 s, changed as asked, for every family."""
     if request.param == "ltx_av":
@@ -61,21 +71,27 @@ def inputs_of(request, checkpoints, ltx_models):
     import comfy.sd
     import comfy.utils
 
-    model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
-    vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
-
-    def inputs(**changes):
-        values = {"model": model, "vae": vae, "frame_rate": Fraction(16), "audio": wan_encoding(4), **changes}
-        return ltx.inputs_of(ltx_models, **values)
-
-    return inputs
+    name = {"infinitetalk": "wan_i2v"}.get(request.param, request.param)
+    values = {
+        "model": comfy.sd.load_diffusion_model(str(checkpoints.path(name))),
+        "vae": comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae")))),
+        "frame_rate": Fraction(16 if request.param == "wan_s2v" else 25),
+    }
+    if request.param == "wan_s2v":
+        values["audio"] = wan_encoding(4)
+    else:
+        module = {"humo": humo, "infinitetalk": infinitetalk}[request.param]
+        values["audio"] = with_an_edge(module.host_encoding(4), request.param)
+    if request.param == "infinitetalk":
+        values["options"] = {"model_patch": infinitetalk.load_patch(checkpoints.path("infinitetalk"))}
+    return lambda **changes: ltx.inputs_of(ltx_models, **{**values, **changes})
 
 
 def later(inputs, latent: int, frame_rate: Fraction) -> EncodedAudio:
     """What the model hears from a latent on."""
     encoded = inputs.encoded_audio
     if not isinstance(encoded, AudioLatents):
-        return Later(encoded, 4 * latent)
+        return Later(encoded, 4 * latent, frame_rate)
     first = round(8 * latent / frame_rate * encoded.rate)
     assert 8 * latent / frame_rate * encoded.rate == first, "a latent of picture begins on one of sound"
     samples = round(first / encoded.rate * 44100)
@@ -113,7 +129,7 @@ def test_without_a_cut_a_family_that_sees_the_picture_throughout_goes_over_to_th
     several, plan = ltx.our_latents(inputs_of(reference_image=batch, positive=timeline([0, 2], cut=False)))
     single, _ = ltx.our_latents(inputs_of(reference_image=batch[:1], positive=timeline([0, 2], cut=False)))
     assert torch.equal(several[0], single[0])
-    follows = isinstance(ltx.family_of(inputs_of()), WanS2V)
+    follows = isinstance(ltx.family_of(inputs_of()), WanFamily)
     assert torch.equal(several[1], single[1]) != follows
     assert any("picture 2 and later are not shown" in note for note in plan.notes) != follows
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 from sound_to_video.benchmarks.process import Measured
-from sound_to_video.core.audio import Audio, audio_from
+from sound_to_video.core.audio import Audio, audio_from, open_audio
 from sound_to_video.core.audio.resampling import resampled
 from sound_to_video.core.audio.speakers import IN_TURNS, TOGETHER, Speaker, speakers_sound
 from sound_to_video.core.audio.trim import trim
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families.wan.speakers import token_regions
 from sound_to_video.core.frames.regions import Box, box, columns, painted
+from sound_to_video.tests.sound_files import chirp, write_sound
 
 LEFT, RIGHT = columns(2)
 
@@ -95,6 +96,17 @@ def test_nothing_is_decoded_before_it_is_heard(monkeypatch):
     mix = speakers_sound([Speaker(sound, LEFT) for sound in sounds], IN_TURNS)
     assert trim(mix, 0.1, 1.9).duration == Fraction(9, 5)
     assert len(mix.tracks) == 2
+
+
+def test_a_mix_outlives_its_files_once_it_is_made_safe(tmp_path):
+    files = [write_sound(tmp_path / f"{rate}.wav", "pcm_s16le", chirp(1.0, rate, 1), rate) for rate in (16000, 44100)]
+    mix = speakers_sound([Speaker(open_audio(file), LEFT, 0.5 * n) for n, file in enumerate(files)], IN_TURNS)
+    part = mix.trimmed(22050, 88200)
+    wanted = part["waveform"].clone()
+    safe = part.secured(tmp_path)
+    for file in files:
+        file.unlink()
+    assert torch.equal(safe["waveform"], wanted)
 
 
 class Hum:

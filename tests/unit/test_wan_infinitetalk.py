@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import comfy.sd
 import comfy.utils
 import pytest
 import torch
 from comfy.ldm.wan.model_multitalk import project_audio_features
+from sound_to_video.benchmarks.process import Measured
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import SamplerInputs, recognise
@@ -199,6 +201,24 @@ def test_long_sound_in_windows_is_heard_to_its_end(encoder, monkeypatch):
     parts = EncoderFeatures(audio, encoder, InfiniteTalk.encoder_kind, [LAYOUT]).features(LAYOUT)
     assert parts.shape == whole.shape and parts.isfinite().all()
     assert not torch.equal(parts, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures memory by Linux's /proc")
+def test_a_long_sound_takes_no_more_memory_than_its_features(encoder, monkeypatch):
+    for name, value in {"ONE_PASS_SECONDS": 2, "KEPT_SECONDS": 2, "MARGIN_SECONDS": 1, "PIECE": 100}.items():
+        monkeypatch.setattr(talk_features, name, value)
+    monkeypatch.setattr(encoder.model.encoder, "layers", encoder.model.encoder.layers[:2])
+
+    def peak(seconds: int) -> int:
+        audio = sound(seconds)
+        with Measured() as measured:
+            EncoderFeatures(audio, encoder, InfiniteTalk.encoder_kind, [LAYOUT])
+        assert measured.peak_bytes is not None
+        return measured.peak_bytes
+
+    peak(4)
+    assert peak(24) - peak(6) < 40 << 20, "one pass over 18 s more needs 460 MB"
 
 
 class InfiniteTalkOuterSampleWrapper:

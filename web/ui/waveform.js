@@ -19,7 +19,7 @@ const SHARPEST = 3;
 export class Waveform {
   /**
    * @param {Scope} scope
-   * @param {{height: number, onDraw?: (picture: Picture) => void, onView?: () => void,
+   * @param {{height: number, ruler?: boolean, onDraw?: (picture: Picture) => void, onView?: () => void,
    *          selection?: () => {start: number, end: number} | null}} options
    */
   constructor(scope, options) {
@@ -94,6 +94,11 @@ export class Waveform {
     this.view = wasWhole ? wholeView(this.duration) : clampedView(this.view, this.duration);
     this.options.onView?.();
     this.redraw();
+  }
+
+  /** Where the waveform begins, below the ruler, in pixels. */
+  get #top() {
+    return this.options.ruler === false ? 0 : RULER_PIXELS;
   }
 
   /** Width in the element's own pixels, which the graph's zoom does not change; measured when it changes, as asking costs a layout. */
@@ -228,8 +233,8 @@ export class Waveform {
     context.setTransform(pixelsWide / width, 0, 0, pixelsHigh / height, 0, 0);
     context.clearRect(0, 0, width, height);
     if (!this.duration) return;
-    this.#drawRuler(context, width, height);
-    const picture = { context, width, height, top: RULER_PIXELS, x: (/** @type {number} */ time) => this.x(time) };
+    if (this.#top) this.#drawRuler(context, width, height);
+    const picture = { context, width, height, top: this.#top, x: (/** @type {number} */ time) => this.x(time) };
     this.#drawPeaks(context, width, height);
     this.options.onDraw?.(picture);
     if (this.playhead !== null) {
@@ -266,8 +271,8 @@ export class Waveform {
     const peaks = this.sound?.peaks;
     if (!peaks) return;
     peaks.columns(this.view.start + this.offset, this.view.end + this.offset, count, this.#columns);
-    const middle = RULER_PIXELS + (height - RULER_PIXELS) / 2;
-    const unit = (height - RULER_PIXELS - 6) / 2 / 127;
+    const middle = this.#top + (height - this.#top) / 2;
+    const unit = (height - this.#top - 6) / 2 / 127;
     const selection = this.options.selection?.() ?? null;
     const from = selection ? Math.round((xAt(this.view, selection.start, width) / width) * count) : 0;
     const to = selection ? Math.round((xAt(this.view, selection.end, width) / width) * count) : count;

@@ -127,12 +127,13 @@ class WanS2V(WanFamily):
 
     def check_control_video(self, inputs: SamplerInputs) -> None:
         control = inputs.control_video
-        if isinstance(control, FrameSource) and control.rate != inputs.frame_rate:
-            raise SoundToVideoError(
-                f"the control video has {frame_rate_in_words(control.rate)}, the clip "
-                f"{frame_rate_in_words(inputs.frame_rate)}: give it the clip's rate."
-            )
-        if isinstance(control, torch.Tensor):
+        if isinstance(control, FrameSource):
+            if control.rate != inputs.frame_rate:
+                raise SoundToVideoError(
+                    f"the control video has {frame_rate_in_words(control.rate)}, the clip "
+                    f"{frame_rate_in_words(inputs.frame_rate)}: give it the clip's rate."
+                )
+        elif control is not None:
             check_images(control, "control video", inputs.width, inputs.height)
 
     def check_encoder(self, inputs: SamplerInputs) -> None:

@@ -29,7 +29,7 @@ from ...features.layout import FeatureLayout, Interpolation
 
 LOUDNESS = -23.0  # LUFS, as the official loudness_norm
 ONE_PASS_SECONDS = 30  # that the encoder hears at once, in all but half a GB
-KEPT_SECONDS = 60  # of what the transformer hears at a time of a longer sound
+KEPT_SECONDS = 30  # of what the transformer hears at a time of a longer sound
 LAYER_KERNEL, LAYER_STEP = 400, 320  # 16 kHz samples that a feature is made of, and to the next one
 FIRST_KERNEL, FIRST_STEP = 10, 5  # of the first of the convolutions
 PIECE = 500  # features that the convolutions make at a time
