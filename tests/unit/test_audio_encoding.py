@@ -71,6 +71,7 @@ def test_features_and_host_values_are_those_of_cores_node(wav2vec2, seconds, sam
             assert torch.equal(mine, host)
 
 
+@pytest.mark.slow
 def test_a_click_of_a_few_samples_is_long_enough(wav2vec2):
     assert heard(listen(sound(0.001), wav2vec2), 4).isfinite().all()
 
@@ -94,6 +95,7 @@ def test_whisper_beyond_half_a_minute_hears_all_of_it(small_whisper):
     assert torch.equal(layers[-1][:, 65 * 50 :], tail[-1][:, 5 * 50 : 11 * 50])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [1, 71])
 def test_all_families_of_an_encoder_hear_one_encoding(small_whisper, monkeypatch, seconds):
     """In one pass and in windows; whoever asks again, or for a rate that is new, costs no more than that."""
@@ -144,6 +146,7 @@ def test_windows_keep_every_feature_once_with_context_on_both_sides(seconds):
     assert kept == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_windows", [False, True])
 def test_the_host_makes_room_for_what_the_encoder_computes(wav2vec2, monkeypatch, in_windows):
     import comfy.model_management
@@ -182,6 +185,7 @@ def test_what_is_no_encoder(thing):
         encoder_kind(thing)
 
 
+@pytest.mark.slow
 def test_an_odd_sample_rate_is_heard_as_a_usual_one(wav2vec2):
     def features(rate):
         time = torch.arange(rate // 2) / rate

@@ -147,6 +147,7 @@ def test_lossless_formats_give_back_what_was_written(tmp_path, case):
     assert np.abs(audio["waveform"][0].numpy() - written).max() <= step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [case for case in LOSSY if case.suffix in ("m4a", "mp4", "mov", "opus", "mp3") and len(case.options) == 0],
@@ -163,6 +164,7 @@ def test_priming_and_padding_are_not_part_of_the_sound(tmp_path, case):
     assert lags[int(np.argmax(match))] == 0
 
 
+@pytest.mark.slow
 def test_aac_noise_is_the_same_wherever_reading_begins(tmp_path):
     """With noise substitution a decode depends on all before it; ours begins anew at each section."""
     rate = 32000
@@ -189,6 +191,7 @@ def test_streams_that_follow_each_other_in_one_ogg(tmp_path):
     assert torch.equal(audio.trimmed(90000, 100000)["waveform"], whole[:, :, 90000:100000])
 
 
+@pytest.mark.slow
 def test_a_stretch_of_a_long_mp3_reads_only_as_far_as_it_lies(tmp_path, monkeypatch):
     monkeypatch.setattr(tracks, "SURVEY_SECONDS", 60)
     samples = chirp(200.0, 8000, 1)

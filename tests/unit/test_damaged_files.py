@@ -152,6 +152,7 @@ def test_24_bits_in_32_are_read_at_their_level(tmp_path):
     assert np.abs(audio["waveform"][0].numpy() - samples / 2**31).max() < 2**-23
 
 
+@pytest.mark.slow
 def test_a_wav_whose_header_contradicts_itself_is_one_sound_wherever_it_is_read(tmp_path):
     """19 channels in blocks of 4 bytes: seeking by blocks would land within a sample."""
     path = sound(tmp_path / "odd.wav", "pcm_s16le", 9.0, channels=2)

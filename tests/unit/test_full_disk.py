@@ -28,6 +28,7 @@ assert not list(folder.iterdir()), list(folder.iterdir())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the size of a file is limited by a Unix call")
 def test_what_was_put_aside_before_the_disk_was_full_can_be_read(tmp_path):
     script = RUN.format(root=str(ROOT))

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,7 @@ def room_of(file: str) -> str:
     return "/".join(parts[:2]) if parts[0] == "core" else parts[0]
 
 
+@cache
 def arrows() -> Arrows:
     """Who imports whom in core/, nodes/ and server/, imports for type checking included; ``core/__init__`` is empty."""
     files = [

@@ -181,6 +181,7 @@ def prompted(text: str, later: int) -> tuple[list, Callable[[str], Any]]:
     return positive, partial(upstream_graph, DynamicPrompt(nodes), "clip")
 
 
+@pytest.mark.slow
 def test_another_prompt_later_on_keeps_the_segments_before_it(ltx_models, tmp_path):
     """The words are in the conditioning; the graph is asked only where that holds something without a name."""
     store = SegmentStore(tmp_path)

@@ -115,6 +115,7 @@ def test_structure_guidance_goes_round_the_mask_of_a_weaker_key_frame(ltx_models
     assert not torch.equal(weaker, prediction(1.0))
 
 
+@pytest.mark.slow
 def test_what_a_clip_does_not_show_is_said(ltx_models, checkpoints):
     import comfy.sd
 

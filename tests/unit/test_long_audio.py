@@ -187,6 +187,7 @@ def sample(wan, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_the_cache_not_the_run(sample):
     undisturbed, found, said = sample()
     assert found == [0]

@@ -110,11 +110,13 @@ def test_the_first_latent_of_every_segment_is_marked_as_one_frame(ltx_2_5_models
     assert all(tokens_marked[:tokens].all() and not tokens_marked[tokens:].any() for tokens_marked in seen)
 
 
+@pytest.mark.slow
 def test_another_sound_is_another_picture(each_ltx):
     loud, other = (our_latents(inputs_of(each_ltx, sound(44100, seed=seed)))[0][0] for seed in (2, 3))
     assert (loud - other).abs().mean() > 1e-3
 
 
+@pytest.mark.slow
 def test_segments_share_the_sound_of_the_overlap(each_ltx):
     """Audio latents of one moment are the same numbers in both segments, at the same distance to the picture."""
     plan, runs, _ = watched(inputs_of(each_ltx, sound(44100 * SECONDS)))
@@ -145,6 +147,7 @@ def test_two_stages_go_on_from_what_was_refined(each_ltx):
         assert half.shape[3] * 2 == overlap.shape[3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_image", [True, False], ids=["image", "sound alone"])
 def test_an_anchored_segment_begins_with_the_first_frame_of_the_clip(each_ltx, with_image):
     image = {} if with_image else {"reference_image": None}
@@ -157,6 +160,7 @@ def test_an_anchored_segment_begins_with_the_first_frame_of_the_clip(each_ltx, w
         assert mask[:, :, :OVERLAP_LATENTS].eq(0).all() and mask[:, :, OVERLAP_LATENTS:].eq(1).all()
 
 
+@pytest.mark.slow
 def test_both_stages_are_anchored(each_ltx):
     options = {"anchor_first_frame": True, "latent_upscale_model": each_ltx.upscaler}
     plan, runs, clip = watched(inputs_of(each_ltx, sound(44100 * SECONDS), options=options))
@@ -251,6 +255,7 @@ def test_segments_that_hear_the_sound_early_have_a_seam(each_ltx, monkeypatch):
     assert at_joins > 1.5 * within
 
 
+@pytest.mark.slow
 def test_a_cut_begins_afresh_from_the_image(each_ltx):
     positive, negative = conditioning()
     cut = placed(positive, 0, False) + placed(positive, 3, True)
@@ -314,6 +319,7 @@ def test_no_seam_where_a_prompt_begins(each_ltx, rate):
     assert at_joins <= 1.1 * within
 
 
+@pytest.mark.slow
 def test_another_text_at_a_time_leaves_the_segments_before_it_as_they_are(each_ltx, tmp_path):
     (positive,), negative = conditioning()
 
@@ -331,6 +337,7 @@ def test_another_text_at_a_time_leaves_the_segments_before_it_as_they_are(each_l
     assert run(2) == (plan, len(verse))
 
 
+@pytest.mark.slow
 def test_a_stopped_run_is_corrected_for_drift_to_the_same_bits(each_ltx, tmp_path):
     """The anchors, one a scene, are those of the undisturbed run when all segments are found again."""
     positive, negative = conditioning()

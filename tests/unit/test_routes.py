@@ -258,6 +258,7 @@ def test_the_stamp_changes_with_the_file(folders):
     served(check)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files by /proc")
 def test_files_are_closed_when_their_listeners_have_gone(folders):
     path = folders / "input" / "long.wav"
@@ -457,6 +458,7 @@ def test_what_names_other_files_is_not_taken(folders, ending):
     served(check)
 
 
+@pytest.mark.slow
 def test_two_hundred_readers_and_the_loop_comes_round(folders):
     write_wav(folders / "input" / "long.wav", 300)
 

@@ -120,6 +120,7 @@ def test_groups_of_any_size_measure_the_same(voice):
         assert split.correlation == pytest.approx(whole.correlation, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_drifting_light_does_not_hide_the_motion(voice):
     long = {"waveform": voice["waveform"].repeat(1, 1, 6), "sample_rate": 44100}
     frames = talking(curve_of(long))

@@ -89,6 +89,7 @@ def host_latents(
     return nodes.KSampler().sample(inputs.model, *how, positive, negative, latent)[0]["samples"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.3, 97 / 25])
 @pytest.mark.parametrize("which", ["model", "large_model"])
 def test_one_window_is_the_hosts_graph_to_the_bit(request, vae, which, seconds):
@@ -168,6 +169,7 @@ def test_a_click_is_a_frame(model, vae, seconds):
     assert ours.shape[2] == 1 and ours.isfinite().all()
 
 
+@pytest.mark.slow
 def test_later_segments_hold_the_last_frames_of_the_one_before(model, vae):
     inputs = inputs_of(model, vae, 3.0)
     latents, plan, runs = sampled(inputs, segment_seconds=1.0)
@@ -186,6 +188,7 @@ def test_later_segments_hold_the_last_frames_of_the_one_before(model, vae):
     assert sum(piece.shape[2] for piece in latents) == plan.grid.latent_count(75)
 
 
+@pytest.mark.slow
 def test_what_it_was_not_trained_for_stands_on_the_node(model, vae):
     _, plan, _ = sampled(inputs_of(model, vae, 3.0), ONE_STEP, segment_seconds=1.0)
     assert (
@@ -204,6 +207,7 @@ def test_a_cut_starts_afresh(model, vae):
     assert [run["noise_mask"] for run in runs] == [None, None]
 
 
+@pytest.mark.slow
 def test_prompts_change_between_segments_that_go_on(model, vae):
     prompts = placed(text(1), 0, False) + placed(text(2), 1, False) + placed(text(1), 1.2, False)
     _, plan, runs = sampled(inputs_of(model, vae, 2.0, positive=prompts), ONE_STEP)
@@ -212,6 +216,7 @@ def test_prompts_change_between_segments_that_go_on(model, vae):
     assert [torch.equal(prompt, text(seed)[0][0]) for prompt, seed in zip(heard, (1, 2, 1), strict=True)] == [True] * 3
 
 
+@pytest.mark.slow
 def test_audio_guidance_is_the_official_formula(model, vae):
     """``forward_tia`` of humo/generate.py: null + scale_t (text - null) + scale_a (sound and text - text).
 
@@ -244,6 +249,7 @@ def predicted_without_picture(inputs: SamplerInputs) -> torch.Tensor:
     return result
 
 
+@pytest.mark.slow
 def test_audio_scale_acts_on_what_the_sound_adds(model, vae):
     at = {scale: sampled(inputs_of(model, vae, audio_scale=scale), ONE_STEP)[0][0] for scale in (0.0, 1.0, 2.0)}
     other = encoded_audio_from({**host_encoding(1.0), "audio_samples": 16000})
@@ -265,6 +271,7 @@ def test_a_whole_picture_stands_on_white(model, vae):
     assert negative.abs().max() == 0
 
 
+@pytest.mark.slow
 def test_another_picture_comes_in_with_its_prompt(model, vae):
     two = torch.cat([picture(SIZE), picture(SIZE).flip(2)])
     prompts = placed(text(1), 0, False) + placed(text(2), 1, False)
@@ -273,6 +280,7 @@ def test_another_picture_comes_in_with_its_prompt(model, vae):
     assert torch.equal(seen[0], vae.encode(two[:1])) and torch.equal(seen[1], vae.encode(two[1:]))
 
 
+@pytest.mark.slow
 def test_the_clip_decodes_to_one_decode_of_its_latents(model, vae):
     latents, plan, _ = sampled(inputs_of(model, vae, 1.6), ONE_STEP, segment_seconds=0.8)
     inputs = inputs_of(model, vae, 1.6)

@@ -56,6 +56,7 @@ class Seen:
     penultimate_hidden_states = torch.randn([1, 257, 1280], generator=torch.Generator().manual_seed(7))
 
 
+@pytest.mark.slow
 def test_the_first_window_is_the_hosts_graph_to_the_bit(model, vae, patch):
     inputs = inputs_of(model, vae, patch, 4.0, {"clip_vision_output": Seen()}, audio_scale=0.7)
     (first, _), plan, _, _ = sampled(inputs)
@@ -71,6 +72,7 @@ def test_both_prompts_in_one_batch_hear_the_sound_where_the_host_fails(model, va
     assert ours.isfinite().all()
 
 
+@pytest.mark.slow
 def test_later_windows_hear_and_hold_what_the_official_code_lets_them(model, vae, patch):
     """The reference image again, the last nine frames encoded anew, the sound from their first frame on."""
     inputs = inputs_of(model, vae, patch, 3.0)
@@ -94,6 +96,7 @@ def test_later_windows_hear_and_hold_what_the_official_code_lets_them(model, vae
         assert torch.equal(runs[number]["sound_to_video_infinitetalk_heard"], heard)
 
 
+@pytest.mark.slow
 def test_a_window_holds_its_first_latents_at_every_step(model, vae, patch):
     """What the host's extension writes over them before decoding is what ours held."""
     inputs = inputs_of(model, vae, patch, 3.0)
@@ -104,6 +107,7 @@ def test_a_window_holds_its_first_latents_at_every_step(model, vae, patch):
     assert torch.equal(second[:, :, 3:], latents[1]), "sound, image and seed alike: the host's extension to the bit"
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on(model, vae, patch, checkpoints, tmp_path):
     store = SegmentStore(tmp_path / "kept")
     inputs = inputs_of(model, vae, patch, 2.0, {"clip_vision_output": Seen()})
@@ -115,6 +119,7 @@ def test_a_stopped_run_goes_on(model, vae, patch, checkpoints, tmp_path):
     assert sampled(inputs_of(model, vae, other, 2.0), ONE_STEP, segment_seconds=1.0, store=store)[3] == 0
 
 
+@pytest.mark.slow
 def test_audio_guidance_is_the_official_formula(model, vae, patch):
     """generate_infinitetalk: null + text (x - no text) + audio (no text - null); with 1 for the text, of the sound."""
     inputs = inputs_of(model, vae, patch)
@@ -153,6 +158,7 @@ def encoder(checkpoints):
     return load_audio_encoder_from_sd(comfy.utils.load_torch_file(str(checkpoints.path("wav2vec2_base"))))
 
 
+@pytest.mark.slow
 def test_features_come_to_the_videos_rate_before_the_transformer(encoder):
     """As the official Wav2Vec2Model.forward; the host lets the transformer run at 50 a second, and hears otherwise."""
     audio = sound(1.3)
@@ -182,6 +188,7 @@ def test_loudness_is_that_of_speech_for_the_model_alone():
     assert gain_to_speech(sound(0.2)) == 1
 
 
+@pytest.mark.slow
 def test_long_sound_in_windows_is_heard_to_its_end(encoder, monkeypatch):
     """The convolutions give what they give for all of it; the transformer's windows see some seconds on both sides."""
     audio = sound(4.5)

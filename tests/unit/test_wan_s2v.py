@@ -156,6 +156,7 @@ def test_lora_and_model_patches_pass_through_to_the_bit(models, conditioning):
     assert not torch.equal(ours[0], our_latents(inputs_of(models, conditioning, 1.0))[0])
 
 
+@pytest.mark.slow
 def test_a_shorter_last_segment_hears_all_of_its_audio(models, conditioning):
     """Difference 1: for a segment of another length the host lays the audio out anew, and here runs out of it."""
     from comfy_extras.nodes_wan import wan_sound_to_video
@@ -221,6 +222,7 @@ def test_a_control_video_may_be_footage_that_is_read_a_window_at_a_time(models, 
         family.check(replace(both_inputs[0], control_video=Watched(control, 25)))
 
 
+@pytest.mark.slow
 def test_a_control_video_that_ends_early_leaves_the_rest_free(models, conditioning):
     inputs = inputs_of(models, conditioning, 237 / 16, control_video=pictures(90, SIZE, SIZE))
     family = WanS2V()
@@ -387,6 +389,7 @@ def test_memory_that_runs_out_in_mid_clip(models, monkeypatch, small_tiles):
     assert torch.equal(frames, torch.cat([whole[:17], tiled[17:]]))
 
 
+@pytest.mark.slow
 def test_a_video_keeps_only_what_decoding_needs(models, conditioning, checkpoints):
     model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
     control = pictures(16)

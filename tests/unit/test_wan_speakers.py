@@ -81,6 +81,7 @@ def with_voices(model, vae, patch, *voices: torch.Tensor, regions=HALVES, **chan
     return inputs_of(model, vae, patch, encoded_audio=spoken(*voices, regions=regions), **changes)
 
 
+@pytest.mark.slow
 def test_two_in_turns_are_the_hosts_graph_to_the_bit(model, vae, patch):
     """Where all of the picture is somebody's, and silence is zeros, as the host has it."""
     encodings = host_encoding(1.5), host_encoding(1.5, seed=8)
@@ -108,6 +109,7 @@ def test_two_in_turns_are_the_hosts_graph_to_the_bit(model, vae, patch):
     assert not torch.equal(sampled(together)[0][0], ours), "at the same time, which the host cannot"
 
 
+@pytest.mark.slow
 def test_of_two_sounds_the_one_that_changes_changes_its_own_tokens_alone(model, vae, patch):
     def heard(*voices: torch.Tensor) -> torch.Tensor:
         return sampled(with_voices(model, vae, patch, *voices), ONE_STEP)[2][0]["sound_to_video_infinitetalk_heard"]
@@ -119,6 +121,7 @@ def test_of_two_sounds_the_one_that_changes_changes_its_own_tokens_alone(model, 
     assert not torch.equal(one[:, :, 32:], third[:, :, 32:])
 
 
+@pytest.mark.slow
 def test_each_speaker_is_heard_alone(checkpoints):
     """By the encoder too: what one says is nothing to what the model hears of the other."""
     from comfy.audio_encoders.audio_encoders import load_audio_encoder_from_sd
@@ -238,6 +241,7 @@ def test_what_a_token_resembles_is_its_attention_to_the_regions():
         assert (maps - official).abs().max() < 1e-6
 
 
+@pytest.mark.slow
 def test_what_is_nobodys_hears_all_alike_where_the_host_gives_it_to_somebody(model, vae, patch):
     inputs = with_voices(model, vae, patch, voice(1), voice(2), regions=columns(2))
     (ours,), _, runs, _ = sampled(inputs)
@@ -247,6 +251,7 @@ def test_what_is_nobodys_hears_all_alike_where_the_host_gives_it_to_somebody(mod
     assert not torch.equal(sampled(somebodys)[0][0], ours)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3])
 def test_both_prompts_in_one_batch_and_guidance_by_the_sound(model, vae, patch, count):
     """The official null is one silence, without regions: that of a single speaker."""
@@ -266,6 +271,7 @@ def test_both_prompts_in_one_batch_and_guidance_by_the_sound(model, vae, patch, 
     assert (both - no_sound).abs().max() > 1e-3 * both.abs().max(), "the sound is heard at all"
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_and_other_regions_are_another_run(model, vae, patch, tmp_path):
     store = SegmentStore(tmp_path)
     inputs = with_voices(model, vae, patch, voice(1), voice(2))
