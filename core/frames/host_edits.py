@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from comfy_api.latest import InputImpl
 
 try:
-    from comfy_api.latest._util import normalize_crop_rect
+    from comfy_api.latest._util import normalize_crop_rect  # pyright: ignore[reportAttributeAccessIssue]
 except ImportError:  # an older host, which crops nothing
     normalize_crop_rect = None
 
@@ -15,7 +15,7 @@ OF_THE_HOST = "_VideoFromFile__"
 KNOWN = {OF_THE_HOST + name for name in ("file", "start_time", "duration", "crop")}
 
 
-def is_known(video: Any) -> bool:
+def is_known(video: Any) -> TypeGuard[InputImpl.VideoFromFile]:
     """Whether what is done to the file's frames is known here: nothing, or a crop. Else they are the host's to read."""
     if not isinstance(video, InputImpl.VideoFromFile):
         return False

@@ -114,6 +114,7 @@ def test_flacs_joined_under_the_header_of_the_first_are_heard_whole(tmp_path, mo
     assert torch.equal(audio["waveform"], expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [(30.0, 30.0), (40.0, 3.0), (5.0, 40.0)])
 def test_a_long_flac_whose_parts_have_the_same_times_is_heard_whole(tmp_path, monkeypatch, seconds):
     """A seek to a time near the end of the first part may land in the second."""
@@ -336,6 +337,7 @@ def mpeg_crc(content: bytes) -> int:
     return value
 
 
+@pytest.mark.slow
 def test_streams_that_come_up_late_are_passed_over(tmp_path):
     path = transport_with_late_streams(tmp_path / "late.ts")
     with av.open(str(path)) as container:

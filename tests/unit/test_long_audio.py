@@ -208,6 +208,7 @@ def test_a_full_disk_costs_the_cache_not_the_run(sample):
     assert sample()[1] == [2]
 
 
+@pytest.mark.slow
 def test_a_cache_folder_that_cannot_be_written_costs_the_cache_not_the_run(sample):
     undisturbed, *_ = sample()
     folder = _sampler.segments_folder()
@@ -221,6 +222,7 @@ def test_a_cache_folder_that_cannot_be_written_costs_the_cache_not_the_run(sampl
     assert "finished segments are not kept: " in said
 
 
+@pytest.mark.slow
 def test_a_damaged_segment_is_sampled_again(sample, caplog):
     undisturbed, *_ = sample()
     path = min(_sampler.segments_folder().iterdir())

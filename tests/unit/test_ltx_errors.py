@@ -68,6 +68,7 @@ def test_a_latent_upscale_model_of_another_kind(ltx_models, checkpoints, tmp_pat
     refused(inputs_of(ltx_models, sound(16000), options={"latent_upscale_model": other}), "not the spatial x2 upscaler")
 
 
+@pytest.mark.slow
 def test_two_stages_with_a_tiny_autoencoder(ltx_models, checkpoints):
     """One stage goes with it; the upscaler works on latents in the whole VAE's own scale."""
     import comfy.sd

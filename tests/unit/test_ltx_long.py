@@ -56,6 +56,7 @@ def test_window_and_overlap():
         assert (Fraction(8 * step, rate) * 25).denominator == 1, "segments begin between two audio latents"
 
 
+@pytest.mark.slow
 def test_segments_share_latents_to_the_bit(each_ltx):
     """The start of a segment is the end of the one before: set in, not noised, and handed on as it is."""
     plan, runs, clip = watched(inputs_of(each_ltx, sound(44100 * SECONDS)))
@@ -68,6 +69,7 @@ def test_segments_share_latents_to_the_bit(each_ltx):
     assert clip.shape[2] == plan.latent_count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_upscaler", [False, True], ids=["one stage", "two stages"])
 def test_the_sound_is_given_at_every_step(each_ltx, monkeypatch, with_upscaler):
     """To the bit, in what the network gets and in what comes out, also of a sampler that adds noise as it goes."""

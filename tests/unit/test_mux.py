@@ -83,6 +83,7 @@ def test_an_impulse_stays_where_it_was(tmp_path, format, sample_rate, channels):
         assert open_audio(path).sample_count == round(seconds * sample_rate)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("channels", [6, 7, 8])
 def test_each_channel_keeps_its_place(tmp_path, format, channels):
@@ -156,6 +157,7 @@ def test_core_reads_the_frames_in_order(tmp_path):
     assert (images - meant).abs().mean() < 0.01
 
 
+@pytest.mark.slow
 def test_quality_is_heard_by_the_encoder(tmp_path):
     noise = torch.rand(8, HEIGHT, WIDTH, 3, generator=torch.Generator().manual_seed(0))
     for format, form in FORMATS.items():

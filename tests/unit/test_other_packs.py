@@ -55,6 +55,7 @@ def counted_passes(model) -> tuple:
     return patched, calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", [{"audio_guidance": 3.0}, {"structure_guidance": 1.5}])
 def test_easy_cache_that_skips_nothing_changes_nothing(ltx_models, guidance):
     settings = replace(SETTINGS, sigmas=torch.tensor([1.0, 0.9, 0.7, 0.4, 0.0]))

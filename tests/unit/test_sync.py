@@ -138,6 +138,7 @@ def test_the_region_keeps_other_motion_out(voice, music):
     assert measure_sync([frames], RATE, voice, region=(0.0, 0.5, 1.0, 1.0)).correlation > 0.95
 
 
+@pytest.mark.slow
 def test_long_sound_is_decoded_in_windows_that_leave_no_seam(voice):
     long = {"waveform": voice["waveform"].repeat(1, 1, 25), "sample_rate": 44100}  # 139 s: three windows
     mono = at_16_khz(long["waveform"][0].mean(dim=0), 44100)

@@ -64,6 +64,7 @@ def test_the_first_window_is_the_hosts_graph_to_the_bit(model, vae, patch):
     assert torch.equal(first, host_latents(inputs, 81, host_encoding(4.0), scale=0.7, clip_vision_output=Seen()))
 
 
+@pytest.mark.slow
 def test_both_prompts_in_one_batch_hear_the_sound_where_the_host_fails(model, vae, patch):
     inputs, settings = inputs_of(model, vae, patch), replace(SETTINGS, cfg=3.0)
     with pytest.raises(RuntimeError, match=r"shape .* is invalid"):

@@ -237,6 +237,7 @@ def test_a_control_video_that_ends_early_leaves_the_rest_free(models, conditioni
     assert is_free == [False] * 24 + [True] * 36  # the frames 0 ... 89 fall into the latents 0 ... 23
 
 
+@pytest.mark.slow
 def test_no_frame_is_sampled_that_the_audio_does_not_reach(models, conditioning):
     for seconds, latents in ((0.3, 2), (5.0, 21), (8.0, 33)):
         assert sum(piece.shape[2] for piece in our_latents(inputs_of(models, conditioning, seconds))) == latents
