@@ -567,6 +567,12 @@ test("the plan is of the family whose encoder is loaded", () => {
   assert.deepEqual(meant(""), ["wan_s2v", "humo", "infinitetalk"]);
   assert.deepEqual(meant("wav2vec2.pt", "humo"), ["humo"], "what the last run recognised");
   assert.deepEqual(meant("whatever.pt", "", "audio_vae"), ["ltx"]);
+  const variant = { name: "H3", files: ["h3"], settings: [], sizes: [], multiple: 32, speed_loras: [] };
+  const more = [...families, { ...family("h3", "audio_vae", "h3-audio-vae"), variants: [variant] }];
+  const ofModel = (/** @type {string[]} */ ...modelFiles) =>
+    familiesFor(more, { audioInput: "audio_vae", family: "", encoderFile: "", modelFiles }).map(({ id }) => id);
+  assert.deepEqual(ofModel("h3_int8.safetensors"), ["h3"], "the model that is loaded, before any run");
+  assert.deepEqual(ofModel("mine.safetensors"), ["ltx", "h3"]);
 });
 
 test("a sound for a node with limits: their ends are taken, what is beyond is not", () => {

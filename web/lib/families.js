@@ -10,16 +10,20 @@
  */
 
 /**
- * The families that listen by an input of Audio Encode: the one that the last run recognised, else those for the encoder
- * that is loaded, by its file's name ("whisper_large_v3_fp16.safetensors" is of "whisper-large-v3"), else all.
- * @template {{id: string, audio_input: string, encoder: string}} One
- * @param {One[]} families @param {{audioInput: string, family: string, encoderFile: string}} destiny
+ * The families that listen by an input of Audio Encode: the one that the last run recognised; else that of the model
+ * that is loaded, by its file's name; else those for the encoder that is loaded, by its file's name
+ * ("whisper_large_v3_fp16.safetensors" is of "whisper-large-v3"); else all.
+ * @template {{id: string, audio_input: string, encoder: string, variants?: Variant[]}} One
+ * @param {One[]} families
+ * @param {{audioInput: string, family: string, encoderFile: string, modelFiles?: string[]}} destiny
  * @returns {One[]}
  */
-export function familiesFor(families, { audioInput, family, encoderFile }) {
+export function familiesFor(families, { audioInput, family, encoderFile, modelFiles = [] }) {
   const listening = families.filter((one) => one.audio_input === audioInput);
   const known = listening.filter((one) => one.id === family);
   if (known.length) return known;
+  const loaded = modelOf(listening, { family: "", files: modelFiles });
+  if (loaded) return [loaded.family];
   const file = encoderFile.toLowerCase();
   const named = listening.filter(({ encoder }) => wordsOf(encoder).every((word) => file.includes(word)));
   if (named.length) return named;
@@ -35,15 +39,16 @@ function wordsOf(encoder) {
 /**
  * The model that is wired, before any run: by the names of the files that it is loaded from; within the family that the
  * last run recognised, if there was one. Null where nothing tells.
- * @param {Family[]} families @param {{family: string, files: string[]}} wired
- * @returns {{family: Family, variant: Variant} | null}
+ * @template {{id: string, variants?: Variant[]}} One
+ * @param {One[]} families @param {{family: string, files: string[]}} wired
+ * @returns {{family: One, variant: Variant} | null}
  */
 export function modelOf(families, { family, files }) {
   const ran = families.filter(({ id }) => id === family);
   const names = files.map((file) => file.toLowerCase());
   const fits = (/** @type {Variant} */ variant) =>
     names.some((name) => variant.files.every((word) => name.includes(word)));
-  const all = (ran.length ? ran : families).flatMap((one) => one.variants.map((variant) => ({ family: one, variant })));
+  const all = (ran.length ? ran : families).flatMap((one) => (one.variants ?? []).map((variant) => ({ family: one, variant })));
   const told = (/** @type {{variant: Variant}} */ { variant }) => variant.files.join("").length;
   const [best] = all.filter(({ variant }) => fits(variant)).sort((a, b) => told(b) - told(a));
   return best ?? (ran.length ? all.at(-1) ?? null : null);

@@ -1,6 +1,6 @@
 /** What a trim's neighbours in the graph say: the file upstream, the sampler downstream. */
 import { setPropertyQuietly, widgetOf } from "../host.js";
-import { isConnected, originOf, targetsOf, valueInto } from "../lib/graph.js";
+import { isConnected, nodesBefore, originOf, targetsOf, valueInto } from "../lib/graph.js";
 import { SOUND_LIMITS } from "../lib/limits.js";
 import { plain, readTimeline } from "../lib/prompts.js";
 import { soundFileOf } from "../lib/soundfile.js";
@@ -83,9 +83,9 @@ export function upstreamFootage(node, name) {
 }
 
 /**
- * @typedef {{audioInput: string, family: string, encoderFile: string, settings: Record<string, string | number>, problem?: string}} Destiny
+ * @typedef {{audioInput: string, family: string, encoderFile: string, modelFiles: string[], settings: Record<string, string | number>, problem?: string}} Destiny
  * the input of Audio Encode that is used, the model family that listened in the last run, the file of the encoder (both
- * "" = not known), what the route is told of the sampler's own settings, and what is wrong with them
+ * "" = not known), the files that the model is loaded from, what the route is told of the sampler's own settings, and what is wrong with them
  */
 
 const PLAN_SETTINGS = ["frame_rate", "segment_seconds", "preview_seconds"];
@@ -126,7 +126,7 @@ function useIn(sampler, encoder, audioInput) {
   const { problem = "", ...settings } = { ...numbers, ...times };
   const encoderFile = fileOf(encoder, audioInput);
   /** @type {Destiny | null} */
-  const destiny = isKnown ? { audioInput, family: familyOf(sampler), encoderFile, settings, problem } : null;
+  const destiny = isKnown ? { audioInput, family: familyOf(sampler), encoderFile, modelFiles: modelFiles(sampler), settings, problem } : null;
   return { destiny, timeline: timelines[0] ?? null };
 }
 
@@ -213,6 +213,18 @@ export function modelBefore(sampler) {
 export function familyOf(sampler) {
   const run = sampler.properties?.sound_to_video_run;
   return run?.family && run.model === modelBefore(sampler) ? run.family : "";
+}
+
+/** The names of files in a node's fields. @param {any} node @returns {string[]} */
+export function filesOf(node) {
+  const values = (node.widgets ?? []).map((/** @type {any} */ widget) => widget.value);
+  return values.filter((/** @type {unknown} */ value) => typeof value === "string" && /\.\w+$/.test(value));
+}
+
+/** The files that a sampler's model is loaded from: of the loader itself, and of a patch. @param {any} sampler */
+export function modelFiles(sampler) {
+  const nodes = ["model", "model_patch"].flatMap((name) => nodesBefore(sampler, name));
+  return nodes.filter(({ type }) => !/lora/i.test(type)).flatMap(filesOf);
 }
 
 /** @param {any} node @returns {string | null} */

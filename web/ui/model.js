@@ -9,7 +9,7 @@ import { Scope } from "../lib/scope.js";
 import { soundFileOf } from "../lib/soundfile.js";
 import { translated } from "../lib/words.js";
 import { make, setPressed } from "./dom.js";
-import { familyOf, fieldValue } from "./follow.js";
+import { familyOf, fieldValue, filesOf, modelFiles } from "./follow.js";
 import { addPanel } from "./panel.js";
 import { onGraphChange } from "./ticker.js";
 
@@ -65,7 +65,7 @@ export class ModelWidget {
   async refresh() {
     this.#families = await families().catch(() => []);
     if (this.scope.ended || !this.node.graph) return;
-    this.#model = modelOf(this.#families, { family: familyOf(this.node), files: filesBefore(this.node) });
+    this.#model = modelOf(this.#families, { family: familyOf(this.node), files: modelFiles(this.node) });
     const name = this.#model?.variant.name ?? "";
     if (name !== this.#shown) {
       this.#shown = name;
@@ -258,16 +258,4 @@ function isNodes2() {
 function setMode(node, mode) {
   node.mode = mode;
   node.setDirtyCanvas?.(true, true);
-}
-
-/** The names of files in a node's fields. @param {any} node @returns {string[]} */
-function filesOf(node) {
-  const values = (node.widgets ?? []).map((/** @type {any} */ widget) => widget.value);
-  return values.filter((/** @type {unknown} */ value) => typeof value === "string" && /\.\w+$/.test(value));
-}
-
-/** The files that a sampler's model is loaded from: of the loader itself, and of a patch. @param {any} node */
-function filesBefore(node) {
-  const nodes = ["model", "model_patch"].flatMap((name) => nodesBefore(node, name));
-  return nodes.filter(({ type }) => !/lora/i.test(type)).flatMap(filesOf);
 }
