@@ -17,12 +17,28 @@ WORKFLOWS = sorted((Path(__file__).resolve().parents[2] / "workflows").glob("*.j
 BUNDLED_MODELS = list((Path(__file__).resolve().parents[2] / "models").glob("*.safetensors"))
 MODEL_FILES = (".safetensors", ".pt", ".ckpt", ".gguf")
 
+BYPASSED = 4
+ANY = {"*", "COMFY_MATCHTYPE_V3"}  # what takes or gives any type
+
 bundled = pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
 
 
 def all_nodes(workflow: dict) -> list[dict]:
     subgraphs = (workflow.get("definitions") or {}).get("subgraphs") or []
     return [*workflow["nodes"], *(node for subgraph in subgraphs for node in subgraph["nodes"])]
+
+
+def clip_of(result) -> dict:
+    """The one file in the output folder that a run has left."""
+    (clip,) = [
+        entry
+        for output in result.outputs.values()
+        for entries in output.values()
+        if isinstance(entries, list)
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("type") == "output"
+    ]
+    return clip
 
 
 # in test_humo.py: Whisper is too large to run twice; below: the clip is as long as the one from the cloud
@@ -49,21 +65,44 @@ def test_runs_as_opened(client, checkpoints, file):
             if isinstance(node["inputs"].get(side), int):
                 node["inputs"][side] = 64
     result = client.run(prompt)
-    (clip,) = [
-        entry
-        for output in result.outputs.values()
-        for entries in output.values()
-        if isinstance(entries, list)
-        for entry in entries
-        if isinstance(entry, dict) and entry.get("type") == "output"
-    ]
-    with av.open(io.BytesIO(client.download(clip))) as container:
+    with av.open(io.BytesIO(client.download(clip_of(result)))) as container:
         picture, sound = container.streams.video[0], container.streams.audio[0]
         frames = sum(1 for _ in container.decode(picture))
         container.seek(0)
         samples = sum(frame.samples for frame in container.decode(sound))
         assert abs(frames / picture.average_rate - 1) <= 0.5 / picture.average_rate
         assert abs(samples / sound.rate - 1) < 0.05  # what the codec pads at the end; the edit list cuts it
+
+
+def test_a_clip_from_the_cloud_gets_the_sound_as_it_was_cut(client):
+    """A file stands in for what the partner node sends back; what it would be sent is in test_partner_nodes.py."""
+    file = next(file for file in WORKFLOWS if file.stem == "wan27_cloud")
+    prompt = adapt(to_prompt(json.loads(file.read_text("utf-8")), client.object_info()), {}, {})
+    assert [node["class_type"] for node in prompt.values()].count("LoadVideo") == 1
+    result = client.run(prompt)
+    with av.open(io.BytesIO(client.download(clip_of(result)))) as container:
+        sound = container.streams.audio[0]
+        samples = sum(frame.samples for frame in container.decode(sound))
+        assert sound.rate == 44100 and samples / sound.rate > 2
+
+
+@bundled
+def test_every_link_fits(client, file):
+    """Each node is one of the host's or ours, and takes what it is given; those of other packs are bypassed."""
+    object_info = client.object_info()
+    workflow = json.loads(file.read_text("utf-8"))
+    kinds = {node["id"]: node["type"] for node in workflow["nodes"]}
+    for _, origin, slot, target, target_slot, _ in workflow["links"]:
+        (node,) = [node for node in workflow["nodes"] if node["id"] == target]
+        if kinds[origin] not in object_info or kinds[target] not in object_info:
+            assert node.get("mode") == BYPASSED or kinds[origin] not in object_info
+            continue
+        given = object_info[kinds[origin]]["output"][slot]
+        name = node["inputs"][target_slot]["name"]
+        groups = object_info[kinds[target]]["input"]
+        wanted = {**groups.get("required", {}), **groups.get("optional", {})}[name][0]
+        accepted = ["COMBO"] if isinstance(wanted, list) else str(wanted).split(",")
+        assert given in accepted or ANY & {given, *accepted}, f"{kinds[target]}.{name} is given {given}"
 
 
 @bundled
