@@ -117,7 +117,7 @@ def rendered(folder: Path, seconds: int) -> Any:
 
 def _stub_sampler(plan: Any, crops: Any) -> Any:
     import torch
-    from sound_to_video.core.families.base import Scene
+    from sound_to_video.core.families.base import SamplerInputs
     from sound_to_video.core.families.ltx.lip_sync import LTXLipSync
 
     class StubVAE:
@@ -131,7 +131,7 @@ def _stub_sampler(plan: Any, crops: Any) -> Any:
 
     class StubSampler(LTXLipSync):
         def __init__(self):
-            self.scene = Scene(None, StubVAE(), [], [], None, CROP_SIZE, CROP_SIZE, Fraction(FRAME_RATE))  # type: ignore
+            self.inputs = SamplerInputs(None, StubVAE(), [], [], None, CROP_SIZE, CROP_SIZE, Fraction(FRAME_RATE))  # type: ignore
             self.plan, self.crops, self.strength = plan, crops, 1.0
             self.sizes, self.upscaler = [(CROP_SIZE, CROP_SIZE)], None
 

@@ -60,7 +60,7 @@ class Cluster:
                 log_to_driver=False,
                 logging_level=logging.WARNING,
             )
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except Exception as error:  # Ray raises many kinds, a bare Exception where a machine is too slow to start it
             raise FarmError(f"there is no Ray cluster at {self.address}: {_first_line(error)}") from None
         workers = Workers(ray, self, board)
         try:

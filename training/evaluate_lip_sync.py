@@ -40,6 +40,8 @@ from .drawing import LOOKS, SIZE
 from .evaluate import Models, load_models
 from .sounds import RATE, mastered, speech
 
+REGION = (0.2, 0.5, 0.8, 0.95)
+ENDS_SECONDS = 5
 SERIES = 11  # of seeds that nothing else draws from
 SETTINGS = SamplerSettings(seed=1, steps=8, cfg=1.0, sampler_name="euler", scheduler="simple")
 
@@ -88,11 +90,21 @@ def synced(
     return SampledVideo(decoder, latents, encoded.audio)
 
 
+def ends(clip: torch.Tensor, new: np.ndarray) -> dict[str, float]:
+    """How the first and the last five seconds of a long clip follow the new sound."""
+    count, found = ENDS_SECONDS * FRAME_RATE, {}
+    for name, start in (("first", 0), ("last", len(clip) - count)):
+        heard = new[round(start * RATE / FRAME_RATE) : round((start + count) * RATE / FRAME_RATE)]
+        said = measure_sync([clip[start : start + count]], FRAME_RATE, sound(heard), region=REGION)
+        found[f"{name} {ENDS_SECONDS} s"] = round(said.correlation, 3)
+        found[f"{name} {ENDS_SECONDS} s, lag"] = round(said.lag_frames, 2)
+    return found
+
+
 def measured(frames: torch.Tensor, clip: torch.Tensor, old: np.ndarray, new: np.ndarray, kept: torch.Tensor) -> dict:
     """Correlation with the new sound and the old one, and what became of the pixels that are to stay."""
-    region = (0.2, 0.5, 0.8, 0.95)
-    said = measure_sync([clip], FRAME_RATE, sound(new), region=region)
-    before = measure_sync([frames], FRAME_RATE, sound(old), region=region)
+    said = measure_sync([clip], FRAME_RATE, sound(new), region=REGION)
+    before = measure_sync([frames], FRAME_RATE, sound(old), region=REGION)
     return {
         "correlation": round(said.correlation, 3),
         "lag_frames": round(said.lag_frames, 2),
@@ -118,6 +130,8 @@ def main() -> None:
         path = video._decoder.crops.path
         kept = torch.stack([path.feathered(min(i, len(frames) - 1)) == 0 for i in range(len(frames))])
         rows.append(measured(frames, clip, old, new, kept))
+        if arguments.seconds > 4 * ENDS_SECONDS:
+            rows[-1] |= ends(clip, new)
         print(index, rows[-1], flush=True)
         picked = torch.linspace(3, len(clip) - 1, 10).long()
         sheet += [torch.cat(list(images[picked]), dim=1) for images in (frames, clip)]
