@@ -24,7 +24,7 @@ class Hand:
         self.clicks: list[str] = []
 
     def click(self, locator, what: str) -> None:
-        locator.click()
+        locator.click(timeout=60_000)  # a page with many pictures is slow without a graphics card
         self.clicks.append(what)
 
     def give(self, locator, what: str, file: Path) -> None:
@@ -77,7 +77,7 @@ def test_from_opening_comfyui_to_a_clip_of_ones_own_picture_and_sound(newcomer, 
 
 def test_found_by_what_people_search_for_quick_starts_first(newcomer):
     page = newcomer.page
-    page.get_by_text("Sound to Video", exact=True).first.click()
+    page.get_by_text("Sound to Video", exact=True).first.click(timeout=60_000)
     cards = page.get_by_test_id("template-workflows-content").get_by_role("heading")
     newcomer.until(lambda: cards.all_inner_texts() == TITLES, "the category")
     page.get_by_text("All Templates", exact=True).first.click()
