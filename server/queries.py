@@ -13,8 +13,11 @@ from .answers import refusal
 def seconds_asked(request: web.Request, name: str) -> Fraction | None:
     """A time of the query, 0 for one before the beginning; None where it is not given."""
     text = request.rel_url.query.get(name)
-    if text is None:
-        return None
+    return None if text is None else seconds_of(text, name)
+
+
+def seconds_of(text: str, name: str) -> Fraction:
+    """A time that is written, 0 for one before the beginning."""
     try:
         return max(exact(text), Fraction(0))
     except (ValueError, ArithmeticError) as error:

@@ -51,6 +51,9 @@ opening = DaemonThreads(4, "sound_to_video_opening")
 quick = DaemonThreads(4, "sound_to_video_quick")
 """Looks at the disk, a piece of an upload."""
 
+looking = DaemonThreads(2, "sound_to_video_looking")
+"""Pictures of a video: up to a stretch between two of its key frames is decoded for each."""
+
 playing = DaemonThreads(4, "sound_to_video_playing")
 """Blocks of a sound for a player: after a jump in some formats, all before it is decoded first."""
 

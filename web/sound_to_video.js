@@ -13,6 +13,7 @@ import { SpeakersWidget } from "./ui/speakers.js";
 import { lookForChanges } from "./ui/sounds.js";
 import { describeTemplates } from "./ui/templates.js";
 import { TrimWidget } from "./ui/trim.js";
+import { VideoFrameWidget } from "./ui/video_frame.js";
 
 const style = document.createElement("link");
 style.rel = "stylesheet";
@@ -27,6 +28,7 @@ const PANELS = {
   SoundToVideo_PromptTimeline: { panel: (node) => new PromptTimelineWidget(node), width: 520 },
   SoundToVideo_LipSyncSampler: { panel: (node) => new HeadBoxWidget(node), width: 360 },
   SoundToVideo_Speakers: { panel: (node) => new SpeakersWidget(node), width: 400 },
+  SoundToVideo_VideoFrame: { panel: (node) => new VideoFrameWidget(node), width: 360 },
   SoundToVideo_CompareClips: { panel: (node) => new CompareWidget(node), width: 480 },
 };
 

@@ -70,7 +70,7 @@ def parameters() -> dict[str, tuple[str, ...]]:
     """Every query parameter that a route knows, with odd values for it."""
     numbers = ("start", "end", "sample_rate", "frame_rate", "segment_seconds", "bins", "peaks_per_second", "duration")
     numbers += ("preview_seconds", "cuts", "prompts", "fade_in", "fade_out", "stamp", "start_sample", "end_sample")
-    numbers += ("seconds",)
+    numbers += ("seconds", "times", "height")
     return {
         **dict.fromkeys(numbers, NUMBERS),
         "filename": NAMES,

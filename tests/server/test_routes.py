@@ -1,5 +1,6 @@
 """The routes of the browser's widgets, on a real server: what they tell, and what they refuse."""
 
+import io
 import json
 import struct
 import urllib.error
@@ -7,8 +8,10 @@ import urllib.parse
 import urllib.request
 import wave
 
+import av
 import numpy as np
 import pytest
+from PIL import Image
 from sound_to_video.tests.server.waiting import wait_until
 
 RATE = 22050
@@ -168,7 +171,7 @@ def test_part_of_a_sound_is_cut_to_the_sample(server):
     assert part[44:] == whole[44 + 4 * 11025 : 44 + 4 * 27563]
 
 
-@pytest.mark.parametrize("route", ["peaks", "beats", "sound"])
+@pytest.mark.parametrize("route", ["peaks", "beats", "sound", "video", "frame"])
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -201,7 +204,7 @@ def test_nothing_outside_is_read_and_every_refusal_is_a_sentence(server, route, 
     assert len(json.loads(body)["error"]) > 10
 
 
-@pytest.mark.parametrize("route", ["beats", "sound"])
+@pytest.mark.parametrize("route", ["beats", "sound", "video", "frame"])
 def test_what_is_no_sound_is_refused_with_a_sentence(server, route):
     status, _, body = ask(server, route, {"filename": "routes/lie.mp3"})
     assert status == 422
@@ -273,6 +276,45 @@ def test_an_interrupted_upload_leaves_nothing(server):
         )
         wait_until(lambda: list(folder.glob(".upload-*")))
     wait_until(lambda: not list(folder.glob("*")) and not list(folder.glob(".*")))
+
+
+def shade(number: int) -> int:
+    return 20 + 4 * number
+
+
+@pytest.fixture(scope="module")
+def clip(server):
+    """24 frames at 12 a second, each of another grey."""
+    path = server.input_directory / "routes" / "greys.mp4"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=12)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for number in range(24):
+            pixels = np.full((64, 96, 3), shade(number), np.uint8)
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        output.mux(stream.encode(None))
+    return "routes/greys.mp4"
+
+
+def test_pictures_of_a_clip_are_those_at_their_times(server, clip):
+    about = json.loads(ask(server, "video", {"filename": clip})[2])
+    assert about == {"duration": 2.0, "frame_rate": 12.0, "width": 96, "height": 64}
+    status, headers, body = ask(server, "frames", {"filename": clip, "times": "0,1.04,0.5,99", "height": "32"})
+    assert (status, headers["Content-Type"]) == (200, "image/jpeg")
+    strip = np.asarray(Image.open(io.BytesIO(body)).convert("L"), np.float32)
+    assert strip.shape == (32, 4 * 48)
+    seen = [strip[:, 48 * index + 8 : 48 * index + 40].mean() for index in range(4)]
+    assert seen == pytest.approx([shade(number) for number in (0, 12, 6, 23)], abs=2.5)
+    one = Image.open(io.BytesIO(ask(server, "frame", {"filename": clip, "seconds": "1"})[2]))
+    assert one.size == (96, 64) and np.asarray(one).mean() == pytest.approx(shade(12), abs=2.5)
+
+
+@pytest.mark.parametrize(
+    "query", [{"times": ""}, {"times": "0,soon"}, {"times": "0," * 25}, {"times": "0", "height": "9"}], ids=str
+)
+def test_pictures_that_cannot_be_asked_for(server, clip, query):
+    status, _, body = ask(server, "frames", {"filename": clip, **query})
+    assert status == 400 and json.loads(body)["error"]
 
 
 def test_the_plan_is_told_in_the_planners_words(server):

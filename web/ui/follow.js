@@ -91,6 +91,7 @@ export function upstreamFootage(node, name) {
 const PLAN_SETTINGS = ["frame_rate", "segment_seconds", "preview_seconds"];
 const TIMELINE = "SoundToVideo_PromptTimeline";
 const TRIM = "SoundToVideo_TrimAudio";
+const SHOWS_VIDEO = ["SoundToVideo_MuxAudioVideo", "SaveVideo"];
 
 /**
  * What the sound of an output is going to be used for.
@@ -156,6 +157,17 @@ export function clipOf(timeline) {
 export function limitedUse(node, slot) {
   const { node: target } = targetsOf(node, slot).find((port) => port.node.type in SOUND_LIMITS) ?? {};
   return target ? { name: target.title ?? target.type, limits: SOUND_LIMITS[target.type] } : null;
+}
+
+/** The node that shows the clip that the sound of a Trim Audio becomes, such as Mux Audio Video; null for none. @param {any} trim */
+export function videoBehind(trim) {
+  for (const encoder of targetsOf(trim, 0)) {
+    for (const { node: sampler } of encodersInput(encoder.node) ? targetsOf(encoder.node, 0) : []) {
+      const shown = isSampler(sampler) && targetsOf(sampler, 0).find(({ node }) => SHOWS_VIDEO.includes(node.type));
+      if (shown) return shown.node;
+    }
+  }
+  return null;
 }
 
 /** The four numbers of a Trim Audio; what only a run tells counts as 0. @param {any} node @returns {import("../lib/selection.js").Fields} */

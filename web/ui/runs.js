@@ -29,7 +29,7 @@ export function followRuns() {
       stir();
     });
   listen("executed", ({ output }) =>
-    Object.keys(output ?? {}).some((key) => key.startsWith("sound_to_video_")) ? { output } : null,
+    Object.keys(output ?? {}).some((key) => key.startsWith("sound_to_video_") || key === "animated") ? { output } : null,
   );
   for (const [type, failed] of Object.entries(ENDINGS)) listen(type, () => ({ failed }));
 }

@@ -16,6 +16,7 @@ import {
 } from "../lib/selection.js";
 import { formatTime } from "../lib/time.js";
 import { viewAround } from "../lib/view.js";
+import { CLIP_PIXELS, ClipStrip } from "./clip_strip.js";
 import { make, setPressed } from "./dom.js";
 import { TRIM_FIELDS, downstreamUse, fieldValue, limitedUse, nodeKey, trimFields, upstreamSound } from "./follow.js";
 import { Minimap } from "./minimap.js";
@@ -37,6 +38,8 @@ const WAVE_PIXELS = 118;
 const PANEL_PIXELS = 238;
 /** What a Prompt Timeline downstream adds. */
 const LANE_ROOM = PROMPTS_PIXELS + 5;
+/** What the frames of a finished clip take from the waveform: the node keeps its height. */
+const CLIP_ROOM = CLIP_PIXELS + 5;
 /** Which field a handle writes; the range writes both ends. */
 const FIELD_OF = /** @type {const} */ ({
   start: ["start_seconds"],
@@ -73,6 +76,7 @@ export class TrimWidget {
       onView: () => {
         this.minimap?.redraw();
         this.lane?.show();
+        this.clip?.show();
       },
     });
     this.waveform = this.area.waveform;
@@ -98,6 +102,16 @@ export class TrimWidget {
       onPlay: (start, end) => this.player.play({ start, end, fadeIn: 0, fadeOut: 0 }, start, false),
     });
     this.lane.element.hidden = true;
+    this.clip = new ClipStrip(this.scope, {
+      node,
+      waveform: this.waveform,
+      selection: () => this.area.selection,
+      onShown: (isShown) => this.waveform.setHeight(WAVE_PIXELS - (isShown ? CLIP_ROOM : 0)),
+      onPlayed: (time) => this.player.playing || this.#showTime(time),
+    });
+    const sizes = new ResizeObserver(() => this.clip.show());
+    sizes.observe(this.waveform.element);
+    this.scope.onEnd(() => sizes.disconnect());
     this.toolbar = new TrimToolbar({
       play: () => this.#playOrPause(false),
       playSelection: () => this.#playSelection(),
@@ -122,6 +136,7 @@ export class TrimWidget {
     const height = () => PANEL_PIXELS + (this.lane.element.hidden ? 0 : LANE_ROOM);
     const panel = addPanel(node, this.scope, "Trim", height, [
       this.toolbar.element,
+      this.clip.element,
       this.waveform.element,
       this.lane.element,
       this.minimap.element,
@@ -221,6 +236,7 @@ export class TrimWidget {
     const { sound } = this.waveform;
     const { destiny, timeline } = downstreamUse(this.node, 0);
     this.#showPrompts(selection ? timeline : null);
+    this.clip.refresh();
     this.outcome.ask(this.#unknown.length || !selection ? null : destiny, selection?.start ?? 0, selection?.end ?? 0, sound?.sampleRate ?? 0);
     this.#enable();
     this.times.show(selection, Boolean(sound?.duration));
@@ -336,6 +352,7 @@ export class TrimWidget {
   /** @param {number} time */
   #seek(time) {
     this.#showTime(time);
+    this.clip.seek(time);
     if (this.player.playing)
       this.player.play({ start: 0, end: this.waveform.duration, fadeIn: 0, fadeOut: 0 }, time, false);
   }

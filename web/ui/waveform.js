@@ -181,6 +181,13 @@ export class Waveform {
     return xAt(this.view, time, this.width);
   }
 
+  /** @param {number} height pixels */
+  setHeight(height) {
+    this.options.height = height;
+    this.element.style.height = `${height}px`;
+    this.redraw();
+  }
+
   /** Let the wheel over an element do as over the waveform. @param {Scope} scope @param {HTMLElement} element */
   zoomByWheelOver(scope, element) {
     element.dataset.captureWheel = "true";
