@@ -1,9 +1,12 @@
 """Speakers as the host calls it."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.frames.regions import Box, columns
+from sound_to_video.nodes._sampler import files_loaded
 from sound_to_video.nodes.speakers import Speakers
 from sound_to_video.tests.unit.test_speakers import noise
 
@@ -35,6 +38,28 @@ def test_boxes_and_masks():
     assert first.region == Box(0.1, 0.2, 0.3, 0.4)
     assert torch.equal(second.region.drawn(8, 8), mask[0] > 0)
     assert [track.region for track in run(places="boxes").tracks] == columns(2), "as the boxes are, untouched"
+
+
+class Graph:
+    """The part of the host's DynamicPrompt that is asked."""
+
+    def __init__(self, nodes: dict):
+        self.get_node, self.has_node = nodes.__getitem__, nodes.__contains__
+
+
+def test_a_sampler_knows_the_file_of_its_patch():
+    """By it a patch for one speaker is told from one for several, which are alike in everything else."""
+    file = "wan2.1_infiniteTalk_single_fp16.safetensors"
+    nodes = {
+        "1": {"inputs": {"name": file}},
+        "2": {"inputs": {"model_patch": ["1", 0]}},
+        "3": {"inputs": {"model_patch": ["4", 0]}},
+        "4": {"inputs": {"name": ["1", 0]}},
+        "5": {"inputs": {}},
+    }
+    found = [files_loaded(SimpleNamespace(dynprompt=Graph(nodes), unique_id=each), ["model_patch"]) for each in "235"]
+    assert found == [{"model_patch": file}, {}, {}]
+    assert files_loaded(SimpleNamespace(dynprompt=None, unique_id=None), ["model_patch"]) == {}
 
 
 @pytest.mark.parametrize(

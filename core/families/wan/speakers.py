@@ -98,10 +98,10 @@ def heard_by_all(
     of_one = keys.shape[1] // speakers
     result = torch.zeros_like(queries)
     for number in range(len(maps)):
-        # [T, H, S, c]; whose region it is decides where the sounds are
-        places = torch.full([speakers], sum(near) / 2 if number in range(1, speakers) else sum(far) / 2)
-        own = number if number < speakers else 0
-        places[own] = sum(far) / 2 if number in range(1, speakers) else sum(near) / 2
+        own = number if number < speakers else 0  # what is nobody's is between the first and the others
+        place, place_of_others = (sum(bucket) / 2 for bucket in ((far, near) if own else (near, far)))
+        places = torch.full([speakers], place_of_others)
+        places[own] = place
         places = places.to(keys).repeat_interleave(of_one).repeat(frames)
         placed = attention.rope_1d(keys.flatten(0, 1).transpose(0, 1)[None], places)
         placed = placed[0].unflatten(1, (frames, -1)).transpose(0, 1)
