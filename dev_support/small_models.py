@@ -18,6 +18,7 @@ LOADERS = {
         "unet_name",
         {
             "acestep": None,
+            "minimax_h3": "minimax_h3",
             "s2v": "wan_s2v",
             "humo": "humo_17b",
             "i2v": "wan_i2v",
@@ -28,7 +29,14 @@ LOADERS = {
     ),
     "VAELoader": (
         "vae_name",
-        {"ace_": None, "ltx-2.5-video": "ltx_2_5_vae", "ltx-2.5-audio": "ltx_2_5_audio_vae", "": "wan_vae"},
+        {
+            "ace_": None,
+            "ltx-2.5-video": "ltx_2_5_vae",
+            "ltx-2.5-audio": "ltx_2_5_audio_vae",
+            "minimax_h3_video": "taehv_minimax_h3",
+            "minimax_h3_audio": "minimax_h3_wide_audio_vae",
+            "": "wan_vae",
+        },
     ),
     "AudioEncoderLoader": ("audio_encoder_name", {"whisper": "whisper", "base": "wav2vec2_base", "": "wav2vec2"}),
     "ModelPatchLoader": ("name", {"": "infinitetalk"}),

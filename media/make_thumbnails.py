@@ -247,6 +247,17 @@ THUMBNAILS: dict[str, Callable[[], Image.Image]] = {
         MUSIC,
         ((150, 255, 220), (90, 130, 255)),
     ),
+    "image_and_song_h3": lambda: with_sound(stage(1.5, -4, 25), MUSIC, ((170, 220, 255), (255, 130, 170))),
+    "abstract_clip_h3": lambda: with_sound(
+        ink(34, ((20, 8, 30), (90, 20, 80), (220, 90, 60), (255, 230, 160))),
+        MUSIC,
+        ((255, 250, 220), (255, 170, 120)),
+    ),
+    "long_song_h3": lambda: with_sound(
+        strips(*(stage(1.4, tilt, hue) for tilt, hue in ((3, 230), (-4, 40), (5, 120), (-3, 190)))),
+        MUSIC,
+        ((255, 220, 250), (150, 110, 255)),
+    ),
 }
 
 

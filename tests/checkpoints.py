@@ -482,6 +482,19 @@ def make_minimax_h3_audio_vae(path: Path, seed: int = SEED) -> Path:
     return _save_safetensors(path, weights)
 
 
+def make_minimax_h3_wide_audio_vae(path: Path, seed: int = SEED) -> Path:
+    """MiniMax H3's audio VAE as wide as it is, for VAELoader: its tensors overlap in one short storage."""
+    from comfy.ldm.minimax.audio_vae import MiniMaxH3AudioVAE
+
+    made = MiniMaxH3AudioVAE().state_dict()
+    weights = overlapping(made, seed)
+    one = torch.ones(1)
+    for name, tensor in made.items():
+        if name.endswith("alpha") or name == "latents_std":
+            weights[name] = one.expand(tensor.shape)
+    return _write(path, lambda partial: torch.save(weights, partial))
+
+
 # name: (file below the models folder, maker)
 CHECKPOINTS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "wan_s2v": ("diffusion_models/wan_s2v_tiny.safetensors", make_wan_s2v),
@@ -504,6 +517,7 @@ CHECKPOINTS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "minimax_h3": ("diffusion_models/minimax_h3_tiny.safetensors", make_minimax_h3),
     "minimax_h3_vae": ("vae/minimax_h3_vae_tiny.safetensors", make_minimax_h3_vae),
     "minimax_h3_audio_vae": ("vae/minimax_h3_audio_vae_tiny.safetensors", make_minimax_h3_audio_vae),
+    "minimax_h3_wide_audio_vae": ("vae/minimax_h3_audio_vae_random.pt", make_minimax_h3_wide_audio_vae),
     "taehv_minimax_h3": ("vae/taehv_h3_random.safetensors", lambda path: make_taehv(path, latent_channels=24)),
     "ltx_upscaler": ("latent_upscale_models/ltx_upscaler_tiny.safetensors", make_ltx_upscaler),
 }
