@@ -573,6 +573,13 @@ test("the plan is of the family whose encoder is loaded", () => {
     familiesFor(more, { audioInput: "audio_vae", family: "", encoderFile: "", modelFiles }).map(({ id }) => id);
   assert.deepEqual(ofModel("h3_int8.safetensors"), ["h3"], "the model that is loaded, before any run");
   assert.deepEqual(ofModel("mine.safetensors"), ["ltx", "h3"]);
+  const withVaes = [...families, family("minimax", "audio_vae", "minimax-h3-audio-vae")];
+  const heardBy = (/** @type {string} */ encoderFile) =>
+    familiesFor(withVaes, { audioInput: "audio_vae", family: "", encoderFile }).map(({ id }) => id);
+  assert.deepEqual(heardBy("LTXVAudioVAELoader my_small.safetensors"), ["ltx"], "by the loader");
+  assert.deepEqual(heardBy("VAELoader ltx-2.5-audio-vae-bf16.safetensors"), ["ltx"]);
+  assert.deepEqual(heardBy("VAELoader minimax_h3_audio_vae_fp32.safetensors"), ["minimax"]);
+  assert.deepEqual(heardBy("VAELoader whatever.pt"), ["ltx", "minimax"]);
 });
 
 test("a sound for a node with limits: their ends are taken, what is beyond is not", () => {

@@ -10,6 +10,7 @@ from PIL import Image
 from sound_to_video.dev_support.small_models import LORAS, adapt, missing_models, needed_checkpoints
 from sound_to_video.tests.checkpoints import CHECKPOINTS
 from sound_to_video.tests.ltx import skip_without_ltx_2_5
+from sound_to_video.tests.minimax import skip_without_masks_by_token
 
 from farm.workflow import to_prompt
 
@@ -55,6 +56,8 @@ def test_runs_as_opened(client, checkpoints, file):
     needed = needed_checkpoints(prompt, missing)
     if "ltx_2_5" in needed.values():
         skip_without_ltx_2_5()
+    if "minimax_h3" in needed.values():
+        skip_without_masks_by_token()
     for name in set(needed.values()):
         checkpoints.path(name)
     prompt = adapt(prompt, missing, {node: Path(CHECKPOINTS[kind][0]).name for node, kind in needed.items()})

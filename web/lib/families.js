@@ -12,7 +12,7 @@
 /**
  * The families that listen by an input of Audio Encode: the one that the last run recognised; else that of the model
  * that is loaded, by its file's name; else those for the encoder that is loaded, by its file's name
- * ("whisper_large_v3_fp16.safetensors" is of "whisper-large-v3"); else all.
+ * ("whisper_large_v3_fp16.safetensors" is of "whisper-large-v3") and its loader's; else all.
  * @template {{id: string, audio_input: string, encoder: string, variants?: Variant[]}} One
  * @param {One[]} families
  * @param {{audioInput: string, family: string, encoderFile: string, modelFiles?: string[]}} destiny

@@ -125,7 +125,7 @@ function useIn(sampler, encoder, audioInput) {
   const isKnown = times !== null && values.every(([, value]) => value !== undefined);
   const numbers = Object.fromEntries(values.map(([name, value]) => [name, Number(value) || 0]));
   const { problem = "", ...settings } = { ...numbers, ...times };
-  const encoderFile = fileOf(encoder, audioInput);
+  const encoderFile = loadedBy(encoder, audioInput);
   /** @type {Destiny | null} */
   const destiny = isKnown ? { audioInput, family: familyOf(sampler), encoderFile, modelFiles: modelFiles(sampler), settings, problem } : null;
   return { destiny, timeline: timelines[0] ?? null };
@@ -186,11 +186,11 @@ function originOfInput(node, name) {
   return originOf(node, slotOf(node, name))?.node;
 }
 
-/** The file that the loader before an input loads; "" where none is known. @param {any} node @param {string} name */
-function fileOf(node, name) {
+/** The loader before an input and the file that it loads; "" for what is not known. @param {any} node @param {string} name */
+function loadedBy(node, name) {
   const loader = originOfInput(node, name);
   const choice = loader?.widgets?.find((/** @type {any} */ widget) => /\.\w+$/.test(String(widget.value)));
-  return String((choice && fieldValue(loader, choice.name)) ?? "");
+  return [loader?.type ?? "", (choice && fieldValue(loader, choice.name)) ?? ""].join(" ");
 }
 
 /** What the route is told of the Prompt Timelines before a sampler; null where only a run tells it. @param {any[]} timelines */
