@@ -5,6 +5,7 @@
     python dev.py test [ARGS]      ruff, pyright, then all tests; with ARGS pytest alone: test tests/unit -k plan
     python dev.py test --fast      ruff, pyright, the unit and node tests that are quick: no server, no browser
     python dev.py fuzz --minutes N odd files, values and requests on other seeds (--seed S), N minutes of each kind
+                                   (of one: --only sounds, videos, nodes or routes)
     python dev.py check            ruff and pyright
     python dev.py benchmark [ARGS] ours against the host's nodes and ffmpeg, measured here: a table
     python dev.py device           pack what measures the real sizes on a machine with a GPU: benchmarks/README.md
@@ -40,6 +41,7 @@ PARTS = (
     "fuzz",
     "browser",
 )  # folders of tests, what says most in the shortest time first
+FUZZERS = {"sounds": "damaged_sounds", "videos": "damaged_videos", "nodes": "on_nodes", "routes": "odd_requests"}
 MOST_FAILURES = 10  # of one part: what hangs test after test ends a run, and says so, instead of taking hours
 
 
@@ -54,6 +56,7 @@ def main() -> int:
     commands.add_parser("test", help="ruff, pyright and all tests; arguments go to pytest", add_help=False)
     fuzz_parser = commands.add_parser("fuzz", help="odd files, values and requests, for as long as you like")
     fuzz_parser.add_argument("--minutes", type=float, default=10.0, help="of each kind: files, nodes, routes")
+    fuzz_parser.add_argument("--only", choices=FUZZERS, action="append", help="of these kinds; may be given again")
     fuzz_parser.add_argument("--seed", type=int, default=int(time.time()), help="default: another one each time")
     commands.add_parser("check", help="ruff and pyright")
     commands.add_parser("contract", help="record what is new in tests/nodes/contract.json")
@@ -78,7 +81,8 @@ def carry_out(arguments: argparse.Namespace, rest: list[str]) -> int:
     if arguments.command == "fuzz":
         odd = ("--fuzz-minutes", str(arguments.minutes), "--fuzz-seed", str(arguments.seed))
         without_end = ("--timeout=0", "-o", "faulthandler_timeout=0")
-        return run(environment, "-m", "pytest", "-q", "-s", *without_end, "tests/fuzz", *odd)
+        only = ("-k", " or ".join(FUZZERS[kind] for kind in arguments.only)) if arguments.only else ()
+        return run(environment, "-m", "pytest", "-q", "-s", *without_end, "tests/fuzz", *odd, *only)
     if arguments.command == "check":
         return check(environment)
     if arguments.command == "contract":

@@ -222,8 +222,8 @@ def sound_of(footage_inputs: FootageInputs, shown: Shown, audio: Audio | None, d
     """What is heard with the clip: the sound as it is, with the footage's own under it where that was asked for."""
     audio = audio and audio.between(0, duration)
     footage = shown.crops.footage
-    own = footage.source.audio
-    if audio is None or own is None or footage_inputs.footage_sound_db <= DROPPED_DB:
+    own = None if audio is None or footage_inputs.footage_sound_db <= DROPPED_DB else footage.source.audio
+    if audio is None or own is None:
         return audio
     own = own.between(footage.first / footage.source.rate, (footage.first + footage.count) / footage.source.rate)
     return audio if own is None else Audio(Mixed(audio, own, 10 ** (footage_inputs.footage_sound_db / 20)))

@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
-from ..errors import SoundToVideoError
+from ..errors import SoundToVideoError, encodable
 
 CONTAINERS = (
     # General
@@ -158,8 +158,8 @@ def _not_media(source: Any) -> SoundToVideoError:
 
 
 def name_of(source: Any) -> str:
-    """How sentences call what is opened."""
-    return Path(source).name if isinstance(source, str | Path) else "the VIDEO's file"
+    """How sentences and the log call what is opened."""
+    return encodable(Path(source).name) if isinstance(source, str | Path) else "the VIDEO's file"
 
 
 def check_sound(name: str, sample_rate: int, channels: int) -> None:

@@ -18,7 +18,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
-from ..errors import SoundToVideoError
+from ..errors import SoundToVideoError, encodable
 from .media import SharedFile, check_sound, demuxed, open_media, picture_stream, streams_by_preference
 
 PIECE_SAMPLES = 65536
@@ -48,7 +48,7 @@ class Probe:
     rate: int
     channels: int
     time_base: Fraction
-    first_pts: int
+    first_pts: int  # of raw sample 0
     head: int  # raw samples before the first audible one
     first_lengths: tuple[int, ...]  # raw samples of the first packets
     declared_pts: int | None  # the stream's length by its header
@@ -60,7 +60,8 @@ class Probe:
 
     @property
     def name(self) -> str:
-        return self.path.name
+        """As messages have it, whatever bytes it is made of."""
+        return encodable(self.path.name)
 
     @property
     def is_pcm(self) -> bool:
@@ -76,6 +77,15 @@ class Probe:
 
     def raw_position(self, pts: int) -> int:
         return round((pts - self.first_pts) * self.time_base * self.rate)
+
+    def declared_length(self, packet: Packet) -> int:
+        """Samples that the container says the last packet has, 0 where it does not.
+
+        MP4 gives it the length that the sound has there; core keeps the padding beyond.
+        """
+        if "mp4" not in self.container or not packet.duration:
+            return 0
+        return round(packet.duration * self.time_base * self.rate)
 
     def pts(self, raw: int) -> int:
         return self.first_pts + int(raw / (self.rate * self.time_base))
@@ -173,7 +183,7 @@ def _probe(path: Path) -> Probe:
         found = _probe_stream(path, stream, picture is not None, picture_start)
         if found:
             return found
-        logging.warning("%s: its sound in stream %d cannot be decoded", path.name, stream)
+        logging.warning("%s: its sound in stream %d cannot be decoded", encodable(path.name), stream)
     raise SoundToVideoError(f"{path.name} holds 0 samples of sound. Export or record it again.")
 
 
@@ -193,9 +203,11 @@ def _probe_stream(path: Path, stream: int, has_picture: bool, picture_start: Fra
     first_pts: int | None = None
     with Reading(path, stream) as raw, Reading(path, stream, raw=False) as plain:
         for raw_packet, plain_packet in zip(raw.packets(), plain.packets(), strict=False):
-            raw_frames, plain_frames = frames_of(raw_packet), frames_of(plain_packet)
+            found, plain_frames = decoded(raw_packet), frames_of(plain_packet)
+            raw_frames = found or []
             length, kept = count(raw_frames), count(plain_frames)
-            first_pts = raw_packet.pts if first_pts is None else first_pts
+            if first_pts is None and found is not None:  # a damaged beginning is not there
+                first_pts = raw_packet.pts
             first = next(iter(raw_frames), None) if first is None else first
             if length and not lengths:
                 is_even = _is_even(raw_packet, length)

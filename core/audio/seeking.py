@@ -134,7 +134,7 @@ class SeekingTrack(Track):
                     before = raw
                     length = count(frames_of(packet))
                     failed = 0 if length else failed + 1
-                    length = min(length, self._declared_length(packet) or length) - self._end_padding(packet)
+                    length = min(length, self.probe.declared_length(packet) or length) - self._end_padding(packet)
                     end = raw + length if length > 0 else end
             if end:
                 break
@@ -146,12 +146,6 @@ class SeekingTrack(Track):
 
     def _end_padding(self, packet: Packet) -> int:
         return end_padding(packet)
-
-    def _declared_length(self, packet: Packet) -> int:
-        """MP4 gives its last packet the length that the sound has there; core keeps the padding beyond."""
-        if "mp4" not in self.probe.container or not packet.duration:
-            return 0
-        return round(packet.duration * self.probe.time_base * self.probe.rate)
 
     def spans(self, start: int, stop: int) -> "list[Span]":
         """What an audible range is made of."""

@@ -16,7 +16,7 @@ from ..errors import SoundToVideoError
 from .flac_numbers import is_one_stream
 from .frame_chain import FRAME_KINDS, SYNC, FrameChain
 from .packets import PacketLength, packet_length
-from .probe import Conformed, Probe, Reading, decoded, end_padding, floats, silence, skip_samples
+from .probe import LATE_SECONDS, Conformed, Probe, Reading, decoded, end_padding, floats, silence, skip_samples
 from .seeking import CHANGES, HOLES, PREROLL, SECTIONED_PREROLL, IrregularError, Positioned, SeekingTrack, Span, Track
 
 CHECKPOINT_SECONDS = 10
@@ -417,12 +417,13 @@ class Clock:
         self._probe = probe
         self._given = 0  # samples of silence for gaps so far
 
-    def gap_at(self, pts: int | None, raw: int) -> int:
+    def gap_at(self, pts: int | None, raw: int, is_after_damage: bool = False) -> int:
         """Samples that are missing before a packet at ``raw`` by its timestamp."""
         if not self._probe.keeps_clock or pts is None:
             return 0
         missing = self._probe.raw_position(pts) - raw - self._given
-        if not self._probe.rate * GAP_SECONDS < missing < self._probe.rate * MOST_GAP_SECONDS:
+        least = LATE_SECONDS if is_after_damage else GAP_SECONDS
+        if not self._probe.rate * least < missing < self._probe.rate * MOST_GAP_SECONDS:
             return 0
         self._given += missing
         return missing
@@ -490,33 +491,47 @@ class LinearTrack(Track):
         clock = Clock(self.probe)
         failed = False
         read = at = 0
-        for frames, size in self._frames(reading):
+        for frames, size, beyond in self._frames(reading):
             read += size
             if most_bytes and read > most_bytes:
                 yield None
                 return
             failed |= frames is None
             for frame in frames or ():
-                if failed:
+                is_after_damage, failed = failed, False
+                if is_after_damage:
                     self.is_whole = False
                     self.say(HOLES)
-                    failed = False
                 if not self.probe.is_kind_of(frame):
                     self.is_whole = False
                     self.say(CHANGES)
-                gap = clock.gap_at(_pts_of(frame, self.probe), at)
+                gap = clock.gap_at(_pts_of(frame, self.probe), at, is_after_damage)
                 if gap:
                     yield from conformed.rest()
                     yield from silence(self.probe.channels, gap)
                 at += frame.samples
-                yield from conformed.samples(frame)
+                for samples in conformed.samples(frame):
+                    yield samples[:, : samples.shape[1] - beyond]
         yield from conformed.rest()
 
-    def _frames(self, reading: Reading) -> Iterator[tuple[list[AudioFrame] | None, int]]:
-        """What each packet decodes to (None: it is damaged), and its bytes; at last what the decoder held back."""
+    def _frames(self, reading: Reading) -> Iterator[tuple[list[AudioFrame] | None, int, int]]:
+        """What each packet decodes to (None: it is damaged), its bytes, and its samples beyond the end of the sound; at
+        last what the decoder held back."""
+        last: Packet | None = None
         for packet in reading.packets():
-            yield decoded(packet), packet.size
-        yield reading.rest(), 0
+            if last is not None:
+                yield decoded(last), last.size, 0
+            last = packet
+        if last is not None:
+            frames = decoded(last)
+            yield frames, last.size, self._beyond_the_end(last, frames)
+        yield reading.rest(), 0, 0
+
+    def _beyond_the_end(self, packet: Packet, frames: list[AudioFrame] | None) -> int:
+        if not frames or len(frames) > 1 or not self.probe.is_kind_of(frames[0]):
+            return 0
+        length = frames[0].samples
+        return length - min(length, self.probe.declared_length(packet) or length)
 
 
 def _pts_of(frame: AudioFrame, probe: Probe) -> int | None:

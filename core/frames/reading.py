@@ -2,10 +2,11 @@
 
 import io
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
@@ -40,14 +41,22 @@ MATRICES = {
 
 @dataclass(frozen=True)
 class FrameStream:
-    """Frames to be had once, in order, with the memory of a group."""
+    """Frames to be had once, in order, with the memory of a group.
+
+    own_sound: gives ``audio``; not asked unless somebody wants it.
+    """
 
     groups: Iterator[Tensor]  # [n, height, width, C] floating point in 0..1; asked for levels, also uint8
     frame_rate: Fraction
     frame_count: int  # as the source has it; a file may turn out to hold some more or less
     width: int
     height: int
-    audio: Audio | None  # the VIDEO's own sound
+    own_sound: Callable[[], Audio | None]
+
+    @property
+    def audio(self) -> Audio | None:
+        """The VIDEO's own sound; raises SoundToVideoError where there is one that cannot be had."""
+        return self.own_sound()
 
 
 def frames_of(video: Any, frame_rate: Number, as_levels: bool = False) -> FrameStream:
@@ -65,8 +74,8 @@ def frames_of(video: Any, frame_rate: Number, as_levels: bool = False) -> FrameS
     stream_frames = (as_levels and getattr(video, "stream_levels", None)) or getattr(video, "stream_frames", None)
     if stream_frames is not None:
         width, height = video.get_dimensions()
-        audio = getattr(video, "audio", None)
-        return FrameStream(stream_frames(), video.get_frame_rate(), video.get_frame_count(), width, height, audio)
+        sound = partial(getattr, video, "audio", None)
+        return FrameStream(stream_frames(), video.get_frame_rate(), video.get_frame_count(), width, height, sound)
     if host_edits.is_known(video):
         return _of_file(FileFrames(video), as_levels)
     components = video.get_components()
@@ -91,7 +100,11 @@ class FileFrames:
             self._rows, self._columns = host_edits.crop_of(video, width, height)
             self.width = self._columns.stop - self._columns.start
             self.height = self._rows.stop - self._rows.start
-            self.audio = _sound_of_file(video, self._clock, self._stop)
+
+    @cached_property
+    def audio(self) -> Audio | None:
+        """What is heard with the frames; raises SoundToVideoError where there is a sound that cannot be had."""
+        return _sound_of_file(self._video, self._clock, self._stop)
 
     def _opening(self) -> tuple[Fraction, int, int]:
         """The time of frame 0, and the size of all."""
@@ -121,13 +134,13 @@ def _of_images(images: Tensor, frame_rate: Fraction, audio: Any) -> FrameStream:
     check_frames(images, "video")
     count, height, width, _ = images.shape
     groups = iter(images.split(GROUP_FRAMES))
-    return FrameStream(groups, frame_rate, count, width, height, audio_from(audio) if audio else None)
+    return FrameStream(groups, frame_rate, count, width, height, lambda: audio_from(audio) if audio else None)
 
 
 def _of_file(file: FileFrames, as_levels: bool) -> FrameStream:
     groups = _grouped(file.frames(0))
     groups = groups if as_levels else map(pictures_of, groups)
-    return FrameStream(groups, file.rate, file.frame_count(), file.width, file.height, file.audio)
+    return FrameStream(groups, file.rate, file.frame_count(), file.width, file.height, lambda: file.audio)
 
 
 @contextmanager
@@ -311,13 +324,14 @@ def _to_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> Tensor:
 def _sound_of_file(video: InputImpl.VideoFromFile, clock: _Clock, stop: Fraction | None) -> Audio | None:
     """The sound that is heard with the frames: what comes before them is left out, what is late stays late."""
     source = video.get_stream_source()
-    if not isinstance(source, str):
-        audio = video.get_components().audio
-        return audio_from(audio) if audio else None
-    with _opened(source) as container:
-        if not container.streams.audio:
-            return None
-    whole = open_audio(source)  # on the clock of the container, too
+    with _sentences(source):
+        if not isinstance(source, str):
+            audio = video.get_components().audio
+            return audio_from(audio) if audio else None
+        with _opened(source) as container:
+            if not container.streams.audio:
+                return None
+        whole = open_audio(source)  # on the clock of the container, too
     length = None if stop is None else stop - clock.start
     earlier = clock.sound_start
     if earlier < 0:

@@ -21,15 +21,17 @@ from .reading import FileFrames
 
 
 class FrameSource(ABC):
-    """Frames ``[height, width, 3]`` float32 in 0..1, ``rate`` of them a second, from any one on.
-
-    audio: the VIDEO's own sound, from its first frame on.
-    """
+    """Frames ``[height, width, 3]`` float32 in 0..1, ``rate`` of them a second, from any one on."""
 
     rate: Fraction
     width: int
     height: int
-    audio: Audio | None = None
+
+    @property
+    def audio(self) -> Audio | None:
+        """The VIDEO's own sound, from its first frame on; raises SoundToVideoError where there is one that cannot be
+        had. Looked at only when it is asked for."""
+        return None
 
     def frames(self, start: int, stop: int) -> Iterator[Tensor]:
         """Frames ``start ... stop - 1`` in order, fewer where there are no more; in the memory of a few.
@@ -75,7 +77,11 @@ class TensorFrames(FrameSource):
         check_frames(images, "footage")
         self._images, self.rate = images, rate
         self.height, self.width = images.shape[1:3]
-        self.audio = audio_from(audio) if audio else None
+        self._audio = audio
+
+    @property
+    def audio(self) -> Audio | None:
+        return audio_from(self._audio) if self._audio else None
 
     def levels(self, start: int, stop: int) -> Iterator[Tensor]:
         for image in self._images[max(0, start) : stop]:
@@ -88,9 +94,12 @@ class _File(FrameSource):
     def __init__(self, video: InputImpl.VideoFromFile):
         self._file = FileFrames(video)
         self.rate, self.width, self.height = self._file.rate, self._file.width, self._file.height
-        self.audio = self._file.audio
         self._path = Path(self._file.source) if isinstance(self._file.source, str) else None
         self._stamp = file_stamp(self._path) if self._path else None
+
+    @property
+    def audio(self) -> Audio | None:
+        return self._file.audio
 
     def levels(self, start: int, stop: int) -> Iterator[Tensor]:
         if self._path and file_stamp(self._path) != self._stamp:
@@ -108,9 +117,12 @@ class _Streamed(FrameSource):
         self._video = video
         self.width, self.height = video.get_dimensions()
         self.rate = video.get_frame_rate()
-        self.audio = getattr(video, "audio", None)
         # How many frames were read, the last of them, and the rest.
         self._left: tuple[int, Tensor | None, Iterator[Any] | None] = (0, None, None)
+
+    @property
+    def audio(self) -> Audio | None:
+        return getattr(self._video, "audio", None)
 
     def levels(self, start: int, stop: int) -> Iterator[Tensor]:
         if start >= stop:

@@ -20,6 +20,7 @@ class Round:
     def __init__(self, seed: int, minutes: float):
         self.seed, self.minutes = seed, minutes
         self.random = Random(seed)
+        self._wrong: list[str] = []
 
     def some(self, cases: Iterable[Case], most: int) -> Iterator[Case]:
         drawn = list(cases)
@@ -38,6 +39,15 @@ class Round:
             yield count
             count += 1
 
+    def is_wrong(self, what: str) -> None:
+        """A finding: told at once, as the round may go on for an hour."""
+        self._wrong.append(what)
+        self.tell(what)
+
+    def assert_nothing_is_wrong(self, ran: int) -> None:
+        assert not self._wrong, f"{len(self._wrong)} of {ran} (seed {self.seed}):\n" + "\n".join(self._wrong)
+
     def tell(self, text: str) -> None:
         """A line for the person who waits for a long round (pytest shows it with ``-s``, and beside a failure)."""
         sys.stdout.write(f"{text}, seed {self.seed}\n")
+        sys.stdout.flush()

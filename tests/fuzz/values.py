@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
 import torch
+from sound_to_video.core.audio import audio_from
+from sound_to_video.core.families import Family, listen
+from sound_to_video.core.features.encoded import WHISPER
+from sound_to_video.tests.families import Small, all_small, load_encoder
 
 RATE = 16000
+HEARD_SECONDS = 0.5  # of what is sampled: seconds of work for families that decode and encode a window anew
 
 
 def tone(seconds: float = 1.5, channels: int = 1, rate: int = RATE) -> dict[str, Any]:
@@ -32,26 +36,28 @@ ODD_TENSORS: dict[str, Callable[[list[int]], torch.Tensor]] = {
 
 
 class Good:
-    """A good value for each input of a node, on the small checkpoints.
-
-    family: ``ltx``, ``wan`` (Wan2.2-S2V), ``humo`` or ``infinitetalk``.
-    """
+    """A good value for each input of a node, on the small models of a family."""
 
     def __init__(self, checkpoints: Any):
         self._checkpoints = checkpoints
         self._loaded: dict[str, Any] = {}
-        self._sounds: dict[str, Any] = {}
+        self._small = {small.family.id: small for small in all_small(checkpoints)}
+        self.families = [small.family for small in self._small.values()]
 
-    def inputs_of(self, node: Any, family: str) -> dict[str, Any]:
-        """By name; of optional inputs only those that hold a number, a text or a choice."""
-        values = {}
-        for entry in node.GET_SCHEMA().inputs:
-            value = self.audio_vae() if entry.id == "audio_vae" and family == "ltx" else self._value(entry, family)
+    def small(self, family: Family) -> Small:
+        return self._small[family.id]
+
+    def inputs_of(self, node: Any, family: Family) -> dict[str, Any]:
+        """By name; of optional inputs those that hold a number, a text or a choice, or that the family needs."""
+        values, entries = {}, node.GET_SCHEMA().inputs
+        needed = self.small(family).options if "MODEL" in {entry.get_io_type() for entry in entries} else {}
+        for entry in entries:
+            value = needed[entry.id] if entry.id in needed else self._value(entry, family)
             if value is not None:
                 values[entry.id] = value
         return values
 
-    def _value(self, entry: Any, family: str) -> Any:
+    def _value(self, entry: Any, family: Family) -> Any:
         kind, options = entry.get_io_type(), entry.as_dict()
         named = {
             "width": 64,
@@ -71,14 +77,19 @@ class Good:
         if kind == "COMBO":
             choices = options.get("options") or []
             return options.get("default") or (choices[0] if choices else None)
-        if entry.id == "model_patch" and family == "infinitetalk":
-            return self._models(family).patch
-        wanted = {"audio_encoder": family != "ltx", "audio_vae": family == "ltx"}.get(entry.id)
-        if wanted is None and (entry.optional and entry.id not in ("reference_image", "audio")):
+        if entry.id in ("audio_encoder", "audio_vae"):
+            return self.listener(family) if entry.id == family.audio_input else None
+        if entry.optional and entry.id not in ("reference_image", "audio"):
             return None
-        return None if wanted is False else self.object(kind, family)
+        return self.object(kind, family)
 
-    def object(self, kind: str, family: str = "ltx") -> Any:
+    def listener(self, family: Family) -> Any:
+        """The audio encoder or the audio VAE that a family listens with."""
+        if family.audio_input == "audio_vae":
+            return self.small(family).audio_vae
+        return self._once(family.encoder_kind, lambda: load_encoder(family.encoder_kind, self._checkpoints))
+
+    def object(self, kind: str, family: Family) -> Any:
         """A fresh or shared good object for a type of the host's; None where there is none."""
         first = kind.split(",")[0]
         makers: dict[str, Callable[[], Any]] = {
@@ -86,39 +97,31 @@ class Good:
             "IMAGE": lambda: pictures(1),
             "VIDEO": self._video,
             "MASK": lambda: torch.ones([1, 64, 64]),
-            "CONDITIONING": lambda: [[torch.randn([1, 2, 1024]), {}]],
+            "CONDITIONING": lambda: self.small(family).prompt(),
             "SIGMAS": lambda: torch.tensor([1.0, 0.5, 0.0]),
             "LATENT": lambda: {"samples": torch.zeros([1, 16, 2, 8, 8])},
-            "MODEL": lambda: self._models(family).model,
-            "VAE": lambda: self._models(family).vae,
+            "MODEL": lambda: self.small(family).model,
+            "VAE": lambda: self.small(family).vae,
             "CLIP": Text,
-            "AUDIO_ENCODER": lambda: self._models("wan").encoder,
+            "AUDIO_ENCODER": lambda: self.listener(family),
             "AUDIO_ENCODER_OUTPUT": lambda: self._encoded(family),
-            "LATENT_UPSCALE_MODEL": lambda: self._models("ltx").upscaler,
         }
         return makers[first]() if first in makers else None
 
-    def audio_vae(self) -> Any:
-        return self._models("ltx").audio_vae
+    def _once(self, name: str, load: Callable[[], Any]) -> Any:
+        if name not in self._loaded:
+            self._loaded[name] = load()
+        return self._loaded[name]
 
-    def _models(self, family: str) -> Any:
-        if family not in self._loaded:
-            from sound_to_video.tests.ltx import Models
+    def _encoded(self, family: Family) -> Any:
+        """As Audio Encode gives it; of an encoder as large as Whisper, which listens for a minute, as core's does."""
 
-            makers = {"ltx": Models, "wan": _WanModels, "humo": _HuMoModels, "infinitetalk": _InfiniteTalkModels}
-            self._loaded[family] = makers[family](self._checkpoints)
-        return self._loaded[family]
+        def listen_once() -> Any:
+            if family.encoder_kind == WHISPER:
+                return self.small(family).encoded(audio_from(tone(HEARD_SECONDS)))
+            return listen(audio_from(tone(HEARD_SECONDS)), **{family.audio_input: self.listener(family)})
 
-    def _encoded(self, family: str) -> Any:
-        from sound_to_video.nodes.audio_encode import AudioEncode
-
-        if family in ("humo", "infinitetalk"):  # as core's node gives it; Whisper takes half a minute for any sound
-            return self._models(family).encoded
-        if family not in self._sounds:
-            models = self._models(family)
-            listener = {"audio_vae": models.audio_vae} if family == "ltx" else {"audio_encoder": models.encoder}
-            self._sounds[family] = AudioEncode.execute(tone(), **listener).args[0]
-        return self._sounds[family]
+        return self._once(f"heard by {family.id}", listen_once)
 
     def _video(self) -> Any:
         from fractions import Fraction
@@ -137,43 +140,6 @@ class Text:
 
     def encode_from_tokens_scheduled(self, tokens: list[int]) -> list:
         return [[torch.full([1, 2, 1024], float(len(tokens))), {}]]
-
-
-class _WanModels:
-    """The small Wan2.2-S2V, loaded as the host's loader nodes do."""
-
-    def __init__(self, checkpoints: Any):
-        import comfy.audio_encoders.audio_encoders
-        import comfy.sd
-        import comfy.utils
-
-        self.model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_s2v")))
-        self.vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
-        weights = comfy.utils.load_torch_file(str(checkpoints.path("wav2vec2")), safe_load=True)
-        self.encoder = comfy.audio_encoders.audio_encoders.load_audio_encoder_from_sd(weights)
-
-
-class _HuMoModels:
-    def __init__(self, checkpoints: Any):
-        import comfy.sd
-        import comfy.utils
-        from sound_to_video.tests.humo import host_encoding
-
-        self.model = comfy.sd.load_diffusion_model(str(checkpoints.path("humo")))
-        self.vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
-        self.encoded = host_encoding(1.5)
-
-
-class _InfiniteTalkModels:
-    def __init__(self, checkpoints: Any):
-        import comfy.sd
-        import comfy.utils
-        from sound_to_video.tests.infinitetalk import host_encoding, load_patch
-
-        self.model = comfy.sd.load_diffusion_model(str(checkpoints.path("wan_i2v")))
-        self.vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
-        self.patch = load_patch(checkpoints.path("infinitetalk"))
-        self.encoded = host_encoding(1.5)
 
 
 class Raising(dict):
@@ -354,14 +320,44 @@ def _encoded(good: Any) -> Iterator[tuple[str, Any]]:
     )
 
 
+def _seen(good: Good) -> Iterator[tuple[str, Any]]:
+    def output(states: Any) -> Any:
+        return type("Output", (), {"penultimate_hidden_states": states})()
+
+    yield "right", output(torch.zeros([1, 257, 1280]))
+    yield "no states", output(None)
+    yield "another width", output(torch.zeros([1, 257, 7]))
+    yield "one dimension", output(torch.zeros([1280]))
+    yield "NaN states", output(torch.full([1, 257, 1280], float("nan")))
+    for kind, made in ODD_TENSORS.items():
+        yield kind, output(made([1, 257, 1280]))
+
+
+def _of_each_family(kind: str, good: Good) -> list[tuple[str, Any]]:
+    return [(f"{family.name}'s", good.object(kind, family)) for family in good.families]
+
+
+def _listeners(good: Good) -> list[tuple[str, Any]]:
+    """But for Whisper, which listens for a minute."""
+    listening = [family for family in good.families if family.encoder_kind != WHISPER]
+    return [(f"what {family.name} listens with", good.listener(family)) for family in listening]
+
+
 _ODD: dict[str, Callable[[Any], Any]] = {
     "AUDIO": _audios,
     "IMAGE": _images,
     "CONDITIONING": _conditionings,
     "SIGMAS": _sigmas,
     "AUDIO_ENCODER_OUTPUT": _encoded,
-    "MODEL": lambda good: [("another family's", good.object("MODEL", "wan")), ("a bare object", copy.copy(object()))],
-    "MODEL_PATCH": lambda good: [("a model", good.object("MODEL", "wan"))],
+    "MODEL": lambda good: [*_of_each_family("MODEL", good), ("a bare object", object())],
+    "VAE": lambda good: [*_of_each_family("VAE", good), *_listeners(good)],
     "MASK": lambda good: _masks(),
-    "VAE": lambda good: [("the audio VAE", good.audio_vae()), ("another family's", good.object("VAE", "wan"))],
+    "CLIP_VISION_OUTPUT": _seen,
+    "AUDIO_ENCODER": lambda good: _listeners(good),
+    "MODEL_PATCH": lambda good: [
+        *_of_each_family("MODEL", good),
+        (f"{family.name}'s {name}", value)
+        for family in good.families
+        for name, value in good.small(family).options.items()
+    ],
 }

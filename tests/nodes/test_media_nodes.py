@@ -19,10 +19,14 @@ from comfy_execution.utils import CurrentNodeContext
 from sound_to_video.core.audio import Audio, open_audio
 from sound_to_video.core.audio.widget_sounds import write_offered
 from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.frames.source import source_of
+from sound_to_video.nodes.compare_clips import CompareClips
 from sound_to_video.nodes.load_audio import LoadAudio
+from sound_to_video.nodes.measure_sync import MeasureSync
 from sound_to_video.nodes.mux_audio_video import MuxAudioVideo
 from sound_to_video.nodes.record_mic import RecordMic
 from sound_to_video.nodes.trim_audio import TrimAudio
+from sound_to_video.nodes.video_frame import VideoFrame
 from sound_to_video.tests.sound_files import chirp, write_silent_video, write_sound
 
 RATE = 16000
@@ -234,6 +238,37 @@ def test_a_video_keeps_its_own_sound_and_rate(folders, voice):
     clip = open_audio(Path(trimmed.get_stream_source()))
     assert clip.duration == 1
     assert np.corrcoef(clip["waveform"][0, 0].numpy(), meant[RATE // 2 : 3 * RATE // 2])[0, 1] > 0.95
+
+
+@pytest.fixture(params=["of an unknown kind", "damaged"])
+def deaf(request, folders) -> InputImpl.VideoFromFile:
+    """A VIDEO with pictures, and with a sound that cannot be decoded."""
+    path = write_sound(folders / "deaf.mov", "pcm_s16le", chirp(2.0, RATE, 1), RATE, picture=True)
+    content = path.read_bytes()
+    if request.param == "damaged":
+        path = write_sound(folders / "deaf.mp4", "aac", chirp(2.0, RATE, 1), RATE, picture=True)
+        content = bytearray(path.read_bytes())
+        with av.open(str(path)) as file:
+            for packet in file.demux(audio=0):
+                if packet.size:
+                    content[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    path.write_bytes(bytes(content).replace(b"sowt", b"nope"))
+    return InputImpl.VideoFromFile(str(path))
+
+
+def test_a_sound_that_is_not_needed_may_be_broken(folders, deaf):
+    audio = {"waveform": torch.from_numpy(chirp(2.0, RATE, 1))[None], "sample_rate": RATE}
+    written = mux(deaf, audio).args[0]
+    assert (written.get_frame_count(), open_audio(written.get_stream_source()).sample_count) == (20, 2 * RATE)
+    assert hidden(CompareClips).execute(deaf, deaf, audio).ui["sound_to_video_compare"]
+    assert len(hidden(MeasureSync).execute(deaf, "loudness", "change", 16.0, 0, 0, 1, 1, audio).args) == 4
+    assert hidden(VideoFrame).execute(deaf, "last", 0.0).args[0].shape == (1, 48, 64, 3)
+    assert len(list(source_of(deaf).frames(0, 99))) == 20
+
+
+def test_a_broken_sound_that_is_needed_is_told(deaf):
+    with pytest.raises(SoundToVideoError, match=r"^Mux Audio Video: deaf.(mov has a sound of an|mp4 holds 0 samples)"):
+        mux(deaf)
 
 
 def test_interrupting_leaves_nothing(folders, monkeypatch):

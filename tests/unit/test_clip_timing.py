@@ -1,10 +1,7 @@
 """Clips of any length: as long as their sound, the sound in its place, nothing sampled that it does not reach."""
 
-import math
 import random
-from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 import av
 import folder_paths
@@ -14,17 +11,14 @@ import torch
 from sound_to_video.core.audio import Audio, audio_from
 from sound_to_video.core.clip.mux import write_clip
 from sound_to_video.core.clip.video import SampledVideo
-from sound_to_video.core.families import FAMILIES, Family, SamplerInputs, listen, recognise
-from sound_to_video.core.features.encoded import EncodedAudio, HostEncodedAudio
+from sound_to_video.core.families import FAMILIES, SamplerInputs
 from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
 from sound_to_video.core.sampling.spool import LatentSpool
-from sound_to_video.tests.minimax import Models
-from sound_to_video.tests.unit.test_wan_infinitetalk import load_patch
+from sound_to_video.tests.families import Small, small
 
 SIZE = 64
-WAN_FILES = {"wan_s2v": "wan_s2v", "humo": "humo", "infinitetalk": "wan_i2v"}
-FEW_LENGTHS = [0.3, 1.2345, 4.5678]  # for families whose segments are decoded and encoded anew: the last has two
+FEW_LENGTHS = [0.3, 1.2345, 4.5678]  # for slow families: the last has two segments
 SETTINGS = SamplerSettings(seed=1, steps=1, cfg=1.0, sampler_name="euler", scheduler="simple")
 
 
@@ -34,54 +28,9 @@ def some_lengths(count: int = 30) -> list[float]:
     return [0.3, 40.0] + [round(0.3 * (40 / 0.3) ** draw.random(), 4) for _ in range(count - 2)]
 
 
-@dataclass
-class Loaded:
-    """layers: how many, and how wide, of the audio encoder.  lengths: of the clips, in seconds."""
-
-    model: Any
-    vae: Any
-    audio_vae: Any = None
-    layers: tuple[int, int] = (25, 1024)
-    options: dict[str, Any] = field(default_factory=dict)
-    lengths: list[float] = field(default_factory=some_lengths)
-
-    def family(self) -> Family:
-        return recognise({"model": self.model, **self.options})
-
-    def encoded(self, audio: Audio) -> EncodedAudio:
-        if self.audio_vae is not None:
-            return listen(audio, audio_vae=self.audio_vae)
-        samples = math.ceil(audio.sample_count * 16000 / audio.sample_rate)
-        count, width = self.layers
-        layers = tuple(torch.randn([1, max(1, (samples - 400) // 320 + 1), width]) for _ in range(count))
-        host = {"encoded_audio": layers[-1], "encoded_audio_all_layers": layers, "audio_samples": samples}
-        return HostEncodedAudio(host, audio)
-
-
 @pytest.fixture(scope="module", params=[family.id for family in FAMILIES])
-def loaded(request, checkpoints) -> Loaded:
-    import comfy.sd
-    import comfy.utils
-
-    if request.param == "minimax_h3":
-        small = Models(checkpoints)
-        return Loaded(small.model, small.vae, small.audio_vae, lengths=FEW_LENGTHS)
-    if request.param != "ltx_av":
-        model = comfy.sd.load_diffusion_model(str(checkpoints.path(WAN_FILES[request.param])))
-        vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
-        if request.param == "humo":
-            return Loaded(model, vae, layers=(33, 1280), lengths=FEW_LENGTHS)
-        if request.param == "infinitetalk":
-            options = {"model_patch": load_patch(checkpoints.path("infinitetalk"))}
-            return Loaded(model, vae, layers=(13, 768), options=options, lengths=FEW_LENGTHS)
-        return Loaded(model, vae)
-    from comfy_extras.nodes_lt_audio import LTXVAudioVAELoader
-    from nodes import CheckpointLoaderSimple
-
-    folder_paths.add_model_folder_path("checkpoints", str(checkpoints.path("ltx_av").parent))
-    name = checkpoints.name("ltx_av")
-    model, _, vae = CheckpointLoaderSimple().load_checkpoint(name)
-    return Loaded(model, vae, LTXVAudioVAELoader.execute(name)[0])
+def loaded(request, checkpoints) -> Small:
+    return small(request.param, checkpoints)
 
 
 def impulse(seconds: float, sample_rate: int, at: float) -> Audio:
@@ -90,8 +39,8 @@ def impulse(seconds: float, sample_rate: int, at: float) -> Audio:
     return audio_from({"waveform": waveform, "sample_rate": sample_rate})
 
 
-def sampled(loaded: Loaded, audio: Audio) -> tuple[SampledVideo, LatentSpool]:
-    family = loaded.family()
+def sampled(loaded: Small, audio: Audio) -> tuple[SampledVideo, LatentSpool]:
+    family = loaded.family
     width = torch.Generator().manual_seed(1)
     inputs = SamplerInputs(
         model=loaded.model,
@@ -133,7 +82,7 @@ def heard(path: str) -> tuple[Fraction, Fraction, float]:
 def test_many_lengths(loaded, tmp_path, record_property):
     draw = random.Random(3)
     worst_length = worst_impulse = 0.0
-    for seconds in loaded.lengths:
+    for seconds in FEW_LENGTHS if loaded.is_slow else some_lengths():
         sample_rate = draw.choice([16000, 22050, 44100, 48000])
         at = seconds * draw.uniform(0.1, 0.9)
         audio = impulse(seconds, sample_rate, at)
@@ -144,7 +93,7 @@ def test_many_lengths(loaded, tmp_path, record_property):
         frame = 1 / video.get_frame_rate()
         pictures, sound, peak = heard(path)
         assert abs(pictures - audio.duration) <= frame / 2, seconds
-        grid = loaded.family().grid
+        grid = loaded.family.grid
         assert latents.tensor().shape[2] == grid.latent_count(video.get_frame_count()), "no latent too many"
         worst_length = max(worst_length, float(abs(pictures - sound) / frame))
         worst_impulse = max(worst_impulse, abs(peak - round(at * sample_rate) / sample_rate))

@@ -54,7 +54,12 @@ def test_any_rate(ltx_models, rate):
 def test_the_shortest_sounds(ltx_models, samples):
     latents = encoded(ltx_models, sound(samples, rate=16000))
     assert torch.isfinite(latents.latents).all()
-    assert latents.span(0, 40).shape[2] == 40
+    span = latents.span(0, 40)
+    assert span.shape[2] == 40
+    padded = torch.nn.functional.pad(sound(samples, rate=16000)["waveform"], (0, 5 * 16000))
+    silent_after = encoded(ltx_models, {"waveform": padded, "sample_rate": 16000}).latents
+    torch.testing.assert_close(span[:, :, 2:], silent_after[:, :, 2:40], rtol=0, atol=1e-5)
+    assert torch.equal(latents.span(7, 40), span[:, :, 7:])
 
 
 def test_mono_is_heard_on_both_sides(ltx_models):

@@ -15,10 +15,12 @@ import comfy.ldm.lightricks.vae.audio_vae
 import comfy.ldm.lightricks.vae.causal_audio_autoencoder
 import comfy.model_management
 import comfy.utils
+import folder_paths
 import torch
 
 from ...audio import Audio
 from ...audio.resampling import is_usual, resampled
+from ...disk import mapped_tensor
 from ...errors import SoundToVideoError
 from ...features.encoded import EncodedAudio
 
@@ -33,7 +35,8 @@ MIRRORED_LATENTS = 4  # latents at the end that a mirrored spectrogram reaches
 class AudioLatents(EncodedAudio):
     """Audio encoded by an LTX audio VAE.
 
-    latents: ``[1, channels, T, bins]`` float32 on the CPU, ``rate`` of them a second, for all of the audio.
+    latents: ``[1, channels, T, bins]`` float32 on the CPU, ``rate`` of them a second, for all of the audio; of a long
+    one on disk.
     after: the latents from number ``T - MIRRORED_LATENTS`` on when silence follows the audio.
     """
 
@@ -57,12 +60,10 @@ class AudioLatents(EncodedAudio):
         """Latents ``start ... stop - 1``, silence after the end of the audio: ``[1, channels, stop - start, bins]``."""
         if stop <= self.count:
             return self.latents[:, :, start:stop]
-        known = self.count - MIRRORED_LATENTS
-        missing = stop - known - self._after.shape[2]
-        pieces = [self.latents[:, :, :known], self._after[:, :, : stop - known]]
-        if missing > 0:
-            pieces.append(self._after[:, :, -1:].expand(-1, -1, missing, -1))
-        return torch.cat(pieces, dim=2)[:, :, start:stop]
+        known = max(0, self.count - MIRRORED_LATENTS)
+        pieces = [self.latents[:, :, start:known], self._after[:, :, max(0, start - known) : stop - known]]
+        missing = stop - start - sum(piece.shape[2] for piece in pieces)
+        return torch.cat([*pieces, self._after[:, :, -1:].expand(-1, -1, missing, -1)], dim=2)
 
 
 def heard_latents(encoded: EncodedAudio) -> AudioLatents:
@@ -122,7 +123,7 @@ def _has_attention(network: Any) -> bool:
 
 def _in_windows(encode: _Encoder, audio: Audio, rate: int) -> torch.Tensor:
     """Encode window by window. Windows start at whole seconds: a whole number of samples, mel frames and latents."""
-    pieces, start = [], 0
+    latents, count, start = torch.empty(0), 0, 0
     total_seconds = -(-audio.sample_count // audio.sample_rate)
     progress = comfy.utils.ProgressBar(-(-total_seconds // WINDOW_SECONDS))
     while start < total_seconds:
@@ -132,11 +133,15 @@ def _in_windows(encode: _Encoder, audio: Audio, rate: int) -> torch.Tensor:
             stop = total_seconds
         first = max(0, start - CONTEXT_SECONDS)
         ends_here = stop >= total_seconds
-        latents = encode(first, None if ends_here else stop + MARGIN_SECONDS)
-        pieces.append(latents[:, :, (start - first) * rate : None if ends_here else (stop - first) * rate])
-        start = stop
+        window = encode(first, None if ends_here else stop + MARGIN_SECONDS)
+        window = window[:, :, (start - first) * rate : None if ends_here else (stop - first) * rate]
+        if start == 0:
+            shape = (*window.shape[:2], (total_seconds + 1) * rate, window.shape[3])
+            latents = mapped_tensor(folder_paths.get_temp_directory(), shape, window.dtype)
+        latents[:, :, count : count + window.shape[2]] = window
+        count, start = count + window.shape[2], stop
         progress.update(1)
-    return torch.cat(pieces, dim=2)
+    return latents[:, :, :count]
 
 
 class _Encoder:

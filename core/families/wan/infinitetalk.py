@@ -34,6 +34,7 @@ from ...plan import Plan, Segment, SegmentLength
 from ...sampling.spool import LatentHistory
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
+from ...tensors import no_tensor
 from ..base import SamplerInputs
 from ..extra_pass import predicted_again
 from ..option import AUDIO_GUIDANCE
@@ -166,6 +167,7 @@ class InfiniteTalk(WanFamily):
         if inputs.reference_image is None:
             raise SoundToVideoError(f"{self.name} makes an image speak: use the S2V Sampler, with a reference image.")
         self._check_patch(inputs)
+        self._check_seen(inputs)
         super().check(inputs)
         self._check_speakers(inputs)
 
@@ -206,6 +208,18 @@ class InfiniteTalk(WanFamily):
             raise SoundToVideoError(
                 f"the patch is for a model {width} wide, the connected one is "
                 f"{inputs.model.get_model_object('diffusion_model').dim}: load Wan 2.1 I2V 14B."
+            )
+
+    def _check_seen(self, inputs: SamplerInputs) -> None:
+        given = inputs.option("clip_vision_output")
+        if given is None:
+            return
+        seen: Any = getattr(given, "penultimate_hidden_states", None)
+        width = inputs.model.get_model_object("diffusion_model").img_emb.proj[0].normalized_shape[0]
+        if no_tensor(seen) or seen.ndim != 3 or seen.shape[-1] != width or not seen.isfinite().all():
+            raise SoundToVideoError(
+                "clip_vision_output is not what CLIP-ViT-H sees of a picture: connect core's CLIP Vision Encode with "
+                "clip_vision_h.safetensors, or nothing."
             )
 
 
