@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 
-import av
 import numpy as np
 import pytest
 import torch
@@ -131,7 +130,6 @@ class Mutants:
 @pytest.fixture
 def mutants(fuzz_round, seeds, tmp_path, caplog):
     caplog.set_level(logging.CRITICAL)
-    av.logging.set_level(av.logging.PANIC)
 
     def of(suffixes: Iterable[str]) -> Mutants:
         return Mutants(fuzz_round, {suffix: seeds[suffix] for suffix in suffixes}, tmp_path)

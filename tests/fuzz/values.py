@@ -337,6 +337,12 @@ def _of_each_family(kind: str, good: Good) -> list[tuple[str, Any]]:
     return [(f"{family.name}'s", good.object(kind, family)) for family in good.families]
 
 
+def _needed(good: Good) -> list[tuple[str, Any]]:
+    """What some families do not run without."""
+    options = [(family.name, good.small(family).options) for family in good.families]
+    return [(f"{name}'s {option}", value) for name, given in options for option, value in given.items()]
+
+
 def _listeners(good: Good) -> list[tuple[str, Any]]:
     """But for Whisper, which listens for a minute."""
     listening = [family for family in good.families if family.encoder_kind != WHISPER]
@@ -354,10 +360,5 @@ _ODD: dict[str, Callable[[Any], Any]] = {
     "MASK": lambda good: _masks(),
     "CLIP_VISION_OUTPUT": _seen,
     "AUDIO_ENCODER": lambda good: _listeners(good),
-    "MODEL_PATCH": lambda good: [
-        *_of_each_family("MODEL", good),
-        (f"{family.name}'s {name}", value)
-        for family in good.families
-        for name, value in good.small(family).options.items()
-    ],
+    "MODEL_PATCH": lambda good: [*_of_each_family("MODEL", good), *_needed(good)],
 }
