@@ -1,0 +1,108 @@
+"""The pack in other languages: what there is to say, its translations, and the files that ComfyUI reads of them.
+
+English stands in the code. ``translations/<language>.json`` maps each English text to its translation, once, wherever
+it is shown; of these ``python dev.py locales`` writes ``locales/<language>/nodeDefs.json`` and ``main.json``, as ComfyUI
+asks for them (https://docs.comfy.org/custom-nodes/i18n).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+TRANSLATIONS = Path(__file__).parent / "translations"
+LOCALES = ROOT / "locales"
+LANGUAGES = tuple("ar de es fa fr he it ja ko pt-BR ru tr zh zh-TW".split())  # that ComfyUI offers beside English
+TITLE = "Sound to Video"
+TEMPLATE_FOLDER = "comfyui-sound-to-video"  # the pack's folder names the category of its templates
+
+# Texts in the browser's code, in double quotes: what begins with a capital or holds `{values}`, and is no code.
+LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+TEXT = re.compile(r"^(?:[A-Z][a-z]|\{\w+\}[ :]|1 [a-z]|from \{|after \{|at once|side by side)")
+NO_TEXT = re.compile(
+    r"^(?:SoundToVideo|Sound-|Sound to Video:|Arrow|Escape$|Enter$|Home$|Page|Delete$|Backspace$|Tab$|Shift|Control|Space$|Files$|Reroute$"
+    r"|Overconstrained|Not[A-Z]|Abort|Content-|Comfy\.|Load[A-Z]|Audio[A-Z]|Primitive|Record[A-Z]|Trim[A-Z]|M\d)"
+)
+
+
+def node_texts(schemas: Iterable[Any]) -> dict[str, dict[str, Any]]:
+    """What the nodes say in English, in the shape of ComfyUI's ``nodeDefs.json``."""
+    return {schema.node_id: _node_texts(schema) for schema in schemas}
+
+
+def _node_texts(schema: Any) -> dict[str, Any]:
+    def said(port: Any, name: str) -> dict[str, str]:
+        texts = {"name": name, "tooltip": port.tooltip}
+        return {key: text for key, text in texts.items() if text}
+
+    texts: dict[str, Any] = {"display_name": schema.display_name, "description": schema.description}
+    texts["inputs"] = {port.id: said(port, port.display_name or port.id) for port in schema.inputs}
+    texts["outputs"] = {
+        str(index): said(port, port.display_name or port.id or "") for index, port in enumerate(schema.outputs)
+    }
+    return texts
+
+
+def panel_texts() -> list[str]:
+    """What the panels say in English, in the order of the browser's code."""
+    texts: list[str] = []
+    for path in sorted([*ROOT.glob("web/ui/*.js"), *ROOT.glob("web/lib/*.js"), *ROOT.glob("web/*.js")]):
+        code = re.sub(r"/\*.*?\*/|(?<![:\w])//[^\n]*", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        code = re.sub(r'"\s*\+\s*"', "", code)  # a long text in two lines
+        found = (json.loads(f'"{text}"') for text in LITERAL.findall(code))
+        texts.extend(text for text in found if TEXT.match(text) and not NO_TEXT.match(text))
+    return list(dict.fromkeys(texts))
+
+
+def all_texts(nodes: Mapping[str, Any]) -> list[str]:
+    """Every English text that is to be translated, each once."""
+    return list(dict.fromkeys([TITLE, *_leaves(nodes), *panel_texts()]))
+
+
+def _leaves(tree: Mapping[str, Any]) -> Iterable[str]:
+    for value in tree.values():
+        yield from _leaves(value) if isinstance(value, Mapping) else [value]
+
+
+def translations(language: str) -> dict[str, str]:
+    return json.loads((TRANSLATIONS / f"{language}.json").read_text(encoding="utf-8"))
+
+
+def files_of(language: str, nodes: Mapping[str, Any]) -> dict[str, Any]:
+    """``{file name: its content}`` for ComfyUI; what has no translation is left out, and so stays English."""
+    known = translations(language)
+
+    def translated(tree: Mapping[str, Any]) -> dict[str, Any]:
+        branches = ((key, translated(value) if isinstance(value, Mapping) else known.get(value)) for key, value in tree.items())
+        return {key: value for key, value in branches if value}
+
+    title = known.get(TITLE, TITLE)
+    panels = {text: known[text] for text in panel_texts() if text in known}
+    main = {"templateWorkflows": {"category": {TEMPLATE_FOLDER: title}}, "nodeCategories": {TITLE: title}}
+    return {"nodeDefs.json": translated(nodes), "main.json": {**main, "soundToVideo": panels}}
+
+
+def as_json(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def placeholders(text: str) -> list[str]:
+    return sorted(re.findall(r"\{\w+\}", text))
+
+
+def write(nodes: Mapping[str, Any]) -> list[str]:
+    """Write ``locales/``; return a line for each text that a language lacks, or has and nobody says."""
+    texts = all_texts(nodes)
+    troubles = []
+    for language in LANGUAGES:
+        known = translations(language)
+        troubles += [f"{language} lacks: {text}" for text in texts if text not in known]
+        troubles += [f"{language}, nobody says: {text}" for text in known if text not in texts]
+        (LOCALES / language).mkdir(parents=True, exist_ok=True)
+        for name, content in files_of(language, nodes).items():
+            (LOCALES / language / name).write_text(as_json(content), encoding="utf-8")
+    return troubles
