@@ -10,6 +10,7 @@
     python dev.py benchmark [ARGS] ours against the host's nodes and ffmpeg, measured here: a table
     python dev.py device           pack what measures the real sizes on a machine with a GPU: benchmarks/README.md
     python dev.py contract         record new nodes, inputs and outputs in tests/nodes/contract.json
+    python dev.py locales          write locales/ of the translations in dev_support/translations, and say what lacks
     python dev.py setup            only what the others need first
 
 Everything it makes lies in .dev/ in this folder. COMFYUI_PATH uses a ComfyUI that is there already (its Python:
@@ -60,6 +61,7 @@ def main() -> int:
     fuzz_parser.add_argument("--seed", type=int, default=int(time.time()), help="default: another one each time")
     commands.add_parser("check", help="ruff and pyright")
     commands.add_parser("contract", help="record what is new in tests/nodes/contract.json")
+    commands.add_parser("locales", help="write locales/ of dev_support/translations; say what lacks")
     commands.add_parser(
         "benchmark", help="measure ours against the host; arguments go to benchmarks/run.py", add_help=False
     )
@@ -87,6 +89,8 @@ def carry_out(arguments: argparse.Namespace, rest: list[str]) -> int:
         return check(environment)
     if arguments.command == "contract":
         return contract(environment)
+    if arguments.command == "locales":
+        return run(environment, "-m", "pytest", "-q", "tests/nodes/test_locales.py", "--write-locales")
     if arguments.command == "device":
         return run(environment, ROOT / "benchmarks" / "run.py", "--pack")
     if arguments.command == "benchmark":

@@ -2,7 +2,7 @@
 
 English stands in the code. ``translations/<language>.json`` maps each English text to its translation, once, wherever
 it is shown; of these ``python dev.py locales`` writes ``locales/<language>/nodeDefs.json`` and ``main.json``, as ComfyUI
-asks for them (https://docs.comfy.org/custom-nodes/i18n).
+reads them from a pack (https://docs.comfy.org/custom-nodes/i18n).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 TRANSLATIONS = Path(__file__).parent / "translations"
 LOCALES = ROOT / "locales"
-LANGUAGES = tuple("ar de es fa fr he it ja ko pt-BR ru tr zh zh-TW".split())  # that ComfyUI offers beside English
+# What ComfyUI offers beside English.
+LANGUAGES = ("ar", "de", "es", "fa", "fr", "he", "it", "ja", "ko", "pt-BR", "ru", "tr", "zh", "zh-TW")
 TITLE = "Sound to Video"
 TEMPLATE_FOLDER = "comfyui-sound-to-video"  # the pack's folder names the category of its templates
 
@@ -24,8 +25,9 @@ TEMPLATE_FOLDER = "comfyui-sound-to-video"  # the pack's folder names the catego
 LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 TEXT = re.compile(r"^(?:[A-Z][a-z]|\{\w+\}[ :]|1 [a-z]|from \{|after \{|at once|side by side)")
 NO_TEXT = re.compile(
-    r"^(?:SoundToVideo|Sound-|Sound to Video:|Arrow|Escape$|Enter$|Home$|Page|Delete$|Backspace$|Tab$|Shift|Control|Space$|Files$|Reroute$"
-    r"|Overconstrained|Not[A-Z]|Abort|Content-|Comfy\.|Load[A-Z]|Audio[A-Z]|Primitive|Record[A-Z]|Trim[A-Z]|M\d)"
+    r"^(?:SoundToVideo|Sound-|Sound to Video:|Arrow|Escape$|Enter$|Home$|Page|Delete$|Backspace$|Tab$|Shift|Control"
+    r"|Space$|Files$|Reroute$|Overconstrained|Not[A-Z]|Abort|Content-|Comfy\.|Load[A-Z]|Audio[A-Z]|Primitive|Record[A-Z]"
+    r"|Trim[A-Z]|M\d)"
 )
 
 
@@ -58,14 +60,34 @@ def panel_texts() -> list[str]:
     return list(dict.fromkeys(texts))
 
 
+# Which families an option is for, and the numbers of each, change with every new family; the sentence does not.
+FAMILY = r"(?:LTX-2|HuMo|InfiniteTalk|Wan2\.2-S2V|MiniMax H3)"
+PREFIX = re.compile(rf"^({FAMILY}(?:, {FAMILY})*): (?=[A-Z])")
+NUMBERS = re.compile(rf"\({FAMILY} [\d.]+(?:, {FAMILY} [\d.]+)*\)")
+
+
+def sentence_of(text: str) -> str:
+    """A tooltip without what belongs to the families: what is translated of it."""
+    return NUMBERS.sub("({models})", PREFIX.sub("", text))
+
+
+def translation_of(text: str, known: Mapping[str, str]) -> str | None:
+    sentence = known.get(sentence_of(text))
+    if sentence is None:
+        return None
+    prefix, numbers = PREFIX.match(text), NUMBERS.search(text)
+    sentence = sentence.replace("({models})", numbers.group() if numbers else "")
+    return (prefix.group() if prefix else "") + sentence
+
+
 def all_texts(nodes: Mapping[str, Any]) -> list[str]:
     """Every English text that is to be translated, each once."""
-    return list(dict.fromkeys([TITLE, *_leaves(nodes), *panel_texts()]))
+    return list(dict.fromkeys([TITLE, *map(sentence_of, _leaves(nodes)), *panel_texts()]))
 
 
 def _leaves(tree: Mapping[str, Any]) -> Iterable[str]:
     for value in tree.values():
-        yield from _leaves(value) if isinstance(value, Mapping) else [value]
+        yield from _leaves(value) if isinstance(value, Mapping) else [value] if value else []
 
 
 def translations(language: str) -> dict[str, str]:
@@ -77,8 +99,11 @@ def files_of(language: str, nodes: Mapping[str, Any]) -> dict[str, Any]:
     known = translations(language)
 
     def translated(tree: Mapping[str, Any]) -> dict[str, Any]:
-        branches = ((key, translated(value) if isinstance(value, Mapping) else known.get(value)) for key, value in tree.items())
-        return {key: value for key, value in branches if value}
+        found = {
+            key: translated(value) if isinstance(value, Mapping) else translation_of(value or "", known)
+            for key, value in tree.items()
+        }
+        return {key: value for key, value in found.items() if value}
 
     title = known.get(TITLE, TITLE)
     panels = {text: known[text] for text in panel_texts() if text in known}

@@ -40,6 +40,7 @@ HOST = import_host(DEV_DIRECTORY / "test-host")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--extend-contract", action="store_true", help="record new nodes in tests/nodes/contract.json")
     parser.addoption("--long", action="store_true", help="also what takes many minutes (marked long)")
+    parser.addoption("--write-locales", action="store_true", help="write locales/ of dev_support/translations")
     parser.addoption("--fuzz-seed", type=int, default=1, help="of everything random in tests/fuzz")
     parser.addoption("--fuzz-minutes", type=float, default=0.0, help="how long each fuzzer goes on; 0: a small round")
 
