@@ -1,7 +1,7 @@
 """The pack in other languages: what there is to say, its translations, and the files that ComfyUI reads of them.
 
 English stands in the code. ``translations/<language>.json`` maps each English text to its translation, once, wherever
-it is shown; of these ``python dev.py locales`` writes ``locales/<language>/nodeDefs.json`` and ``main.json``, as ComfyUI
+it is shown. ``python dev.py locales`` makes ``locales/<language>/nodeDefs.json`` and ``main.json`` of these, as ComfyUI
 reads them from a pack (https://docs.comfy.org/custom-nodes/i18n).
 """
 
