@@ -44,7 +44,8 @@ def _node_texts(schema: Any) -> dict[str, Any]:
     texts: dict[str, Any] = {"display_name": schema.display_name, "description": schema.description}
     texts["inputs"] = {port.id: said(port, port.display_name or port.id) for port in schema.inputs}
     texts["outputs"] = {
-        str(index): said(port, port.display_name or port.id or "") for index, port in enumerate(schema.outputs)
+        str(index): said(port, UNNAMED.sub("", port.display_name or port.id or ""))
+        for index, port in enumerate(schema.outputs)
     }
     return texts
 
@@ -63,11 +64,15 @@ def panel_texts() -> list[str]:
 # Which families an option is for, and the numbers of each, change with every new family; the sentence does not.
 FAMILY = r"(?:LTX-2|HuMo|InfiniteTalk|Wan2\.2-S2V|MiniMax H3)"
 PREFIX = re.compile(rf"^({FAMILY}(?:, {FAMILY})*): (?=[A-Z])")
+SPEAKER = re.compile(r"(?<=speaker )\d")
+NUMBERED = re.compile(r"^([a-z_]+)_(\d)$")  # a name such as audio_2
+UNNAMED = re.compile(r"^_\d+_[A-Z_]+_$")  # an output without a name of its own
 NUMBERS = re.compile(rf"\({FAMILY} [\d.]+(?:, {FAMILY} [\d.]+)*\)")
 
 
 def sentence_of(text: str) -> str:
-    """A tooltip without what belongs to the families: what is translated of it."""
+    """A text without what belongs to the families and without its number: what is translated of it."""
+    text = NUMBERED.sub(r"\1", SPEAKER.sub("{number}", text))
     return NUMBERS.sub("({models})", PREFIX.sub("", text))
 
 
@@ -75,9 +80,15 @@ def translation_of(text: str, known: Mapping[str, str]) -> str | None:
     sentence = known.get(sentence_of(text))
     if sentence is None:
         return None
-    prefix, numbers = PREFIX.match(text), NUMBERS.search(text)
-    sentence = sentence.replace("({models})", numbers.group() if numbers else "")
-    return (prefix.group() if prefix else "") + sentence
+    prefix, models, speaker, numbered = (
+        PREFIX.match(text),
+        NUMBERS.search(text),
+        SPEAKER.search(text),
+        NUMBERED.match(text),
+    )
+    sentence = sentence.replace("({models})", models.group() if models else "")
+    sentence = sentence.replace("{number}", speaker.group() if speaker else "{number}")
+    return (prefix.group() if prefix else "") + sentence + (f" {numbered[2]}" if numbered else "")
 
 
 def all_texts(nodes: Mapping[str, Any]) -> list[str]:

@@ -56,3 +56,9 @@ def test_a_sentence_leaves_out_what_belongs_to_the_families():
     said = locales.translation_of("Frames per second (Wan2.2-S2V 16, LTX-2 24).", known)
     assert said == "Bilder pro Sekunde (Wan2.2-S2V 16, LTX-2 24)."
     assert locales.translation_of("Something else.", known) is None
+
+
+def test_numbers_of_names_and_speakers_stay():
+    known = {"mask": "Maske", "Of speaker {number}'s box.": "Vom Kasten der Person {number}."}
+    assert locales.translation_of("mask_3", known) == "Maske 3"
+    assert locales.translation_of("Of speaker 2's box.", known) == "Vom Kasten der Person 2."
