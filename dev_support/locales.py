@@ -7,6 +7,7 @@ reads them from a pack (https://docs.comfy.org/custom-nodes/i18n).
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -25,7 +26,8 @@ TEMPLATE_FOLDER = "comfyui-sound-to-video"  # the pack's folder names the catego
 LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 TEXT = re.compile(r"^(?:[A-Z][a-z]|\{\w+\}[ :]|1 [a-z]|from \{|after \{|at once|side by side)")
 NO_TEXT = re.compile(
-    r"^(?:SoundToVideo|Sound-|Sound to Video:|Arrow|Escape$|Enter$|Home$|Page|Delete$|Backspace$|Tab$|Shift|Control"
+    r"^(?:SoundToVideo|Sound-|ModelSampling|Insert$"
+    r"|Sound to Video:|Arrow|Escape$|Enter$|Home$|Page|Delete$|Backspace$|Tab$|Shift|Control"
     r"|Space$|Files$|Reroute$|Overconstrained|Not[A-Z]|Abort|Content-|Comfy\.|Load[A-Z]|Audio[A-Z]|Primitive|Record[A-Z]"
     r"|Trim[A-Z]|M\d)"
 )
@@ -91,9 +93,24 @@ def translation_of(text: str, known: Mapping[str, str]) -> str | None:
     return (prefix.group() if prefix else "") + sentence + (f" {numbered[2]}" if numbered else "")
 
 
+def setting_texts() -> list[str]:
+    """Names and sentences of the families' settings, also of those that this ComfyUI is too old for."""
+    texts: list[str] = []
+    for path in sorted(ROOT.glob("core/families/*/settings.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Setting":
+                texts.extend(value.value for value in node.args[:2] if isinstance(value, ast.Constant))
+    return list(dict.fromkeys(texts))
+
+
+def page_texts() -> list[str]:
+    """What the page says in English: of the browser's code, and of the server."""
+    return list(dict.fromkeys([*panel_texts(), *setting_texts()]))
+
+
 def all_texts(nodes: Mapping[str, Any]) -> list[str]:
     """Every English text that is to be translated, each once."""
-    return list(dict.fromkeys([TITLE, *map(sentence_of, _leaves(nodes)), *panel_texts()]))
+    return list(dict.fromkeys([TITLE, *map(sentence_of, _leaves(nodes)), *page_texts()]))
 
 
 def _leaves(tree: Mapping[str, Any]) -> Iterable[str]:
@@ -117,7 +134,7 @@ def files_of(language: str, nodes: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in found.items() if value}
 
     title = known.get(TITLE, TITLE)
-    panels = {text: known[text] for text in panel_texts() if text in known}
+    panels = {text: known[text] for text in page_texts() if text in known}
     main = {"templateWorkflows": {"category": {TEMPLATE_FOLDER: title}}, "nodeCategories": {TITLE: title}}
     return {"nodeDefs.json": translated(nodes), "main.json": {**main, "soundToVideo": panels}}
 
