@@ -20,7 +20,7 @@ LOCALES = ROOT / "locales"
 # What ComfyUI offers beside English.
 LANGUAGES = ("ar", "de", "es", "fa", "fr", "he", "it", "ja", "ko", "pt-BR", "ru", "tr", "zh", "zh-TW")
 TITLE = "Sound to Video"
-TEMPLATE_FOLDER = "comfyui-sound-to-video"  # the pack's folder names the category of its templates
+TEMPLATE_FOLDERS = ("comfyui-sound-to-video", "sound_to_video")  # the pack's folder names the category of its templates
 
 # Texts in the browser's code, in double quotes: what begins with a capital or holds `{values}`, and is no code.
 LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
@@ -135,7 +135,7 @@ def files_of(language: str, nodes: Mapping[str, Any]) -> dict[str, Any]:
 
     title = known.get(TITLE, TITLE)
     panels = {text: known[text] for text in page_texts() if text in known}
-    main = {"templateWorkflows": {"category": {TEMPLATE_FOLDER: title}}, "nodeCategories": {TITLE: title}}
+    main = {"templateWorkflows": {"category": dict.fromkeys(TEMPLATE_FOLDERS, title)}}
     return {"nodeDefs.json": translated(nodes), "main.json": {**main, "soundToVideo": panels}}
 
 
