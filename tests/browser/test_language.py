@@ -42,7 +42,7 @@ def test_nothing_that_is_translated_stays_english(comfy, speaking, language):
     comfy.until(lambda: any(re.search(plan, said) for said in comfy.page.evaluate(SAID)), "the plan in other words")
     said = set(comfy.page.evaluate(SAID))
     assert known["Start of the selection"] in said and known["Press Record and speak."] in said
-    english = {text for text in locales.page_texts() if known[text] != text}
+    english = {text for text in locales.page_texts() if known.get(text, text) != text}
     assert said & english == set()
     title = known["Trim Audio"]
     assert comfy.page.evaluate("(id) => window.app.graph.getNodeById(id).constructor.title", TRIM) == title
