@@ -28,7 +28,7 @@ TEXT = re.compile(r"^(?:[A-Z][a-z]|\{\w+\}[ :]|1 [a-z]|from \{|after \{|at once|
 NO_TEXT = re.compile(
     r"^(?:SoundToVideo|Sound-|ModelSampling|Insert$"
     r"|Sound to Video:|Arrow|Escape$|Enter$|Home$|Page|Delete$|Backspace$|Tab$|Shift|Control"
-    r"|Space$|Files$|Reroute$|Overconstrained|Not[A-Z]|Abort|Content-|Comfy\.|Load[A-Z]|Audio[A-Z]|Primitive|Record[A-Z]"
+    r"|Space$|Files$|Reroute$|Overconstrained|Not[A-Z]|Abort|Content-|Comfy\.|Load[A-Z]|Save[A-Z]|Audio[A-Z]|Primitive|Record[A-Z]"
     r"|Trim[A-Z]|M\d)"
 )
 
