@@ -99,7 +99,8 @@ def setting_texts() -> list[str]:
     for path in sorted(ROOT.glob("core/families/*/settings.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Setting":
-                texts.extend(value.value for value in node.args[:2] if isinstance(value, ast.Constant))
+                given = (value.value for value in node.args[:2] if isinstance(value, ast.Constant))
+                texts.extend(text for text in given if isinstance(text, str))
     return list(dict.fromkeys(texts))
 
 
