@@ -33,11 +33,12 @@ INPUTS = (
     ("CLIPTextEncode", "text", "What is seen"),
     ("SoundToVideo_SceneWithoutText", "scene", "What is seen"),
     ("SoundToVideo_PromptTimeline", "timeline", "What is seen, and when"),
+    ("MiniMaxH3ImageToVideo", "prompt", "What is seen and heard"),
     ("Wan2ImageToVideoApi", "model.prompt", "What is seen"),
     ("Wan2ImageToVideoApi", "model.duration", "Seconds"),
 )
 TITLED = ("LoadImage", "PrimitiveFloat", "PrimitiveStringMultiline", "ComfySwitchNode", "CLIPTextEncode")
-TEXTS = ("text", "value", "lyrics", "tags", "model.prompt")
+TEXTS = ("text", "value", "lyrics", "tags", "prompt", "model.prompt")
 SAMPLER = re.compile(r"SoundToVideo_.*Sampler")
 RESULT = "SoundToVideo_MuxAudioVideo"
 BYPASSED = 4
@@ -46,7 +47,7 @@ BYPASSED = 4
 def as_app(workflow: dict[str, Any]) -> dict[str, Any]:
     """The workflow with what App mode shows of it; its widgets bear names for people there."""
     nodes = [node for node in workflow["nodes"] if node.get("mode", 0) != BYPASSED]
-    negative = set(_feeding(workflow, "negative"))
+    negative = set(_feeding(workflow, "negative")).difference(_feeding(workflow, "positive"))
     inputs = []
     for kind, widget, label in INPUTS:
         for node in nodes:

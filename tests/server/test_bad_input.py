@@ -49,7 +49,7 @@ def test_neither_encoder_nor_audio_vae(client, wan):
     error = error_of(client, prompt)
     assert str(error) == (
         "Audio Encode: connect either an audio encoder (Wan2.2-S2V, HuMo, InfiniteTalk) or an audio VAE "
-        "(LTX-2), one of them."
+        "(LTX-2, MiniMax H3), one of them."
     )
 
 

@@ -179,7 +179,7 @@ def test_the_plan_is_shown_to_who_runs_the_prompt_and_to_nobody_else(comfy_serve
         (
             "encoded",
             {"audio_vae": ["loaded", 2]},
-            "Audio Encode: the VAE connected to audio_vae (VideoVAE)",
+            "Audio Encode: audio_vae is a VideoVAE, not an LTX audio VAE",
         ),
         ("encoded", {"audio_vae": None}, "Audio Encode: connect either an audio encoder"),
     ],

@@ -59,7 +59,7 @@ def test_it_starts_with_all_nodes_and_offers_what_it_accepts(server):
         names = {name for name in nodes if name.startswith("SoundToVideo_")}
         assert {"SoundToVideo_LoadDiffusersLTX", "SoundToVideo_MeasureSync", "SoundToVideo_LoadAudio"} <= names
         offered = nodes["SoundToVideo_LoadAudio"]["input"]["required"]["audio"]
-        samples = {f"sound_to_video_{name}" for name in ("music.flac", "speaker.mp4", "voice.wav")}
+        samples = {f"sound_to_video_{name}" for name in ("music.flac", "second_voice.wav", "speaker.mp4", "voice.wav")}
         options = offered[1]["options"] if offered[0] == "COMBO" else offered[0]
         assert set(options) == samples | {"takes/voice.wav"}
         for name in options:

@@ -13,7 +13,13 @@ from sound_to_video.dev_support.apps import as_app, written
 from farm.workflow import WorkflowError, to_prompt
 
 WORKFLOWS = sorted((Path(__file__).resolve().parents[2] / "workflows").glob("*.json"))
-PROMPTS = {"CLIPTextEncode", "SoundToVideo_SceneWithoutText", "PrimitiveStringMultiline", "Wan2ImageToVideoApi"}
+PROMPTS = {
+    "CLIPTextEncode",
+    "SoundToVideo_SceneWithoutText",
+    "PrimitiveStringMultiline",
+    "MiniMaxH3ImageToVideo",
+    "Wan2ImageToVideoApi",
+}
 each = pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
 
 
