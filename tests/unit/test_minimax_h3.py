@@ -522,5 +522,5 @@ def test_a_clip_four_times_as_long_takes_no_more_memory(models):
         return measured.peak_bytes
 
     peak(11)  # loads what is loaded once
-    short, long = peak(11), peak(44)
+    short, long = (min(peak(seconds) for _ in range(2)) for seconds in (11, 44))
     assert long - short < 60 << 20
