@@ -78,6 +78,7 @@ def test_a_box_is_drawn_moved_and_sized_and_each_is_one_step_of_undo(footage):
     comfy.until(lambda: box(comfy) == drawn, "so is the box")
     undo(comfy)
     comfy.until(lambda: box(comfy) == [0.2, 0.1, 0.8, 0.9], "as at first")
+    comfy.page.wait_for_timeout(500)  # Nodes 2.0 measures the new node
     drag(comfy, (0.5, 0.5), (0.45, 0.5))
     assert box(comfy) == pytest.approx([0.15, 0.1, 0.75, 0.9], abs=0.01), "the panel of after the undo works"
 
@@ -95,8 +96,8 @@ def test_what_is_drawn_is_saved_as_plain_numbers_and_is_there_again(footage):
     assert [prompt[str(LIP_SYNC)]["inputs"][f"head_{edge}"] for edge in EDGES] == drawn
     comfy.open_workflow(saved)
     comfy.until(lambda: box(comfy) == drawn, "it is loaded again")
-    label = comfy.page.locator(".stv-footage-box").get_attribute("aria-label")
-    assert f"left {100 * drawn[0]:g}%" in label
+    shown = comfy.page.locator(".stv-footage-box")
+    comfy.until(lambda: f"left {100 * drawn[0]:g}%" in (shown.get_attribute("aria-label") or ""), "it is said")
 
 
 @pytest.mark.any_front_end

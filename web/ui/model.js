@@ -24,6 +24,8 @@ const NONE = "Its settings and sizes appear here once a model that takes sound i
 
 /** @type {Promise<Family[]> | null} */
 let asked = null;
+/** What was answered. @type {Family[]} */
+let known = [];
 
 /** The families, asked for once. @returns {Promise<Family[]>} */
 function families() {
@@ -51,10 +53,15 @@ export class ModelWidget {
       this.line,
     ]);
     onGraphChange(this.scope, () => this.refresh());
+    // At once where a graph is opened, as an undo does: the front end makes nodes as high as what they show, and a node
+    // that shrinks a moment later would be a step of undo.
+    const { onAfterGraphConfigured } = node;
+    node.onAfterGraphConfigured = (/** @type {any[]} */ ...values) => {
+      if (known.length) this.#show();
+      return onAfterGraphConfigured?.apply(node, values);
+    };
   }
 
-  /** @type {Family[]} */
-  #families = [];
   /** @type {{family: Family, variant: Variant} | null} */
   #model = null;
   /** What the last click left to be done. */
@@ -63,9 +70,13 @@ export class ModelWidget {
 
   /** Look at the graph and the fields again. */
   async refresh() {
-    this.#families = await families().catch(() => []);
+    known = await families().catch(() => known);
+    this.#show();
+  }
+
+  #show() {
     if (this.scope.ended || !this.node.graph) return;
-    this.#model = modelOf(this.#families, { family: familyOf(this.node), files: modelFiles(this.node) });
+    this.#model = modelOf(known, { family: familyOf(this.node), files: modelFiles(this.node) });
     const name = this.#model?.variant.name ?? "";
     if (name !== this.#shown) {
       this.#shown = name;
@@ -166,7 +177,7 @@ export class ModelWidget {
   /** Take another official text for an official one; false where a person wrote it. @param {any} node @param {string} text */
   #replace(node, text) {
     const widget = widgetOf(node, "text");
-    const official = this.#families.flatMap(({ variants }) => variants.flatMap(({ settings }) => settings.map((one) => one.negative)));
+    const official = known.flatMap(({ variants }) => variants.flatMap(({ settings }) => settings.map((one) => one.negative)));
     if (isConnected(node, "text") || !["", ...official].includes(String(widget.value).trim())) return false;
     setWidgetValue(node, widget, text);
     return true;
@@ -214,7 +225,7 @@ export class ModelWidget {
     this.more.hidden = !folds;
     this.more.textContent = translated(this.node.showAdvanced ? "Fewer fields" : "More fields");
     const spec = { ...this.node.constructor.nodeData?.input?.required, ...this.node.constructor.nodeData?.input?.optional };
-    const ofFamilies = new Set(this.#families.flatMap(({ options }) => options));
+    const ofFamilies = new Set(known.flatMap(({ options }) => options));
     let isChanged = false;
     for (const widget of this.node.widgets ?? []) {
       const about = spec[widget.name]?.[1];
