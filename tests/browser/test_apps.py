@@ -46,6 +46,9 @@ def newcomer(page_of_renderer, open_comfy):
     comfy.close()
 
 
+FIRST_CARDS = 24  # more are shown as a person scrolls
+
+
 def card(page, title: str):
     return page.get_by_role("heading", name=title, exact=True)
 
@@ -59,8 +62,11 @@ def test_from_opening_comfyui_to_a_clip_of_ones_own_picture_and_sound(newcomer, 
     newcomer.screenshot("templates")
     hand.click(card(page, TITLES[0]), "the template")
     page.locator(ITEM).first.wait_for()
-    if newcomer.front_end == "newest":  # greets whoever opens an app for the first time
-        hand.click(page.get_by_role("button", name="Skip"), "no tour")
+    if newcomer.front_end == "newest":  # greets whoever opens an app for the first time, which the server remembers
+        tour = page.get_by_role("button", name="Skip")
+        newcomer.page.wait_for_timeout(3000)
+        if tour.is_visible():
+            hand.click(tour, "no tour")
     newcomer.screenshot("app")
     picture = ROOT / "media" / "sound_to_video_portrait.png"
     hand.give(page.locator('[data-slot="drop-zone-indicator"]').first, "the picture", picture)
@@ -79,7 +85,8 @@ def test_found_by_what_people_search_for_quick_starts_first(newcomer):
     page = newcomer.page
     page.get_by_text("Sound to Video", exact=True).first.click(timeout=60_000)
     cards = page.get_by_test_id("template-workflows-content").get_by_role("heading")
-    newcomer.until(lambda: cards.all_inner_texts() == TITLES, "the category")
+    first = min(len(TITLES), FIRST_CARDS if newcomer.front_end == "newest" else len(TITLES))
+    newcomer.until(lambda: cards.all_inner_texts()[:first] == TITLES[:first], "the category")
     page.get_by_text("All Templates", exact=True).first.click()
     page.get_by_placeholder("Search").last.fill("sound to video")
     newcomer.until(lambda: set(cards.all_inner_texts()) & set(TITLES), "found")

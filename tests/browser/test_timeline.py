@@ -153,7 +153,8 @@ def test_the_keyboard_alone_can_do_it(lane):
     keys.press("Enter")
     keys.press("Escape")
     keys.press("Insert")
-    assert "There is no room here" in lane.panel.locator(".stv-prompt-words").inner_text()
+    said = lane.panel.locator(".stv-prompt-words")
+    lane.comfy.until(lambda: "There is no room here" in said.inner_text(), "it says so")
     keys.press("ArrowRight")
     keys.press("Insert")
     assert label() == "Words of a new prompt at 6.5 seconds"
