@@ -6,7 +6,7 @@ from sound_to_video.tests.browser.comfy_page import load_audio, node
 SPEAKERS = 3
 VALUES = ["in turns", "side by side", 0, 1, 0, 0, *[0.1, 0.1, 0.9, 0.9] * 4]
 SOCKETS = " ".join([*(f"audio_{n}:AUDIO" for n in range(1, 5)), *(f"mask_{n}:MASK" for n in range(1, 5))])
-LANES = """() => [...document.querySelectorAll(".stv-lane")].filter((lane) => !lane.hidden).map((lane) => {
+LANES = """() => [...document.querySelectorAll(".stv-speaker")].filter((lane) => !lane.hidden).map((lane) => {
     const [whole, wave] = [lane, lane.querySelector(".stv-wave")].map((each) => each.getBoundingClientRect());
     const share = (x) => Math.round((100 * (x - whole.left)) / whole.width);
     return [share(wave.left), share(wave.right)];

@@ -128,7 +128,9 @@ export class HeadBoxWidget {
       this.refresh();
     } finally {
       this.#stillAsked = false;
-      if (this.#stillSeconds && this.#stillTime !== seconds) this.#showStill(this.#stillTime);
+      // Another file meanwhile may be one that the browser cannot play either.
+      const isDue = file === this.file ? this.#stillSeconds && this.#stillTime !== seconds : this.video.error;
+      if (isDue) this.#showStill(this.#stillTime);
     }
   }
 

@@ -24,8 +24,8 @@ export class SpeakersWidget {
     /** @type {Lane[]} */
     this.lanes = Array.from({ length: COUNT }, (_, index) => {
       const waveform = new Waveform(scope, { height: LANES_PIXELS / 2, ruler: false });
-      const label = make("span", { class: "stv-lane-number", text: String(index + 1) });
-      const element = make("div", { class: "stv-lane", hidden: true }, label, waveform.element);
+      const label = make("span", { class: "stv-speaker-number", text: String(index + 1) });
+      const element = make("div", { class: "stv-speaker", hidden: true }, label, waveform.element);
       return { number: index + 1, waveform, element, shown: null };
     });
     this.words = make("div", { class: "stv-line" });
