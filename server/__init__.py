@@ -9,9 +9,9 @@ from .answers import answered
 
 def our_routes() -> list[web.RouteDef]:
     """Every route of the pack, with its handler as it answers (``answers.answered``)."""
-    from . import frame_routes, picture_routes, plan_routes, sound_routes, template_routes, upload_routes
+    from . import frame_routes, plan_routes, sound_routes, template_routes, upload_routes
 
-    modules = (sound_routes, upload_routes, plan_routes, picture_routes, frame_routes, template_routes)
+    modules = (sound_routes, upload_routes, plan_routes, frame_routes, template_routes)
     tables = [module.routes for module in modules]
     routes = [route for table in tables for route in table if isinstance(route, web.RouteDef)]
     return [web.RouteDef(route.method, route.path, answered(route.handler), route.kwargs) for route in routes]

@@ -15,9 +15,8 @@ from torch import Tensor
 from ..errors import SoundToVideoError
 from ..timeline import Number, exact, frame_time, rounded
 from .images import levels_of
+from .picking import STEPS_BACK
 from .reading import FileFrames
-
-SECONDS_BACK = (0, 1, 10)  # where the picture ends before its sound, so much further back is looked for the last
 
 
 class Footage:
@@ -58,8 +57,7 @@ class Footage:
 
     def _frame(self, number: int, deadline: float) -> Tensor | None:
         """A frame ``[height, width, 3]``, or the last before it; None where time is over."""
-        for seconds in SECONDS_BACK:
-            first = max(0, number - rounded(seconds * self.frame_rate))
+        for first in (*(max(0, number - rounded(seconds * self.frame_rate)) for seconds in STEPS_BACK), 0):
             last = deque(
                 _until(deadline, zip(range(first, number + 1), self._file.frames(first), strict=False)), maxlen=1
             )

@@ -198,7 +198,7 @@ function rewritten(text, pieces, wanted) {
 }
 
 /** Words as one line, as a prompt is. @param {string} words */
-export function oneLine(words) {
+function oneLine(words) {
   return words
     .split(LINE_END)
     .map((line) => line.replace(EDGES, ""))

@@ -1,5 +1,5 @@
 /** The panel of Lip Sync Sampler: the footage, and a box around the head that is drawn on it; the fields keep the box. */
-import { captureUndo, fileURL, packJSON, setWidgetValue, widgetOf } from "../host.js";
+import { captureUndo, fileURL, setWidgetValue, widgetOf } from "../host.js";
 import { between, EDGES, fitted, gripAt, isBox, moved, resized, rounded } from "../lib/box.js";
 import { isConnected } from "../lib/graph.js";
 import { Scope } from "../lib/scope.js";
@@ -9,11 +9,14 @@ import { translated } from "../lib/words.js";
 import { iconButton, make, setIcon } from "./dom.js";
 import { fieldValue, nodeKey, upstreamFootage } from "./follow.js";
 import { addPanel } from "./panel.js";
+import { aboutVideo, pictureURL } from "./pictures.js";
 import { onGraphChange } from "./ticker.js";
 
 /** @typedef {import("../lib/box.js").Box} Box @typedef {import("../lib/box.js").Point} Point */
 
 const PANEL_PIXELS = 250;
+/** Of a single picture of the server: the most that it gives. */
+const STILL_PIXELS = 720;
 /** How near to an edge a pointer takes it, in pixels of the screen. */
 const REACH = 12;
 const NUDGE = 0.01;
@@ -115,11 +118,14 @@ export class HeadBoxWidget {
     this.#stillAsked = true;
     const { file } = this;
     try {
-      const said = await packJSON("picture", { ...file, seconds }, this.scope.signal);
+      const length = this.#stillSeconds || (await aboutVideo(file, this.scope.signal)).duration;
       if (file !== this.file) return;
-      this.still.src = said.picture;
+      this.still.src = pictureURL(file, seconds, STILL_PIXELS);
+      await this.still.decode();
+      if (file !== this.file) return;
       this.#problem = "";
-      this.#useStill(said.seconds);
+      this.#useStill(length);
+      this.#layOut();
       this.refresh();
     } catch (error) {
       if (this.scope.ended || file !== this.file) return;
@@ -163,7 +169,6 @@ export class HeadBoxWidget {
       if (!this.file || !video.getAttribute("src")) return;
       this.#showStill(this.#firstTime());
     });
-    scope.listen(this.still, "load", () => this.#layOut());
     const sizes = new ResizeObserver(() => this.#layOut());
     sizes.observe(stage);
     scope.onEnd(() => sizes.disconnect());

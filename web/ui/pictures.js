@@ -20,7 +20,7 @@ export function videoOfRun(node) {
 }
 
 /** Whether a node's output is a video that the front end shows. @param {any} output */
-export function isVideo(output) {
+function isVideo(output) {
   return Boolean(output?.animated?.[0] && output.images?.[0]?.filename);
 }
 
