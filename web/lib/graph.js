@@ -35,9 +35,14 @@ function linksFrom(graph, id, slot) {
   return [...linksOf(graph)].filter((link) => isSame(link.origin_id, id) && Number(link.origin_slot) === slot);
 }
 
+/** The slot of the input of that name, -1 for none. @param {GraphNode} node @param {string} name */
+export function slotOf(node, name) {
+  return (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
+}
+
 /** Whether something is connected to the input of that name. @param {GraphNode} node @param {string} name */
 export function isConnected(node, name) {
-  const slot = (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
+  const slot = slotOf(node, name);
   return slot >= 0 && linkInto(node.graph, node.id, slot) !== null;
 }
 
@@ -91,7 +96,7 @@ export function originOf(node, slot) {
  */
 export function nodesBefore(node, name) {
   const found = [];
-  let slot = (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
+  let slot = slotOf(node, name);
   const type = node.inputs?.[slot]?.type;
   while (slot >= 0 && found.length < FARTHEST) {
     const link = linkInto(node.graph, node.id, slot);

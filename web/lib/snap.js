@@ -30,6 +30,16 @@ export function nearest(times, time) {
 }
 
 /**
+ * The next of some times in a direction, five seconds on where there are none.
+ * @param {readonly number[]} times in any order @param {number} time @param {number} direction -1 or 1
+ */
+export function nextOf(times, time, direction) {
+  const sorted = [...times].sort((a, b) => a - b);
+  const found = direction > 0 ? sorted[lowerBound(sorted, time + 0.001)] : sorted[lowerBound(sorted, time - 0.001) - 1];
+  return found ?? (sorted.length ? time : time + 5 * direction);
+}
+
+/**
  * @typedef {{beats: readonly number[] | null, silences: readonly number[] | null, frameRate: number | null, segments?: readonly number[]}} SnapTargets
  * what is switched on: times of beats, borders of silences and of segments (all ascending), a frame rate
  */

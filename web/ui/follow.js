@@ -1,6 +1,6 @@
 /** What a trim's neighbours in the graph say: the file upstream, the sampler downstream. */
 import { setPropertyQuietly, widgetOf } from "../host.js";
-import { isConnected, nodesBefore, originOf, targetsOf, valueInto } from "../lib/graph.js";
+import { isConnected, nodesBefore, originOf, slotOf, targetsOf, valueInto } from "../lib/graph.js";
 import { SOUND_LIMITS } from "../lib/limits.js";
 import { plain, readTimeline } from "../lib/prompts.js";
 import { soundFileOf } from "../lib/soundfile.js";
@@ -174,11 +174,6 @@ export function videoBehind(trim) {
 export function trimFields(node) {
   const values = TRIM_FIELDS.map((name) => [name, Number(fieldValue(node, name)) || 0]);
   return /** @type {import("../lib/selection.js").Fields} */ (Object.fromEntries(values));
-}
-
-/** @param {any} node @param {string} name */
-function slotOf(node, name) {
-  return (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
 }
 
 /** Where a node's input of that name comes from. @param {any} node @param {string} name */

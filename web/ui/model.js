@@ -10,6 +10,7 @@ import { soundFileOf } from "../lib/soundfile.js";
 import { translated } from "../lib/words.js";
 import { make, setPressed } from "./dom.js";
 import { familyOf, fieldValue, filesOf, modelFiles } from "./follow.js";
+import { families } from "./outcome.js";
 import { addPanel } from "./panel.js";
 import { onGraphChange } from "./ticker.js";
 
@@ -22,19 +23,8 @@ const BYPASSED = 4;
 const ON = 0;
 const NONE = "Its settings and sizes appear here once a model that takes sound is connected.";
 
-/** @type {Promise<Family[]> | null} */
-let asked = null;
 /** What was answered. @type {Family[]} */
 let known = [];
-
-/** The families, asked for once. @returns {Promise<Family[]>} */
-function families() {
-  asked ??= packJSON("families").catch((error) => {
-    asked = null;
-    throw error;
-  });
-  return /** @type {Promise<Family[]>} */ (asked);
-}
 
 export class ModelWidget {
   /** @param {any} node a sampler */

@@ -10,7 +10,16 @@ import { translatedPlan } from "../lib/words.js";
 const WAIT_MILLISECONDS = 60;
 
 /** @type {Promise<Family[]> | null} */
-let families = null;
+let asked = null;
+
+/** The families, asked for once. @returns {Promise<Family[]>} */
+export function families() {
+  asked ??= packJSON("families").catch((error) => {
+    asked = null;
+    throw error;
+  });
+  return /** @type {Promise<Family[]>} */ (asked);
+}
 
 export class Outcome {
   /** @param {import("../lib/scope.js").Scope} scope @param {(words: string, isError: boolean) => void} tell */
@@ -82,11 +91,7 @@ export class Outcome {
   async #plans(changed) {
     if (!this.#last) return [];
     const { destiny, range } = this.#last;
-    families ??= packJSON("families").catch((error) => {
-      families = null;
-      throw error;
-    });
-    const meant = familiesFor(await /** @type {Promise<Family[]>} */ (families), destiny);
+    const meant = familiesFor(await families(), destiny);
     return Promise.all(
       meant.map(async ({ id, display_name }) => {
         const query = { family: id, ...range, ...destiny.settings, ...changed };

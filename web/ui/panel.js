@@ -81,6 +81,19 @@ function forwardToCanvas(panel, scope) {
   scope.listen(panel, "contextmenu", (event) => liesOverCanvas(panel) && !isText(event) && event.preventDefault());
 }
 
+/**
+ * Keep touches on an element from the front end, which listens further out: two fingers would zoom the graph, too.
+ * @param {import("../lib/scope.js").Scope} scope @param {HTMLElement} element
+ */
+export function keepTouches(scope, element) {
+  for (const type of ["touchstart", "touchmove"]) {
+    scope.listen(window, type, (event) => element.contains(/** @type {Node} */ (event.target)) && event.stopPropagation(), {
+      capture: true,
+      passive: true,
+    });
+  }
+}
+
 /** Make a node as high as its panels have become; a person may have made it higher. @param {any} node @param {number} more pixels, below 0 where a panel has shrunk */
 export function fit(node, more) {
   setHeightQuietly(node, Math.max(node.size[1] + Math.min(more, 0), node.computeSize()[1]));

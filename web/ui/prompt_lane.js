@@ -16,11 +16,12 @@ import {
   withWordsOf,
   withoutPrompt,
 } from "../lib/prompts.js";
-import { lowerBound, snapped } from "../lib/snap.js";
+import { nextOf, snapped } from "../lib/snap.js";
 import { spokenTime } from "../lib/time.js";
 import { translated } from "../lib/words.js";
 import { asToolbar, followPalette, iconButton, make } from "./dom.js";
 import { cutsOf, fieldValue } from "./follow.js";
+import { keepTouches } from "./panel.js";
 import { LANE_PIXELS, STRIP_PIXELS, paintPlan } from "./prompt_paint.js";
 
 /** @typedef {import("../lib/prompts.js").Entry} Entry */
@@ -325,12 +326,7 @@ export class PromptLane {
       scope.listen(lane, type, (event) => this.#onUp(event));
     // The focus goes where pointerdown has put it.
     scope.listen(lane, "mousedown", (event) => event.target !== editor && event.button === 0 && event.preventDefault());
-    for (const type of ["touchstart", "touchmove"]) {
-      scope.listen(window, type, (event) => lane.contains(event.target) && event.stopPropagation(), {
-        capture: true,
-        passive: true,
-      });
-    }
+    keepTouches(scope, lane);
     scope.listen(editor, "blur", () => this.#endTyping(true));
     scope.listen(editor, "keydown", (event) => {
       if (event.key !== "Escape" && !(event.key === "Enter" && !event.isComposing)) return;
@@ -496,9 +492,6 @@ export class PromptLane {
     const start = this.told.start();
     const { beats, silences } = this.told.targets();
     const borders = (this.told.outcome.plan?.starts ?? []).map((one) => one + start);
-    const times = [...(beats ?? []), ...(silences ?? []), ...borders].sort((a, b) => a - b);
-    const at = start + time;
-    const found = direction > 0 ? times[lowerBound(times, at + 0.001)] : times[lowerBound(times, at - 0.001) - 1];
-    return (found ?? (times.length ? at : at + 5 * direction)) - start;
+    return nextOf([...(beats ?? []), ...(silences ?? []), ...borders], start + time, direction) - start;
   }
 }

@@ -1,5 +1,5 @@
 /** The panel of Speakers: the sounds under each other, each where it is heard. What it shows is edited in the fields. */
-import { isConnected } from "../lib/graph.js";
+import { isConnected, slotOf } from "../lib/graph.js";
 import { Scope } from "../lib/scope.js";
 import { turnsOf } from "../lib/speakers.js";
 import { translated } from "../lib/words.js";
@@ -42,9 +42,8 @@ export class SpeakersWidget {
   /** @param {Lane} lane */
   #follow(lane) {
     const name = `audio_${lane.number}`;
-    const slot = (this.node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
     lane.element.hidden = !isConnected(this.node, name);
-    const { file, from } = lane.element.hidden ? { file: null, from: "file" } : upstreamSound(this.node, slot);
+    const { file, from } = lane.element.hidden ? { file: null, from: "file" } : upstreamSound(this.node, slotOf(this.node, name));
     const known = from === "file" ? file : null;
     const words = translated("Made in the graph: it is not drawn here.");
     const key = known ? soundKey(known) : words;
@@ -64,11 +63,10 @@ export class SpeakersWidget {
     const areKnown = lanes.length > 0 && speakers.every(({ duration }) => duration > 0);
     lanes.forEach(({ waveform, element }, index) => {
       const { start, end: stop } = areKnown ? turns[index] : { start: 0, end: end || 1 };
-      waveform.options.height = height;
-      element.style.height = waveform.element.style.height = `${height}px`;
+      element.style.height = `${height}px`;
       waveform.element.style.marginLeft = `${(100 * start) / (end || 1)}%`;
       waveform.element.style.width = `${(100 * (stop - start)) / (end || 1)}%`;
-      waveform.redraw();
+      waveform.setHeight(height);
     });
     this.words.textContent = areKnown ? translated("{seconds} s in all", { seconds: end.toFixed(2) }) : "";
   }

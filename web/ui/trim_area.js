@@ -1,8 +1,9 @@
 /** The waveform with what can be dragged on it: start, end, the whole range, fades, a new range; by pointer and by keys. */
 import { between, isWhole, movedTo, withEnd, withFades, withStart } from "../lib/selection.js";
-import { lowerBound, snapped } from "../lib/snap.js";
+import { nextOf, snapped } from "../lib/snap.js";
 import { spokenTime } from "../lib/time.js";
 import { make } from "./dom.js";
+import { keepTouches } from "./panel.js";
 import { paintTrim } from "./trim_paint.js";
 import { Waveform } from "./waveform.js";
 import { translated } from "../lib/words.js";
@@ -84,13 +85,7 @@ export class TrimArea {
     });
     // The browser would now give the focus to what is focusable under the pointer, and take it from the handle.
     scope.listen(element, "mousedown", (event) => event.button === 0 && event.preventDefault());
-    // Two fingers on the waveform zoom it; the front end, which listens further out, would zoom the graph with them.
-    for (const type of ["touchstart", "touchmove"]) {
-      scope.listen(window, type, (event) => element.contains(event.target) && event.stopPropagation(), {
-        capture: true,
-        passive: true,
-      });
-    }
+    keepTouches(scope, element);
     const sizes = new ResizeObserver(() => this.#place());
     sizes.observe(element);
     scope.onEnd(() => sizes.disconnect());
@@ -258,9 +253,7 @@ export class TrimArea {
   /** The next beat or silence in a direction, or five seconds on. @param {number} time @param {number} direction */
   #nextTarget(time, direction) {
     const { beats, silences } = this.told.targets();
-    const times = [...(beats ?? []), ...(silences ?? [])].sort((a, b) => a - b);
-    const found = direction > 0 ? times[lowerBound(times, time + 0.001)] : times[lowerBound(times, time - 0.001) - 1];
-    return found ?? (times.length ? time : time + 5 * direction);
+    return nextOf([...(beats ?? []), ...(silences ?? [])], time, direction);
   }
 
   /** A handle's place; those of the fades keep off the ends, which they would cover. @param {HandleName} name @param {Selection} selection */

@@ -1,6 +1,6 @@
 /** The panel of Video Frame: a scrubber over the footage that edits the node's own fields, and the picture they choose. */
 import { captureUndo, setWidgetValue, widgetOf } from "../host.js";
-import { isConnected } from "../lib/graph.js";
+import { isConnected, slotOf } from "../lib/graph.js";
 import { Scope } from "../lib/scope.js";
 import { fileKey } from "../lib/soundfile.js";
 import { formatTime, parseTime, spokenTime, toMilliseconds } from "../lib/time.js";
@@ -86,8 +86,7 @@ export class VideoFrameWidget {
 
   /** Look at the graph and the fields again. */
   refresh() {
-    const slot = (this.node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === "video");
-    const file = videoInto(this.node, slot);
+    const file = videoInto(this.node, slotOf(this.node, "video"));
     if (fileKey(file) !== this.#key || (!file && !this.#shown)) this.#take(file);
     this.#show();
   }
