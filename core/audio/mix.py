@@ -29,10 +29,10 @@ class AtRate(Changed):
         return digest("at rate", self.audio.fingerprint, self.sample_rate, self.channels)
 
     def secure(self, start: int, stop: int, folder: str | Path, on_piece: Callable[[], None]) -> object:
-        rate = self.audio.sample_rate
-        first, last = start * rate // self.sample_rate, -(-stop * rate // self.sample_rate)
-        first, last = max(0, first - rate), min(self.audio.sample_count, last + rate)
-        return super().secure(first, last, folder, on_piece) if first < last else None
+        rate, length = self.audio.sample_rate, CHUNK_SECONDS * self.sample_rate
+        first, _ = _heard_for(start // length)
+        _, last = _heard_for(-(-stop // length) - 1)
+        return super().secure(first * rate, min(self.audio.sample_count, last * rate), folder, on_piece)
 
     def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
         if self.audio.sample_rate == self.sample_rate:
@@ -44,7 +44,7 @@ class AtRate(Changed):
             yield samples[:, max(0, start - chunk * length) : min(length, stop - chunk * length)]
 
     def _chunk(self, number: int) -> np.ndarray:
-        first, last = max(0, number * CHUNK_SECONDS - 1), (number + 1) * CHUNK_SECONDS + 1
+        first, last = _heard_for(number)
         samples = self.audio.between(first, last)
         assert samples is not None
         heard = resampled(samples["waveform"][0], samples.sample_rate, self.sample_rate)
@@ -56,6 +56,11 @@ class AtRate(Changed):
         if self.channels == 1:
             return samples.mean(axis=0, keepdims=True)
         return np.broadcast_to(samples, (self.channels, samples.shape[1]))
+
+
+def _heard_for(chunk: int) -> tuple[int, int]:
+    """The seconds that a chunk is made of, those of the filter's sides included."""
+    return max(0, chunk * CHUNK_SECONDS - 1), (chunk + 1) * CHUNK_SECONDS + 1
 
 
 class Mixed(Changed):

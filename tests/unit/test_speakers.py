@@ -109,6 +109,18 @@ def test_a_mix_outlives_its_files_once_it_is_made_safe(tmp_path):
     assert torch.equal(safe["waveform"], wanted)
 
 
+def test_a_part_of_a_mix_outlives_the_long_files_it_is_of(tmp_path):
+    """What a sound at another rate is made of reaches further than the part that is kept."""
+    files = [write_sound(tmp_path / f"{rate}.wav", "pcm_s16le", chirp(30.0, rate, 1), rate) for rate in (16000, 44100)]
+    mix = speakers_sound([Speaker(open_audio(file), LEFT) for file in files], TOGETHER)
+    part = mix.trimmed(int(20.5 * 44100), 25 * 44100)
+    wanted = part["waveform"].clone()
+    safe = part.secured(tmp_path)
+    for file in files:
+        file.unlink()
+    assert torch.equal(safe["waveform"], wanted)
+
+
 class Hum:
     """A sound of any length that takes no memory."""
 
