@@ -221,7 +221,8 @@ def files_loaded(hidden: Any, names: Sequence[str]) -> dict[str, str]:
         source = inputs.get(name)
         if isinstance(source, list) and hidden.dynprompt.has_node(source[0]):
             file = hidden.dynprompt.get_node(source[0])["inputs"].get("name")
-            files |= {name: file} if isinstance(file, str) else {}
+            if isinstance(file, str):
+                files[name] = file
     return files
 
 

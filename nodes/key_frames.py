@@ -2,12 +2,13 @@
 
 from comfy_api.latest import io
 
+from ..core.families.option import KEY_FRAMES
 from ..core.frames.images import check_frames
 from ..core.scene.key_frames import in_words, key_frames_of
 from ._errors import named_errors
 from ._text import text_on_node
 
-KeyFramesType = io.Custom("SOUND_TO_VIDEO_KEY_FRAMES")
+KeyFramesType = io.Custom(KEY_FRAMES.kind)
 
 
 class KeyFrames(io.ComfyNode):

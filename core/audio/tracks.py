@@ -22,7 +22,6 @@ from .seeking import CHANGES, HOLES, PREROLL, SECTIONED_PREROLL, IrregularError,
 CHECKPOINT_SECONDS = 10
 STAMPED = ("wav", "w64", "aiff", "au", "caf", "flac")
 BARE = ("mp3", "aac")
-UNKNOWN = -(2**62)
 SURVEY_SECONDS = 600
 MOST_SURVEY_BYTES = 1 << 27
 GAP_SECONDS = Fraction(1, 20)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -59,7 +59,7 @@ class Variant:
     pixels: int
     multiple: int
     aspects: tuple[str, ...] = tuple(ASPECTS)
-    speed_loras: tuple[str, ...] = field(default=("lightx2v", "lightning", "distill", "4step", "4_step", "turbo"))
+    speed_loras: tuple[str, ...] = ("lightx2v", "lightning", "distill", "4step", "4_step", "turbo")
 
     def size(self, aspect: Fraction | float) -> tuple[int, int]:
         """(width, height) for width / height: on the grid, nearest to the aspect and to the official pixels."""

@@ -23,6 +23,7 @@ from .encoded import ENCODER_SAMPLE_RATE, KINDS, LAYER_RATE, EncodedAudio, Encod
 from .layout import FeatureLayout
 
 WHISPER_SECONDS = 30  # the host's Whisper pads or cuts to this
+LAYER_KERNEL, LAYER_STEP = 400, 320  # 16 kHz samples that a feature of wav2vec2 is made of, and to the next one
 WINDOW_SECONDS = 60  # of wav2vec2, where one pass does not fit
 MARGIN_SECONDS = 5  # of context on both sides of what is kept from a window
 SHORTEST_SECONDS = Fraction(1, 10)  # shorter audio is zero-padded: the encoders' convolutions need 25 ms
@@ -210,7 +211,7 @@ def _layer_count(audio: Audio, encoder: Any) -> int:
     """Features of each layer, at 50 a second, for all of the audio."""
     if is_whisper(encoder):
         return max(1, rounded(audio.duration * LAYER_RATE))
-    return (encoder_samples(audio) - 400) // 320 + 1  # kernel and stride of wav2vec2's convolutions
+    return (encoder_samples(audio) - LAYER_KERNEL) // LAYER_STEP + 1
 
 
 def _whisper_pieces(audio: Audio, encoder: Any) -> Generator[torch.Tensor, None, None]:

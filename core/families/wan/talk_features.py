@@ -24,13 +24,19 @@ from ...audio import Audio
 from ...audio.loudness import integrated_loudness
 from ...disk import mapped_tensor
 from ...features.encoded import ENCODER_SAMPLE_RATE, LAYER_RATE
-from ...features.encoders import MARGIN_SECONDS, encoder_samples, make_room, mono_at_encoder_rate
+from ...features.encoders import (
+    LAYER_KERNEL,
+    LAYER_STEP,
+    MARGIN_SECONDS,
+    encoder_samples,
+    make_room,
+    mono_at_encoder_rate,
+)
 from ...features.layout import FeatureLayout, Interpolation
 
 LOUDNESS = -23.0  # LUFS, as the official loudness_norm
 ONE_PASS_SECONDS = 30  # that the encoder hears at once, in all but half a GB
 KEPT_SECONDS = 30  # of what the transformer hears at a time of a longer sound
-LAYER_KERNEL, LAYER_STEP = 400, 320  # 16 kHz samples that a feature is made of, and to the next one
 FIRST_KERNEL, FIRST_STEP = 10, 5  # of the first of the convolutions
 PIECE = 500  # features that the convolutions make at a time
 
