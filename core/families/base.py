@@ -20,7 +20,7 @@ from ..features.encoded import KIND_NAMES
 from ..frames.images import check_images
 from ..plan import Plan, Segment, SegmentLength, plan_clip
 from ..sampling.spool import LatentHistory
-from ..scene.key_frames import KeyFrame, checked_key_frames, with_room_before
+from ..scene.key_frames import KeyFrame, checked_key_frames, shown_frames, with_room_before
 from ..scene.pictures import ShotPictures, shot_pictures
 from ..scene.prompts import cut_times, prompt_times, unexpected_prompts
 from ..timeline import Grid, Number, exact, frame_rate_in_words, rounded
@@ -99,6 +99,11 @@ class ClipSampler(ABC):
         self.inputs = inputs
         self.plan = plan
         self.pictures = pictures
+
+    def shown_key_frames(self) -> list[tuple[int, KeyFrame]]:
+        """The key frames that segments of the plan show, each with its frame in the clip."""
+        given = checked_key_frames(self.inputs.option("key_frames"))
+        return shown_frames(given, self.inputs.encoded_audio.duration, self.plan)
 
     def begin(self, sampler: HostSampler) -> None:  # noqa: B027 (most families have nothing to do here)
         """A first pass over the whole clip, before any segment is sampled."""
@@ -292,6 +297,11 @@ class Family(ABC):
                 f"the audio was encoded by {KIND_NAMES[inputs.encoded_audio.kind]}, but {self.name} listens to "
                 f"{KIND_NAMES[self.encoder_kind]}: {self.encoder_advice}."
             )
+
+    def check_vae(self, inputs: SamplerInputs, latent_channels: int, advice: str) -> None:
+        """Raise for a VAE of other latents, or none of videos.  advice: where to get the right one."""
+        if getattr(inputs.vae, "latent_channels", None) != latent_channels or inputs.vae.latent_dim != 3:
+            raise SoundToVideoError(f"the connected VAE does not fit {self.name}: {advice}.")
 
     def check_control_video(self, inputs: SamplerInputs) -> None:
         """Raise for a control video that this family cannot follow; most take none."""

@@ -19,7 +19,6 @@ ours on top. This is the one place where both are written down:
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
@@ -80,9 +79,11 @@ class EncodedAudio(Mapping):
         twin.audio, twin.duration = audio, audio.duration
         return twin
 
-    @abstractmethod
     def host_value(self, key: str) -> Any:
-        """The value under one of the host's keys."""
+        """The value under one of the host's keys; what an audio VAE encoded has none."""
+        raise SoundToVideoError(
+            "audio encoded by an audio VAE goes into S2V Sampler or A2V Sampler, not into a node for audio encoders."
+        )
 
     def features(self, layout: FeatureLayout) -> torch.Tensor:
         """``[bands, frames, width]`` in a family's layout, in the encoder's dtype: the frames that the audio reaches.

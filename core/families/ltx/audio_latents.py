@@ -46,11 +46,6 @@ class AudioLatents(EncodedAudio):
         self.audio, self.duration = audio, audio.duration
         self.latents, self.rate, self._after = latents, rate, after
 
-    def host_value(self, key: str) -> Any:
-        raise SoundToVideoError(
-            "audio encoded by an audio VAE goes into S2V Sampler or A2V Sampler, not into a node for audio encoders."
-        )
-
     @property
     def count(self) -> int:
         """Latents of the audio itself."""

@@ -112,8 +112,7 @@ class LTXAV(Family):
         wanted = (transformer.num_audio_channels, transformer.audio_frequency_bins)
         if (latents.shape[1], latents.shape[3]) != wanted:
             raise SoundToVideoError(f"the audio VAE does not fit this {self.name}: load it from the same checkpoint.")
-        if getattr(inputs.vae, "latent_channels", None) != LATENT_CHANNELS or inputs.vae.latent_dim != 3:
-            raise SoundToVideoError(f"the connected VAE does not fit {self.name}: take the VAE of its checkpoint.")
+        self.check_vae(inputs, LATENT_CHANNELS, "take the VAE of its checkpoint")
         self.check_reference(inputs)
         self.check_key_frames(inputs)
         self._check_decodable(inputs)

@@ -16,7 +16,6 @@ from comfy_extras.nodes_lt_upsampler import LTXVLatentUpsampler
 from ...frames.images import fitted_reference, longer_edge_resized, resized_cropped
 from ...plan import Plan, Segment
 from ...sampling.spool import LatentHistory
-from ...scene.key_frames import checked_key_frames, shown_frames
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
 from ...timeline import clip_frame_count, rounded
@@ -70,11 +69,7 @@ class LTXAVClipSampler(ClipSampler):
 
     def _guides(self) -> list[Guide]:
         """The key frames that segments of the plan show."""
-        key_frames = checked_key_frames(self.inputs.option("key_frames"))
-        return [
-            Guide(index, self._encoded(frame.picture), frame.strength)
-            for index, frame in shown_frames(key_frames, self.inputs.encoded_audio.duration, self.plan)
-        ]
+        return [Guide(index, self._encoded(frame.picture), frame.strength) for index, frame in self.shown_key_frames()]
 
     def _encoded(self, image: torch.Tensor) -> list[torch.Tensor]:
         """The latent of a picture ``[1, 128, 1, H, W]`` at the size of every pass."""
@@ -107,15 +102,22 @@ class LTXAVClipSampler(ClipSampler):
         strength = inputs.option("image_strength")
         known = self._known(empty, references[0], strength, segment, first_overlap)
         first = with_guides(PassInputs(*prompts, *known), self.guides, 0, segment, self.plan)
-        picture, sound = _sampled(sampler, self.model, first, sound, segment.seed)
+        picture, sound = sampled(sampler, self.model, first, sound, segment.seed)
         if self.upscaler is not None:
-            picture = {"samples": picture[:, :, : segment.latent_count]}
-            picture = LTXVLatentUpsampler.execute(picture, self.upscaler, inputs.vae)[0]["samples"]
+            picture = self.upscaled(picture[:, :, : segment.latent_count])
             known = self._known(picture, references[1], 1.0, segment, overlap)
             second = with_guides(PassInputs(*prompts, *known), self.guides, 1, segment, self.plan)
-            refining = {"sigmas": self._refining_sigmas(sampler), "cfg": 1.0, "model_input": self.refining_input}
-            picture, _ = _sampled(sampler, self.refining_model, second, sound, segment.seed, **refining)
+            picture = self.refined(sampler, second, sound, segment.seed)
         return picture[:, :, segment.overlap : segment.latent_count]
+
+    def upscaled(self, picture: torch.Tensor) -> torch.Tensor:
+        """The first pass's picture ``[1, 128, n, H, W]`` at the size of the second."""
+        return LTXVLatentUpsampler.execute({"samples": picture}, self.upscaler, self.inputs.vae)[0]["samples"]
+
+    def refined(self, sampler: HostSampler, inputs: PassInputs, sound: torch.Tensor, seed: int) -> torch.Tensor:
+        """The picture of the second pass."""
+        settings = {"sigmas": self._refining_sigmas(sampler), "cfg": 1.0, "model_input": self.refining_input}
+        return sampled(sampler, self.refining_model, inputs, sound, seed, **settings)[0]
 
     def sound(self, segment: Segment) -> torch.Tensor:
         """The audio latents under a segment, ``[1, 8, n, 16]``: silence where the grid goes beyond the audio.
@@ -178,13 +180,15 @@ class LTXAVClipSampler(ClipSampler):
         return torch.cat([halved(history.first(), 1), overlap[:, :, 1:]], dim=2) if self.anchored else overlap
 
 
-def _sampled(
+def sampled(
     sampler: HostSampler, model: Any, inputs: PassInputs, sound: torch.Tensor, seed: int, **settings: Any
 ) -> list[torch.Tensor]:
     """One pass over picture and sound, the host's nested latent; the sound is given, and never noised."""
-    latent = comfy.nested_tensor.NestedTensor((inputs.picture, sound))
-    mask = comfy.nested_tensor.NestedTensor((inputs.mask, torch.zeros_like(sound)))
-    result = sampler.sample(model, inputs.positive, inputs.negative, latent, seed, noise_mask=mask, **settings)
+    device = comfy.model_management.intermediate_device()
+    picture, mask, sound = inputs.picture.to(device), inputs.mask.to(device), sound.to(device)
+    latent = comfy.nested_tensor.NestedTensor((picture, sound))
+    masks = comfy.nested_tensor.NestedTensor((mask, torch.zeros_like(sound)))
+    result = sampler.sample(model, inputs.positive, inputs.negative, latent, seed, noise_mask=masks, **settings)
     return list(result.unbind())
 
 

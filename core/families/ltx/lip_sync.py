@@ -10,12 +10,9 @@ repeat what the one before made, and after a cut a latent in front is left out.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import comfy.model_management
-import comfy.nested_tensor
 import torch
-from comfy_extras.nodes_lt_upsampler import LTXVLatentUpsampler
 
 from ...frames.crops import Crops, scaled
 from ...plan import Plan, Segment
@@ -24,7 +21,8 @@ from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
 from ...timeline import Grid
 from ..base import SamplerInputs
-from .clip_sampler import SPATIAL_RATIO, LTXAVClipSampler
+from .clip_sampler import SPATIAL_RATIO, LTXAVClipSampler, sampled
+from .key_frames import PassInputs
 
 if TYPE_CHECKING:
     from ...sampling.host_sampler import HostSampler
@@ -83,24 +81,12 @@ class LTXLipSync(LTXAVClipSampler):
         prompts = prompt_at(self.positive, time), prompt_at(self.negative, time)
         sound = self.sound(segment)
         start = torch.where(masks[0] > 0, 0.0, footage[0]) if self.strength == 1 else footage[0]
-        latent, mask = _joint(start, masks[0], sound)
-        result = sampler.sample(self.model, *prompts, latent, segment.seed, noise_mask=mask, sigmas=sigmas)
+        first = PassInputs(*prompts, start, masks[0])
+        picture, sound = sampled(sampler, self.model, first, sound, segment.seed, sigmas=sigmas)
         if self.upscaler is not None:
-            picture, sound = result.unbind()
-            picture = LTXVLatentUpsampler.execute({"samples": picture}, self.upscaler, self.inputs.vae)[0]["samples"]
-            latent, mask = _joint(torch.where(masks[1] > 0, picture.to(footage[1]), footage[1]), masks[1], sound)
-            refining = self._refining_sigmas(sampler)
-            result = sampler.sample(
-                self.refining_model,
-                *prompts,
-                latent,
-                segment.seed,
-                noise_mask=mask,
-                sigmas=refining,
-                cfg=1.0,
-                model_input=self.refining_input,
-            )
-        return result.unbind()[0]
+            picture = torch.where(masks[1] > 0, self.upscaled(picture).to(footage[1]), footage[1])
+            picture = self.refined(sampler, PassInputs(*prompts, picture, masks[1]), sound, segment.seed)
+        return picture
 
 
 def token_mask(masks: torch.Tensor, grid: Grid) -> torch.Tensor:
@@ -119,10 +105,3 @@ def _go_on_from(known: torch.Tensor, footage: torch.Tensor) -> None:
 
 def _one_earlier(segment: Segment) -> Segment:
     return replace(segment, latent_start=segment.latent_start - 1, latent_count=segment.latent_count + 1)
-
-
-def _joint(picture: torch.Tensor, mask: torch.Tensor, sound: torch.Tensor) -> tuple[Any, Any]:
-    device = comfy.model_management.intermediate_device()
-    picture, mask, sound = picture.to(device), mask.to(device), sound.to(device)
-    latent = comfy.nested_tensor.NestedTensor((picture, sound))
-    return latent, comfy.nested_tensor.NestedTensor((mask, torch.zeros_like(sound)))

@@ -14,7 +14,6 @@ from ...decoding.stream import Decoder
 from ...frames.images import fitted_reference
 from ...plan import Plan, Segment
 from ...sampling.spool import LatentHistory
-from ...scene.key_frames import checked_key_frames, shown_frames
 from ...scene.pictures import ShotPictures
 from ...scene.prompts import prompt_at
 from ...timeline import CycleGrid, frame_time, rounded
@@ -51,10 +50,9 @@ class MiniMaxH3ClipSampler(ClipSampler):
 
     def _key_frames(self) -> list[dict[str, Any]]:
         """The key frames of the clip as the host's MiniMaxH3AddGuide puts them into a conditioning."""
-        given = checked_key_frames(self.inputs.option("key_frames"))
         return [
             {"resolved_frame_index": index, "latent": self._encoded(frame.picture)}
-            for index, frame in shown_frames(given, self.inputs.encoded_audio.duration, self.plan)
+            for index, frame in self.shown_key_frames()
         ]
 
     def _sound(self, segment: Segment) -> torch.Tensor:

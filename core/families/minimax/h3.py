@@ -103,10 +103,7 @@ class MiniMaxH3(Family):
         self.check_encoder(inputs)
         transformer = inputs.model.get_model_object("diffusion_model")
         self.check_text(inputs, getattr(transformer.condition_proj, "in_features", None), transformer.hidden_size)
-        if getattr(inputs.vae, "latent_channels", None) != LATENT_CHANNELS or inputs.vae.latent_dim != 3:
-            raise SoundToVideoError(
-                f"the connected VAE does not fit {self.name}: load minimax_h3_video_vae_fp16.safetensors."
-            )
+        self.check_vae(inputs, LATENT_CHANNELS, "load minimax_h3_video_vae_fp16.safetensors")
         self.check_reference(inputs)
         self.check_control_video(inputs)
         self.check_key_frames(inputs)

@@ -51,11 +51,6 @@ class H3Sound(EncodedAudio):
         self.audio, self.duration = audio, audio.duration
         self._heard, self._vae = heard, audio_vae
 
-    def host_value(self, key: str) -> Any:
-        raise SoundToVideoError(
-            "audio encoded by an audio VAE goes into S2V Sampler or A2V Sampler, not into a node for audio encoders."
-        )
-
     def latents(self, start_seconds: Number, count: int) -> torch.Tensor:
         """``[1, 32, 2, count]`` float32: the sound from a time on, silence after its end."""
         waveform = self._waveform(exact(start_seconds), count * SAMPLES_OF_A_LATENT)

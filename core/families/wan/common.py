@@ -9,7 +9,6 @@ import comfy.model_management
 import torch
 
 from ...decoding.stream import decode_stream
-from ...errors import SoundToVideoError
 from ...frames.images import fitted_reference
 from ...plan import Plan, Segment
 from ...sampling.spool import LatentHistory
@@ -66,7 +65,7 @@ class WanFamily(Family):
         self.check_size(inputs.width, inputs.height)
         self._check_prompts(inputs)
         self.check_encoder(inputs)
-        self._check_vae(inputs.vae)
+        self.check_vae(inputs, LATENT_CHANNELS, "load wan_2.1_vae.safetensors")
         self.check_reference(inputs)
         self.check_control_video(inputs)
 
@@ -74,11 +73,6 @@ class WanFamily(Family):
         """Raise for prompts of another text encoder than the model's."""
         transformer = inputs.model.get_model_object("diffusion_model")
         self.check_text(inputs, getattr(transformer.text_embedding[0], "in_features", None))
-
-    def _check_vae(self, vae: Any) -> None:
-        """Raise for a VAE that is not of Wan2.1's latents."""
-        if getattr(vae, "latent_channels", None) != LATENT_CHANNELS or vae.latent_dim != 3:
-            raise SoundToVideoError(f"the connected VAE does not fit {self.name}: load wan_2.1_vae.safetensors.")
 
     def pictures(self, inputs: SamplerInputs) -> ShotPictures:
         """Every segment sees the reference image: without cuts it changes with the prompt."""

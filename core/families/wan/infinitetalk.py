@@ -183,7 +183,8 @@ class InfiniteTalk(WanFamily):
                 f"the connected model_patch, {file}, is for one speaker, and {count} speak: load "
                 f"{SEVERAL_SPEAKERS_FILE} with core's Load Model Patch."
             )
-        for number in range(max(1, len(self.pictures(inputs).times))):
+        pictures = self.pictures(inputs)
+        for number in range(min(pictures.count, max(1, len(pictures.times)))):
             regions_in(inputs, number)
 
     def _check_patch(self, inputs: SamplerInputs) -> None:
@@ -226,7 +227,6 @@ class InfiniteTalk(WanFamily):
 def regions_in(inputs: SamplerInputs, number: int) -> torch.Tensor:
     """``token_regions`` of the speakers in one of the reference image's pictures."""
     assert inputs.reference_image is not None
-    number = min(number, len(inputs.reference_image) - 1)
     picture = inputs.reference_image[number : number + 1]
     regions = [track.region for track in inputs.encoded_audio.tracks]
     return token_regions(regions, picture, inputs.width, inputs.height, inputs.image_fit)
