@@ -50,8 +50,9 @@ class SampledVideo(Input.Video):
 
     def stream_levels(self) -> Iterator[torch.Tensor]:
         """As ``stream_frames``; what lies over footage of 8 bits comes in 8 bits, uint8, as a file gets it."""
-        stream = self._decoder.levels if isinstance(self._decoder, CompositeDecoder) else self._decoder.frames
-        return _without_gradients(skip_frames(stream(self._latents), self._first_frame, self._frame_count))
+        return _without_gradients(
+            skip_frames(self._decoder.levels(self._latents), self._first_frame, self._frame_count)
+        )
 
     @property
     def audio(self) -> Audio | None:

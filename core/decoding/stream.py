@@ -64,6 +64,10 @@ class Decoder:
             frames = decode_stream(self.vae, shot, shot.latent_count)
             yield from skip_frames(frames, skip or 0, self.plan.frame_count)
 
+    def levels(self, latents: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """As ``frames``: what is sampled has no 8 bits of its own, as footage has (``CompositeDecoder.levels``)."""
+        return self.frames(latents)
+
 
 @dataclass(frozen=True)
 class _Shot(Iterable[torch.Tensor]):
