@@ -7,7 +7,9 @@ import json
 import logging
 import struct
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,15 +27,20 @@ SKETCH_FROM_SECONDS = 60.0
 BLOCK_SAMPLES = 1 << 17
 SECONDS_PER_MESSAGE = 20.0
 
+T = TypeVar("T")
+
 _running: dict[object, asyncio.Future] = {}
 
 
-def once(key: object, start: Callable[[], asyncio.Future]) -> asyncio.Future:
-    """What is under way for ``key``, or a new one: two browsers never make the same thing twice."""
+async def once(key: object, pool: Executor, call: Callable[..., T], *arguments: object) -> T:
+    """What ``call`` gives in a thread of a pool, once for all who ask for ``key`` while it is under way.
+
+    It goes on where one of those who asked no longer waits.
+    """
     if key not in _running:
-        _running[key] = start()
+        _running[key] = asyncio.get_running_loop().run_in_executor(pool, call, *arguments)
         _running[key].add_done_callback(lambda done: (_running.pop(key, None), done.cancelled() or done.exception()))
-    return _running[key]
+    return await asyncio.shield(_running[key])
 
 
 def message(about: dict, payload: bytes = b"") -> bytes:

@@ -5,7 +5,6 @@ What a file of moving pictures is, one of its pictures, small ones side by side.
 
 from __future__ import annotations
 
-import asyncio
 import io
 from collections.abc import Sequence
 from fractions import Fraction
@@ -33,11 +32,7 @@ MOST_SECONDS = 15.0  # that pictures are looked for; then the ones that were fou
 async def video(request: web.Request) -> web.Response:
     """``{"duration": 6, "frame_rate": 24, "width": 832, "height": 480}``."""
     file = await requested_file(request)
-
-    def start() -> asyncio.Future:
-        return asyncio.get_running_loop().run_in_executor(looking, _about, file.path)
-
-    return web.json_response(await asyncio.shield(once(("video", file.key), start)))
+    return web.json_response(await once(("video", file.key), looking, _about, file.path))
 
 
 def _about(path: Path) -> dict[str, float]:
@@ -70,11 +65,7 @@ async def _answered(request: web.Request, times: Sequence[Fraction]) -> web.Resp
     if not 16 <= height <= MOST_HEIGHT:
         raise refusal(400, f"height must be 16 to {MOST_HEIGHT} pixels.")
     file = await requested_file(request)
-
-    def start() -> asyncio.Future:
-        return asyncio.get_running_loop().run_in_executor(looking, _jpeg, file, times, height)
-
-    body = await asyncio.shield(once(("frames", file.key, tuple(times), height), start))
+    body = await once(("frames", file.key, tuple(times), height), looking, _jpeg, file, times, height)
     return web.Response(body=body, content_type="image/jpeg")
 
 

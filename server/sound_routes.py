@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -42,12 +41,8 @@ async def peaks(request: web.Request) -> web.StreamResponse:
 async def beats(request: web.Request) -> web.Response:
     """``{"beats": [seconds, …]}`` of a file. 501 where the library that finds them is not installed."""
     file = await requested_file(request)
-
-    def start() -> asyncio.Future:
-        return asyncio.get_running_loop().run_in_executor(analysing, _beats_of, file.path)
-
     try:
-        answer = await asyncio.shield(once(("beats", file.key), start))
+        answer = await once(("beats", file.key), analysing, _beats_of, file.path)
     except MissingBeatLibrary as error:
         raise refusal(501, str(error)) from error
     return web.Response(body=answer, content_type="application/json")
@@ -70,11 +65,7 @@ async def sound(request: web.Request) -> web.StreamResponse:
     """
     start, end = seconds_asked(request, "start"), seconds_asked(request, "end")
     file = await requested_file(request)
-
-    def open_it() -> asyncio.Future:
-        return asyncio.get_running_loop().run_in_executor(opening, _opened, file.path)
-
-    audio, sample_count = await asyncio.shield(once(("sound", file.key), open_it))
+    audio, sample_count = await once(("sound", file.key), opening, _opened, file.path)
     first = 0 if start is None else min(sample_index(start, audio.sample_rate), sample_count)
     last = sample_count if end is None else min(sample_index(end, audio.sample_rate), sample_count)
     if first >= last:

@@ -11,6 +11,7 @@ import logging
 import mimetypes
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from aiohttp import web
@@ -64,19 +65,24 @@ def templates(folder: Path = WORKFLOWS) -> list[Template]:
 def _read(folder: Path) -> Iterator[Template]:
     for file in folder.glob("*.json"):
         try:
-            extra = json.loads(file.read_text("utf-8")).get("extra", {})
+            yield _template(file, file.stat().st_mtime_ns)
         except (OSError, ValueError) as error:
             logging.warning("Sound to Video: the workflow %s is not listed: %s", file.name, error)
-            continue
-        about = extra.get("sound_to_video", {})
-        yield Template(
-            file.stem,
-            about.get("title", file.stem),
-            about.get("description", ""),
-            about.get("place", float("inf")),
-            tuple(about.get("models", ())),
-            extra.get("linearMode") is True,
-        )
+
+
+@lru_cache(256)
+def _template(file: Path, changed: int) -> Template:
+    """Of a file as it was at a time: a browser asks for every template's picture, and each is found by its name."""
+    extra = json.loads(file.read_text("utf-8")).get("extra", {})
+    about = extra.get("sound_to_video", {})
+    return Template(
+        file.stem,
+        about.get("title", file.stem),
+        about.get("description", ""),
+        about.get("place", float("inf")),
+        tuple(about.get("models", ())),
+        extra.get("linearMode") is True,
+    )
 
 
 @routes.get("/sound_to_video/templates")
