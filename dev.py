@@ -3,7 +3,7 @@
     python dev.py demo             a voice and a picture become a clip; its path is printed
     python dev.py demo --serve     the same ComfyUI, left open in the browser
     python dev.py test [ARGS]      ruff, pyright, then all tests; with ARGS pytest alone: test tests/unit -k plan
-    python dev.py test --fast      ruff, pyright, the unit and node tests that are quick: no server, no browser
+    python dev.py test --fast      ruff, pyright, the quick unit, node and farm tests: no server, no browser
     python dev.py fuzz --minutes N odd files, values and requests on other seeds (--seed S), N minutes of each kind
                                    (of one: --only sounds, videos, nodes or routes)
     python dev.py check            ruff and pyright
