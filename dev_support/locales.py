@@ -63,8 +63,15 @@ def panel_texts() -> list[str]:
     return list(dict.fromkeys(texts))
 
 
+def _family_names() -> list[str]:
+    """Those in the registry of families, also of a family that this ComfyUI is too old for."""
+    module = ast.parse((ROOT / "core" / "families" / "__init__.py").read_text(encoding="utf-8"))
+    assigned = {node.targets[0].id: node.value for node in module.body if isinstance(node, ast.Assign)}  # type: ignore
+    return [name for _, _, name, _ in ast.literal_eval(assigned["_REGISTRY"])]
+
+
 # Which families an option is for, and the numbers of each, change with every new family; the sentence does not.
-FAMILY = r"(?:LTX-2|HuMo|InfiniteTalk|Wan2\.2-S2V|MiniMax H3)"
+FAMILY = f"(?:{'|'.join(map(re.escape, _family_names()))})"
 PREFIX = re.compile(rf"^({FAMILY}(?:, {FAMILY})*): (?=[A-Z])")
 SPEAKER = re.compile(r"(?<=speaker )\d")
 NUMBERED = re.compile(r"^([a-z_]+)_(\d)$")  # a name such as audio_2
@@ -148,15 +155,9 @@ def placeholders(text: str) -> list[str]:
     return sorted(re.findall(r"\{\w+\}", text))
 
 
-def write(nodes: Mapping[str, Any]) -> list[str]:
-    """Write ``locales/``; return a line for each text that a language lacks, or has and nobody says."""
-    texts = all_texts(nodes)
-    troubles = []
+def write(nodes: Mapping[str, Any]) -> None:
+    """Write ``locales/`` of the translations that there are."""
     for language in LANGUAGES:
-        known = translations(language)
-        troubles += [f"{language} lacks: {text}" for text in texts if text not in known]
-        troubles += [f"{language}, nobody says: {text}" for text in known if text not in texts]
         (LOCALES / language).mkdir(parents=True, exist_ok=True)
         for name, content in files_of(language, nodes).items():
             (LOCALES / language / name).write_text(as_json(content), encoding="utf-8")
-    return troubles

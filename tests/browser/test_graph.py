@@ -436,6 +436,7 @@ def test_a_runs_words_go_to_its_workflow_and_are_no_step_of_undo(comfy):
         """() => { const { widgets } = window.app.graph.getNodeById(12);
             widgets.find((one) => one.name === "control_after_generate").value = "fixed" }"""
     )
+    comfy.measured()
     comfy.drag(handle(comfy, "start"), pixels_per_second(comfy))
     cut = fields(comfy)
     answer = json.dumps({"prompt_id": "run-of-the-first", "number": 1, "node_errors": {}})
@@ -461,8 +462,8 @@ def test_a_runs_words_go_to_its_workflow_and_are_no_step_of_undo(comfy):
     comfy.look()
     comfy.page.mouse.click(700, 930)
     comfy.settle()
-    comfy.page.keyboard.press("Control+z")
+    comfy.undo()
     comfy.until(lambda: fields(comfy) == [0, 0, 0, 0], "one undo undoes what was done before the run")
     comfy.until(lambda: said(comfy) == plan, "and the words stay")
-    comfy.page.keyboard.press("Control+y")
+    comfy.redo()
     comfy.until(lambda: fields(comfy) == cut and said(comfy) == plan, "as after a redo")

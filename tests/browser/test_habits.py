@@ -12,7 +12,6 @@ from sound_to_video.tests.browser.test_trim import (
     pixels_per_second,
     ready,
     stands_at,
-    undo,
 )
 from sound_to_video.tests.npm import node_modules
 
@@ -44,7 +43,7 @@ def test_the_ends_are_set_at_the_cursor(trimming):
     click_at(comfy, 6)
     keys.press("i")
     assert fields(comfy) == pytest.approx([6, 0, 0, 0], abs=0.03), "behind the end it takes all that follows"
-    undo(comfy)
+    comfy.undo()
     comfy.until(lambda: stands_at(comfy, two_to_five), "each is one step of undo")
     comfy.page.get_by_role("button", name="Play the selection (space)").click()
     comfy.until(lambda: comfy.sounding()["playing"] == 1, "it plays")

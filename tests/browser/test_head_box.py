@@ -4,7 +4,6 @@ import shutil
 
 import pytest
 from sound_to_video.tests.browser.comfy_page import ROOT, node
-from sound_to_video.tests.browser.test_trim import undo
 from sound_to_video.tests.unit.test_footage import write_footage
 
 LIP_SYNC = 2
@@ -72,13 +71,13 @@ def test_a_box_is_drawn_moved_and_sized_and_each_is_one_step_of_undo(footage):
     assert comfy.page.evaluate("() => window.app.graph.nodes.map((one) => [...one.pos])") == where, (
         "no node was dragged"
     )
-    undo(comfy)
+    comfy.undo()
     comfy.until(lambda: box(comfy) == moved, "the corner is where it was")
-    undo(comfy)
+    comfy.undo()
     comfy.until(lambda: box(comfy) == drawn, "so is the box")
-    undo(comfy)
+    comfy.undo()
     comfy.until(lambda: box(comfy) == [0.2, 0.1, 0.8, 0.9], "as at first")
-    comfy.page.wait_for_timeout(1500)  # Nodes 2.0 measures the new node
+    comfy.measured()
     drag(comfy, (0.5, 0.5), (0.45, 0.5))
     left, top, right, bottom = box(comfy)
     assert (top, bottom, right - left) == pytest.approx((0.1, 0.9, 0.6), abs=0.002)

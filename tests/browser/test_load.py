@@ -58,7 +58,7 @@ def test_a_file_is_dropped_on_the_node(loading, new_file, place):
     comfy.until(lambda: clock(comfy) == "0:00.00 / 0:01.50", "its waveform is shown")
     assert comfy.node_ids() == [LOAD], "core made no node of its own"
     assert (comfy.server.input_directory / file.name).read_bytes() == file.read_bytes()
-    comfy.page.keyboard.press("Control+z")
+    comfy.undo()
     comfy.until(lambda: chosen(comfy) == "speech.wav", "one step of undo")
 
 

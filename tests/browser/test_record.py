@@ -86,7 +86,7 @@ def test_a_re_take_can_be_kept_or_taken_back(recording):
     press(comfy, "Keep this take")
     assert take(comfy) == third
     assert (comfy.server.input_directory / first).is_file()
-    comfy.page.keyboard.press("Control+z")
+    comfy.undo()
     comfy.until(lambda: take(comfy) == first, "undo brings the take before")
 
 

@@ -79,17 +79,13 @@ def text(comfy) -> str:
     return comfy.values(PROMPTS)["timeline"]
 
 
-def undo(comfy) -> None:
-    comfy.page.keyboard.press("Control+z")
-
-
 def test_the_mouse_moves_edits_adds_and_removes_each_one_step_of_undo(lane):
     comfy = lane.comfy
     assert lane.words() == ["verse, a dim stage", "chorus, bright light", "end"]
     assert lane.times() == [3, 5]
     comfy.screenshot(f"timeline-{lane.panel.get_attribute('aria-label')}")
     done = [text(comfy)]
-    comfy.page.wait_for_timeout(700)  # the front end has measured the nodes: their size is no step of undo of ours
+    comfy.measured()
     comfy.drag(lane.border(1), 0.75 * lane.unit(), key="Alt")
     assert lane.times()[0] == pytest.approx(3.75, abs=0.03)
     assert text(comfy).startswith("0:00 verse,\n  a dim stage\n\n0:03.7"), "the rest is as it was written"
@@ -112,10 +108,10 @@ def test_the_mouse_moves_edits_adds_and_removes_each_one_step_of_undo(lane):
     done.append(text(comfy))
     assert sorted(comfy.node_ids()) == [1, TRIM, 10, 11, 12, PROMPTS]
     for before in reversed(done[:-1]):
-        undo(comfy)
+        comfy.undo()
         comfy.until(lambda before=before: text(comfy) == before, f"undo to {before!r}")
     for after in done[1:]:
-        comfy.page.keyboard.press("Control+y")
+        comfy.redo()
         comfy.until(lambda after=after: text(comfy) == after, f"redo to {after!r}")
     comfy.until(lambda: lane.words() == ["an empty stage", "chorus, bright light", "lights out"], "the blocks follow")
 

@@ -34,12 +34,9 @@ def handle(comfy, name):
     return comfy.page.locator(f".stv-{name}")
 
 
-def undo(comfy):
-    comfy.page.keyboard.press("Control+z")
-
-
 def test_dragging_the_ends_the_range_and_the_fades_each_one_step_of_undo(trimming):
     comfy = trimming
+    comfy.measured()
     unit = pixels_per_second(comfy)
     done = [fields(comfy)]
     for name, seconds, expected in [
@@ -54,10 +51,10 @@ def test_dragging_the_ends_the_range_and_the_fades_each_one_step_of_undo(trimmin
         done.append(fields(comfy))
     comfy.screenshot("trim")
     for before in reversed(done[:-1]):
-        undo(comfy)
+        comfy.undo()
         comfy.until(lambda before=before: stands_at(comfy, before), f"undo to {before}")
     for after in done[1:]:
-        comfy.page.keyboard.press("Control+y")
+        comfy.redo()
         comfy.until(lambda after=after: stands_at(comfy, after), f"redo to {after}")
     # The widget that undo has built anew works.
     comfy.drag(handle(comfy, "start"), -1 * unit)
@@ -93,9 +90,9 @@ def test_a_drag_that_follows_at_once_is_a_step_of_its_own(trimming):
     comfy.page.evaluate(send, ["fadeIn", [up], 0.125])
     start, end, fade, _ = fields(comfy)
     assert start == pytest.approx(2, abs=0.03) and fade > 0.5
-    undo(comfy)
+    comfy.undo()
     comfy.until(lambda: stands_at(comfy, [start, end, 0, 0]), "the second drag is undone")
-    undo(comfy)
+    comfy.undo()
     comfy.until(lambda: stands_at(comfy, [0, 0, 0, 0]), "then the first")
 
 
@@ -279,7 +276,7 @@ def test_times_are_typed_as_people_write_them(trimming):
     end.press("Enter")
     assert fields(comfy)[:2] == [2.5, 5.5]
     comfy.until(lambda: end.input_value() == "0:05.50", "what cannot be read is put back")
-    undo(comfy)
+    comfy.undo()
     comfy.until(lambda: fields(comfy)[:2] == [2.5, 0], "one step of undo")
 
 
@@ -407,7 +404,7 @@ def test_sound_made_in_the_graph_is_shown_after_the_run(comfy):
     comfy.screenshot("trim-after-run")
     comfy.drag(handle(comfy, "start"), 2 * pixels_per_second(comfy, 5))
     assert fields(comfy)[0] == pytest.approx(2, abs=0.03)
-    undo(comfy)
+    comfy.undo()
     comfy.until(lambda: fields(comfy)[0] == 0)
     shown = lambda: handle(comfy, "end").count() and handle(comfy, "end").get_attribute("aria-valuetext")  # noqa: E731
     comfy.until(lambda: shown() == "5 seconds", "still there after undo")

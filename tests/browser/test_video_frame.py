@@ -68,7 +68,7 @@ def test_keys_typing_and_the_strip_choose_a_picture_each_one_step_of_undo(scrubb
     comfy.page.mouse.click(*comfy.centre(strip, 0.764))
     shows(comfy, 27)
     comfy.screenshot("video-frame")
-    comfy.page.keyboard.press("Control+z")
+    comfy.undo()
     comfy.until(lambda: fields() == ["at seconds", 1.5], "undo")
     assert comfy.node_ids() == [1, FRAME]
 

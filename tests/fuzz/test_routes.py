@@ -14,12 +14,14 @@ from random import Random
 from urllib.parse import quote, quote_from_bytes, urlencode
 
 import pytest
+from sound_to_video.core.families import FAMILIES
+from sound_to_video.server import queries
 from sound_to_video.tests.fuzz.heartbeat import Beat, Collections, Heartbeat
 
 MOST = 400
 LONGEST_HOLD_SECONDS = 0.05  # of the host's event loop, by what it does itself: a long round finds more to be wrong
 SLOWEST_SECONDS = 180  # that an answer may take before it counts as a hang: a busy machine is none
-PREFIX = "/sound_to_video/"  # of answers that are ours: the host may have what lies elsewhere
+PREFIXES = ("/sound_to_video/", "/workflow_templates/sound_to_video/")  # of ours: the host may have what lies elsewhere
 SECRET = b"SECRET-OUTSIDE"
 MEDIA = Path(__file__).resolve().parents[2] / "media"
 
@@ -79,13 +81,15 @@ def parameters() -> dict[str, tuple[str, ...]]:
     """Every query parameter that a route knows, with odd values for it."""
     numbers = ("start", "end", "sample_rate", "frame_rate", "segment_seconds", "bins", "peaks_per_second", "duration")
     numbers += ("preview_seconds", "cuts", "prompts", "fade_in", "fade_out", "stamp", "start_sample", "end_sample")
-    numbers += ("seconds", "times", "height")
+    numbers += ("seconds", "times", "height", "width", "timeline", "timeline_cuts", "bytes")
+    named = ("", "x" * 3000, "nan")
     return {
         **dict.fromkeys(numbers, NUMBERS),
         "filename": NAMES,
         "subfolder": NAMES,
         "type": ("input", "output", "temp", "user", "", "../input", "input\0"),
-        "family": ("wan_s2v", "ltx_av", "", "x" * 3000, "nan"),
+        "family": (*(family.id for family in FAMILIES), *named),
+        "variant": (*(variant.name for family in FAMILIES for variant in family.variants), *named),
     }
 
 
@@ -141,6 +145,16 @@ class UnderWay:
         return [case[:120] for case in met[:5]]
 
 
+def test_every_parameter_is_tried():
+    """Those that a route reads by name, in the code of the routes."""
+    code = "".join(path.read_text("utf-8") for path in Path(queries.__file__).parent.glob("*.py"))
+    read = set(re.findall(r"""query(?:\.get\(|\[)"(\w+)\"""", code)) | set(
+        re.findall(r"""seconds_asked\(\w+, "(\w+)"\)""", code)
+    )
+    assert len(read) > 10
+    assert sorted(read - set(parameters())) == []
+
+
 def test_odd_requests(fuzz_round, server, collections):
     # The first search for beats loads a large library, once in the life of a server.
     answer(server.port, "GET", "/sound_to_video/beats?filename=sound_to_video_voice.wav", {}, b"")
@@ -168,7 +182,7 @@ def test_odd_requests(fuzz_round, server, collections):
             and status not in (405, 413, 414)
             and method != "HEAD"
             and len(target) < 8000
-            and target.startswith(PREFIX)
+            and target.startswith(PREFIXES)
             and not ours
         ):
             fuzz_round.is_wrong(f"{case}: {status} as {kind}: {content[:120]!r}")

@@ -44,7 +44,6 @@ def test_values_stand_in_each_translation(language):
 
 @pytest.mark.parametrize("language", locales.LANGUAGES)
 def test_what_comfyui_reads_is_up_to_date(nodes, language):
-    """Apart from the names of families before a text: an older ComfyUI knows fewer of them."""
     for name, content in locales.files_of(language, nodes).items():
         written = json.loads((locales.LOCALES / language / name).read_text("utf-8"))
         assert written == json.loads(locales.as_json(content)), "run `python dev.py locales`"

@@ -171,7 +171,7 @@ def test_part_of_a_sound_is_cut_to_the_sample(server):
     assert part[44:] == whole[44 + 4 * 11025 : 44 + 4 * 27563]
 
 
-@pytest.mark.parametrize("route", ["peaks", "beats", "sound", "video", "frame"])
+@pytest.mark.parametrize("route", ["peaks", "beats", "sound", "video", "frame", "frames"])
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -204,7 +204,7 @@ def test_nothing_outside_is_read_and_every_refusal_is_a_sentence(server, route, 
     assert len(json.loads(body)["error"]) > 10
 
 
-@pytest.mark.parametrize("route", ["beats", "sound", "video", "frame"])
+@pytest.mark.parametrize("route", ["beats", "sound", "video", "frame", "frames"])
 def test_what_is_no_sound_is_refused_with_a_sentence(server, route):
     status, _, body = ask(server, route, {"filename": "routes/lie.mp3"})
     assert status == 422

@@ -12,13 +12,14 @@ from sound_to_video.tests.checkpoints import CHECKPOINTS
 from sound_to_video.tests.ltx import skip_without_ltx_2_5
 from sound_to_video.tests.minimax import skip_without_masks_by_token
 
-from farm.workflow import to_prompt
+from farm.workflow import WorkflowError, to_prompt
 
 WORKFLOWS = sorted((Path(__file__).resolve().parents[2] / "workflows").glob("*.json"))
 BUNDLED_MODELS = list((Path(__file__).resolve().parents[2] / "models").glob("*.safetensors"))
 MODEL_FILES = (".safetensors", ".pt", ".ckpt", ".gguf")
 
 BYPASSED = 4
+NOTES = ("Note", "MarkdownNote")
 ANY = {"*", "COMFY_MATCHTYPE_V3"}  # what takes or gives any type
 
 bundled = pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
@@ -94,11 +95,16 @@ def test_every_link_fits(client, file):
     """Each node is one of the host's or ours, and takes what it is given; those of other packs are bypassed."""
     object_info = client.object_info()
     workflow = json.loads(file.read_text("utf-8"))
+    try:
+        to_prompt(workflow, object_info)
+    except WorkflowError as error:
+        pytest.skip(str(error))  # a node of newer hosts
     kinds = {node["id"]: node["type"] for node in workflow["nodes"]}
+    strangers = {node["id"]: node for node in workflow["nodes"] if node["type"] not in {*object_info, *NOTES}}
+    assert all(node.get("mode") == BYPASSED for node in strangers.values())
     for _, origin, slot, target, target_slot, _ in workflow["links"]:
         (node,) = [node for node in workflow["nodes"] if node["id"] == target]
-        if kinds[origin] not in object_info or kinds[target] not in object_info:
-            assert node.get("mode") == BYPASSED or kinds[origin] not in object_info
+        if {origin, target} & set(strangers):
             continue
         given = object_info[kinds[origin]]["output"][slot]
         name = node["inputs"][target_slot]["name"]
@@ -123,7 +129,7 @@ def test_names_the_real_models_and_where_they_are_had(file):
 @bundled
 def test_has_a_note_and_a_picture(file):
     nodes = all_nodes(json.loads(file.read_text("utf-8")))
-    assert any(node["type"] in ("Note", "MarkdownNote") and node["widgets_values"][0].strip() for node in nodes)
+    assert any(node["type"] in NOTES and node["widgets_values"][0].strip() for node in nodes)
     with Image.open(file.with_suffix(".jpg")) as picture:
         assert min(picture.size) >= 256
 

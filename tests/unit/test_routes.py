@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from aiohttp import ClientSession, web
 from PIL import Image
+from sound_to_video.core.families import FAMILIES
 from sound_to_video.server import our_routes, upload_routes
 from sound_to_video.tests.unit.test_footage import write_footage
 
@@ -119,13 +120,16 @@ def odd_queries() -> list[tuple[str, dict]]:
     ]
     names += ["\ud800.wav", "con:.wav", "voice.wav\n", "~", "%00.wav", "voice.wav/../../x.wav"]
     long = {"start": "0", "end": "1e6", "sample_rate": "10000000"}
-    for family in ("wan_s2v", "ltx_av"):
+    for family in (family.id for family in FAMILIES):
         for rate in ("0", "1000", "1e-300", "1e15"):
             queries += [
                 ("plan", {**long, "family": family, "frame_rate": rate, "segment_seconds": s}) for s in ("0", "1e-9")
             ]
     queries += [("frame", {"filename": name, "seconds": value}) for name in ("x.mp4", "voice.wav") for value in HUGE]
-    for route in ("peaks", "beats", "sound", "video", "frame"):
+    queries += [("frames", {"filename": "voice.wav", "times": f"0,{value}", "height": value}) for value in HUGE]
+    size = {"variant": FAMILIES[0].variants[0].name, "width": "640", "height": "480"}
+    queries += [("size", {**size, name: value}) for name in size for value in HUGE]
+    for route in ("peaks", "beats", "sound", "video", "frame", "frames"):
         queries += [(route, {"filename": name}) for name in names]
         queries += [(route, {"filename": "voice.wav", "type": kind}) for kind in ("models", "x" * 3_000, "\ud800")]
     return queries
