@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import importlib.util
+import json
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import SoundToVideoError
+from . import beat_search
+from .beat_search import COUNT, SAMPLE_RATE
 from .resampling import resampled
 
 if TYPE_CHECKING:
     from . import Audio
 
-SAMPLE_RATE = 22050
 WINDOW_SECONDS = 240
 OVERLAP_SECONDS = 12
 
-FINE_HOP_SAMPLES = 64
-FINE_WINDOW_SAMPLES = 512
-# librosa's beats come 20 to 35 ms after what is heard (its window is 93 ms long): where to look for the onset.
-EARLIER_SECONDS, LATER_SECONDS = 0.06, 0.02
-# An onset is one where it is this strong, compared with the median of all beats.
-CLEAR_ONSET = 0.25
+KEPT_SECONDS = 60.0  # librosa, which takes seconds to load and 260 MB, after the last time that it was asked
 
 
 class MissingBeatLibrary(SoundToVideoError):
     """librosa is not installed; it is large (numba, scikit-learn), so the pack works without it."""
+
+    def __init__(self, why: str = ""):
+        super().__init__(
+            "finding beats needs the Python package librosa: run `python -m pip install librosa` "
+            f"with the Python that runs ComfyUI, then restart it{f' (it cannot be loaded: {why})' if why else ''}."
+        )
 
 
 def detect_beats(audio: Audio) -> list[float]:
@@ -33,18 +41,13 @@ def detect_beats(audio: Audio) -> list[float]:
 
     Beats are those of ``librosa.beat.beat_track`` (D. P. W. Ellis, "Beat Tracking by Dynamic Programming", 2007), on
     windows of four minutes, each with 12 s of its neighbours; each is then moved to the onset that is heard, and at the
-    ends of the sound those without an onset are left out.
+    ends of the sound those without an onset are left out. librosa runs in a process of its own.
 
     audio: any rate, channels and length; only one window is decoded at a time.
     Raises MissingBeatLibrary: librosa cannot be imported; the message says how to install it.
     """
-    try:
-        import librosa
-    except ImportError as error:
-        raise MissingBeatLibrary(
-            "finding beats needs the Python package librosa: run `python -m pip install librosa` "
-            "with the Python that runs ComfyUI, then restart it."
-        ) from error
+    if importlib.util.find_spec("librosa") is None:
+        raise MissingBeatLibrary()
     audio = audio.mixed_to_stereo()
     rate = audio.sample_rate
     window, overlap = WINDOW_SECONDS * rate, OVERLAP_SECONDS * rate
@@ -53,31 +56,89 @@ def detect_beats(audio: Audio) -> list[float]:
         end = min(start + window, audio.sample_count)
         first, last = max(start - overlap, 0), min(end + overlap, audio.sample_count)
         samples = audio.trimmed(first, last)["waveform"][0].mean(dim=0)
-        samples = resampled(samples, rate, SAMPLE_RATE).numpy()
-        _, found = librosa.beat.beat_track(y=samples, sr=SAMPLE_RATE, units="time", trim=False)
-        times = _on_onsets(np.asarray(found), samples)
+        times = _librosa.beats_in(resampled(samples, rate, SAMPLE_RATE).numpy())
         beats += [(at + first / rate, power) for at, power in times if start <= at * rate + first < end]
     return _without_guesses_at_the_ends(beats)
-
-
-def _on_onsets(beats: np.ndarray, samples: np.ndarray) -> list[tuple[float, float]]:
-    """(seconds, strength) of the strongest onset near each of ``beats``; where there is none, the beat and 0."""
-    import librosa
-
-    rising = librosa.onset.onset_strength(
-        y=samples, sr=SAMPLE_RATE, hop_length=FINE_HOP_SAMPLES, n_fft=FINE_WINDOW_SAMPLES, n_mels=40
-    )
-    rate = SAMPLE_RATE / FINE_HOP_SAMPLES
-    spans = [(max(int((beat - EARLIER_SECONDS) * rate), 0), int((beat + LATER_SECONDS) * rate) + 1) for beat in beats]
-    onsets = [first + int(np.argmax(rising[first:last])) for first, last in spans]
-    clear = CLEAR_ONSET * float(np.median(rising[onsets])) if onsets else 0.0
-    return [
-        (onset / rate, float(rising[onset])) if rising[onset] > clear else (float(beat), 0.0)
-        for beat, onset in zip(beats, onsets, strict=True)
-    ]
 
 
 def _without_guesses_at_the_ends(beats: list[tuple[float, float]]) -> list[float]:
     """librosa goes on counting into the silence before and after the music; between beats that are heard it may."""
     heard = [index for index, (_, strength) in enumerate(beats) if strength > 0]
     return [at for at, _ in beats[heard[0] : heard[-1] + 1]] if heard else []
+
+
+class BeatSearch:
+    """``beat_search.py`` in a process that starts when it is first asked, and ends when it was not for a while."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end_later = threading.Timer(0, self.end)
+
+    def beats_in(self, samples: np.ndarray) -> list[tuple[float, float]]:
+        """As ``beat_search.beats_in``, from any thread; one stretch after the other."""
+        with self._lock:
+            self._end_later.cancel()
+            try:
+                return self._ask(samples)
+            except BaseException:
+                self._end()
+                raise
+            finally:
+                self._end_later = threading.Timer(KEPT_SECONDS, self.end)
+                self._end_later.daemon = True
+                self._end_later.start()
+
+    def end(self) -> None:
+        """End the process; the next stretch starts another one."""
+        with self._lock:
+            self._end()
+
+    def _ask(self, samples: np.ndarray) -> list[tuple[float, float]]:
+        data = np.ascontiguousarray(samples, np.float32).tobytes()
+        try:
+            if self._process is None or self._process.poll() is not None:
+                self._end()
+                self._process = _started()
+                _answer(self._process, json.dumps(sys.path).encode("ascii") + b"\n")
+            found = _answer(self._process, COUNT.pack(len(data)), data)
+        except (OSError, EOFError) as error:
+            raise SoundToVideoError(
+                f"the program that finds beats did not start, or was ended ({error}): try again. "
+                "Where that does not help, ComfyUI's log may say why."
+            ) from error
+        return [(at, strength) for at, strength in found]
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            with contextlib.suppress(OSError), self._process:  # closes its pipes, into which more may have to go
+                pass
+            self._process = None
+
+
+def _started() -> subprocess.Popen[bytes]:
+    """In the Python that runs the host, without a window on Windows."""
+    return subprocess.Popen(
+        [sys.executable, beat_search.__file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+
+
+def _answer(process: subprocess.Popen[bytes], *parts: bytes) -> Any:
+    assert process.stdin is not None and process.stdout is not None
+    for part in parts:
+        process.stdin.write(part)
+    process.stdin.flush()
+    line = process.stdout.readline()
+    if not line:
+        raise EOFError("no answer")
+    answer = json.loads(line)
+    if isinstance(answer, dict):
+        raise MissingBeatLibrary(answer["missing"]) if "missing" in answer else SoundToVideoError(answer["error"])
+    return answer
+
+
+_librosa = BeatSearch()

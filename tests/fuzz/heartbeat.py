@@ -20,15 +20,18 @@ PAUSE_SECONDS = 0.03
 CLEANER = """
 import gc, os, time
 
+noted_in = os.environ.pop("SOUND_TO_VIDEO_COLLECTIONS", None)  # programs that it starts collect for themselves
+
 def noted(phase, about):
     global began
     if phase == "start":
         began = time.time(), time.thread_time()
     elif time.thread_time() - began[1] > 0.005:
-        with open(os.environ["SOUND_TO_VIDEO_COLLECTIONS"], "a") as file:
+        with open(noted_in, "a") as file:
             file.write(f"{began[0]} {time.time()} {time.thread_time() - began[1]}\\n")
 
-gc.callbacks.append(noted)
+if noted_in:
+    gc.callbacks.append(noted)
 """
 NOTED_SECONDS = 0.02  # beats that the loop itself took longer for are told
 NANO = 1e-9

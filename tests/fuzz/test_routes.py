@@ -156,8 +156,6 @@ def test_every_parameter_is_tried():
 
 
 def test_odd_requests(fuzz_round, server, collections):
-    # The first search for beats loads a large library, once in the life of a server.
-    answer(server.port, "GET", "/sound_to_video/beats?filename=sound_to_video_voice.wav", {}, b"")
     heartbeat, under_way = Heartbeat(server.port, server.process.pid).start(), UnderWay()
     routes, ran = routes_of_the_pack(), 0
     for number in fuzz_round.repeated(MOST):

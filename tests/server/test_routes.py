@@ -7,6 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import wave
+from pathlib import Path
 
 import av
 import numpy as np
@@ -169,6 +170,16 @@ def test_part_of_a_sound_is_cut_to_the_sample(server):
     whole = ask(server, "sound", {"filename": "routes/bursts.wav"})[2]
     part = ask(server, "sound", {"filename": "routes/bursts.wav", "start": "0.5", "end": "1.25"})[2]
     assert part[44:] == whole[44 + 4 * 11025 : 44 + 4 * 27563]
+
+
+def test_beats_are_searched_for_without_loading_numba_into_the_host(server):
+    """Python collects garbage while it loads: the host would stand still for half a second."""
+    maps = Path(f"/proc/{server.process.pid}/maps")
+    if not maps.exists():
+        pytest.skip("this system does not tell which libraries a process has loaded")
+    status, _, body = ask(server, "beats", {"filename": "sound_to_video_music.flac"})
+    assert (status, len(json.loads(body)["beats"])) == (200, 15)
+    assert "llvmlite" not in maps.read_text()
 
 
 @pytest.mark.parametrize("route", ["peaks", "beats", "sound", "video", "frame", "frames"])

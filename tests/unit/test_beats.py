@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 from sound_to_video.core.audio import audio_from, open_audio
-from sound_to_video.core.audio.beats import MissingBeatLibrary, detect_beats
+from sound_to_video.core.audio import beats as beats_module
+from sound_to_video.core.audio.beats import BeatSearch, MissingBeatLibrary, detect_beats
+from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.dev_support.host import DEV_DIRECTORY
 
 pytestmark = pytest.mark.slow  # librosa compiles itself when it is first used
@@ -110,3 +112,39 @@ def test_without_librosa_the_error_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "librosa", None)
     with pytest.raises(MissingBeatLibrary, match="pip install librosa"):
         detect_beats(audio_of(np.zeros(RATE)))
+
+
+def test_a_librosa_that_cannot_be_loaded_says_why(monkeypatch, tmp_path):
+    """Such as one whose numba does not fit numpy. The search imports from where the host does."""
+    (tmp_path / "librosa.py").write_text("raise ImportError('Numba needs NumPy 2.3 or less')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(beats_module, "_librosa", BeatSearch())
+    with pytest.raises(MissingBeatLibrary, match=r"pip install librosa.*Numba needs NumPy 2.3 or less"):
+        detect_beats(audio_of(np.zeros(RATE)))
+
+
+@pytest.fixture
+def search():
+    search = BeatSearch()
+    yield search
+    search.end()
+
+
+def test_the_process_is_asked_again_and_replaced_where_it_was_ended(search):
+    samples = drums(np.arange(0.25, 4.5, 0.5), 5)[::2].astype(np.float32)
+    first = search.beats_in(samples)
+    process = search._process
+    assert search.beats_in(samples) == first and search._process is process
+    process.kill()
+    process.wait()
+    assert search.beats_in(samples) == first
+    with pytest.raises(SoundToVideoError, match="librosa cannot find beats in this sound"):
+        search.beats_in(np.full(RATE, np.nan, np.float32))
+    assert search.beats_in(samples) == first
+
+
+def test_a_process_that_nobody_asks_ends(search, monkeypatch):
+    monkeypatch.setattr(beats_module, "KEPT_SECONDS", 0.01)
+    search.beats_in(np.zeros(RATE, np.float32))
+    search._end_later.join()
+    assert search._process is None
