@@ -37,7 +37,10 @@ class PromptTimeline(io.ComfyNode):
                     "cuts",
                     options=list(CUTS),
                     default=CUTS[0],
-                    tooltip="With a cut, the picture starts afresh from the reference image at each time.",
+                    tooltip=(
+                        "With a cut, the picture starts afresh from the reference image at each time; "
+                        "without, it goes over to the next of several reference images."
+                    ),
                 ),
                 io.Audio.Input(
                     "snap_to_beats_of",

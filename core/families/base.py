@@ -20,11 +20,18 @@ from ..features.encoded import KIND_NAMES
 from ..frames.images import check_images
 from ..plan import Plan, Segment, SegmentLength, plan_clip
 from ..sampling.spool import LatentHistory
-from ..scene.key_frames import KeyFrame, checked_key_frames, shown_frames, with_room_before
+from ..scene.key_frames import (
+    KeyFrame,
+    behind_pictures,
+    check_times,
+    checked_key_frames,
+    shown_frames,
+    with_room_before,
+)
 from ..scene.pictures import ShotPictures, shot_pictures
 from ..scene.prompts import cut_times, prompt_times, unexpected_prompts
 from ..timeline import Grid, Number, exact, frame_rate_in_words, rounded
-from .option import Option
+from .option import KEY_FRAMES, Option
 from .options import OPTIONS
 from .settings import Variant
 
@@ -102,8 +109,8 @@ class ClipSampler(ABC):
 
     def shown_key_frames(self) -> list[tuple[int, KeyFrame]]:
         """The key frames that segments of the plan show, each with its frame in the clip."""
-        given = checked_key_frames(self.inputs.option("key_frames"))
-        return shown_frames(given, self.inputs.encoded_audio.duration, self.plan)
+        frames = key_frames_of_scene(self.inputs, self.pictures)
+        return shown_frames(frames, self.inputs.encoded_audio.duration, self.plan)
 
     def begin(self, sampler: HostSampler) -> None:  # noqa: B027 (most families have nothing to do here)
         """A first pass over the whole clip, before any segment is sampled."""
@@ -246,6 +253,9 @@ class Family(ABC):
         key_times: times of key frames, which a segment is to have room to get to.
         """
         segment_length = self.segment_length_for(frame_rate, segment_seconds)
+        prompts = behind_pictures(
+            prompt_times(*conditionings), key_times, frame_rate, self.grid, segment_length.overlap
+        )
 
         def with_borders(borders: Sequence[Number]) -> Plan:
             return plan_clip(
@@ -255,7 +265,7 @@ class Family(ABC):
                 segment_length,
                 seed,
                 (*cut_times(*conditionings), *cuts),
-                (*prompt_times(*conditionings), *borders),
+                (*prompts, *borders),
             )
 
         plan = with_room_before(key_times, with_borders)
@@ -267,18 +277,26 @@ class Family(ABC):
         """Sentences on what the user may not expect of a plan, whatever is wired: shown wherever the plan is."""
         return []
 
+    @property
+    def shows_key_frames(self) -> bool:
+        return KEY_FRAMES in self.options
+
     def pictures(self, inputs: SamplerInputs) -> ShotPictures:
-        """Which picture of the reference image each segment is shown: another one comes in with a cut."""
-        return shot_pictures(inputs.reference_image, inputs.positive, inputs.negative)
+        """Which picture of the reference image each segment is shown: another one comes in with a cut.
+
+        Without cuts it comes with the prompt: as a key frame, or in the segments of a family that shows none.
+        """
+        return shot_pictures(inputs.reference_image, inputs.positive, inputs.negative, self.shows_key_frames)
 
     def key_frames(self, inputs: SamplerInputs) -> tuple[KeyFrame, ...]:
         """The pictures at times that this family shows; raises for what is none."""
-        shown = any(option.name == "key_frames" for option in self.options)
-        return checked_key_frames(inputs.option("key_frames")) if shown else ()
+        return key_frames_of_scene(inputs, self.pictures(inputs)) if self.shows_key_frames else ()
 
     def check_key_frames(self, inputs: SamplerInputs) -> None:
-        """Raise for a key frame that is no picture."""
-        for key_frame in self.key_frames(inputs):
+        """Raise for a key frame that is no picture, and where the batch on reference_image has one for its time."""
+        frames = self.key_frames(inputs)
+        check_times(frames, "one from Key Frames, one of those on reference_image for its line. Take one of them out.")
+        for key_frame in frames:
             name = f"picture for {key_frame.in_words}"
             check_images(key_frame.picture, name, inputs.width, inputs.height, inputs.image_fit)
 
@@ -355,3 +373,9 @@ class Family(ABC):
                 f"{name} {size} is off the grid of {self.name}: it must be a multiple of {multiple}, "
                 f"for instance {lower} or {lower + multiple}."
             )
+
+
+def key_frames_of_scene(inputs: SamplerInputs, pictures: ShotPictures) -> tuple[KeyFrame, ...]:
+    """Those of Key Frames, and without cuts those of the batch on reference_image at their lines; raises for none."""
+    of_lines = pictures.key_frames(inputs.reference_image, inputs.encoded_audio.duration)
+    return (*checked_key_frames(inputs.option("key_frames")), *of_lines)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count, pairwise
 from typing import Any
 
 import torch
 
 from ..errors import SoundToVideoError, article
 from ..plan import Plan
-from ..timeline import Number, clip_frame_count, exact, frame_time, rounded, seconds_in_words
+from ..timeline import Grid, Number, clip_frame_count, exact, frame_time, rounded, seconds_in_words
 from .prompts import MOST_NOTES, MOST_TIMES, parse_time
 
 FIRST, LAST = "first", "last"
@@ -69,10 +70,17 @@ def key_frames_of(pictures: torch.Tensor, text: str, strength: float, others: An
         )
     own = [KeyFrame(pictures[index : index + 1], time, strength) for index, time in enumerate(times)]
     together = (*checked_key_frames(others), *own)
-    for index, frame in enumerate(together):
-        if any(frame.seconds == before.seconds for before in together[:index]):
-            raise SoundToVideoError(f"two pictures are for {frame.in_words}: give each its own time.")
+    check_times(together, "give each its own time.")
     return together
+
+
+def check_times(frames: Sequence[KeyFrame], advice: str) -> None:
+    """Raise where two key frames have the same time."""
+    times: set[Fraction | None] = set()
+    for frame in frames:
+        if frame.seconds in times:
+            raise SoundToVideoError(f"two pictures are for {frame.in_words}: {advice}")
+        times.add(frame.seconds)
 
 
 def checked_key_frames(given: Any) -> tuple[KeyFrame, ...]:
@@ -118,6 +126,35 @@ def notes_on(frames: Sequence[KeyFrame], duration: Number, frame_rate: Fraction)
     return notes
 
 
+def behind_pictures(
+    prompts: Sequence[Number], times: Sequence[Number], frame_rate: Fraction, grid: Grid, overlap: int
+) -> list[Number]:
+    """The times of prompts, those with which a segment would begin right at a picture moved behind it.
+
+    So the segment before comes to the picture, and the prompt's own goes on from it; the other way round the picture
+    would be there at once, as after a cut.
+    prompts, times (of key frames): in seconds.  overlap: latents that a segment knows at its start.
+    """
+
+    def start_at(frame: Number) -> int:
+        return grid.first_frame(grid.nearest_start(frame, overlap))
+
+    def next_start(frame: int) -> int:
+        return next(start for later in count(frame + 1) if (start := start_at(later)) > frame)
+
+    pictures = sorted(rounded(time * frame_rate) for time in times)
+
+    def moved(prompt: Number) -> Number:
+        start = first = start_at(prompt * frame_rate)
+        for picture in pictures[bisect_left(pictures, start) :]:
+            if picture >= next_start(start):
+                break
+            start = next_start(picture)
+        return prompt if start == first else frame_time(start, frame_rate)
+
+    return [moved(prompt) for prompt in prompts]
+
+
 def with_room_before(times: Sequence[Number], plan_with: Callable[[Sequence[Fraction]], Plan]) -> Plan:
     """The plan in which a segment has ``ROOM_SECONDS`` or more to get to the picture at each time.
 
@@ -129,24 +166,28 @@ def with_room_before(times: Sequence[Number], plan_with: Callable[[Sequence[Frac
     borders: list[Fraction] = []
     plan = plan_with(borders)
     for _ in wanted:
-        border = _border_before(plan, wanted)
-        if border is None or border in borders:
+        border = _border_before(plan, wanted, borders)
+        if border is None:
             break
         borders.append(border)
         plan = plan_with(borders)
     return plan
 
 
-def _border_before(plan: Plan, times: list[Fraction]) -> Fraction | None:
-    """Where the first segment that begins too shortly before a picture should begin; None where all have room."""
-    for before, segment in zip(plan.segments, plan.segments[1:], strict=False):
+def _border_before(plan: Plan, times: list[Fraction], borders: Sequence[Fraction]) -> Fraction | None:
+    """Where the first segment that begins too shortly before a picture should begin; None where all have room.
+
+    One that begins with its prompt, and not with one of ``borders``, begins there.
+    """
+    for before, segment in pairwise(plan.segments):
         start = plan.start_seconds(segment)
-        index = bisect_right(times, start)
-        if segment.starts_afresh or index == len(times) or times[index] - start >= ROOM_SECONDS:
+        index = bisect_left(times, start)
+        has_room = index == len(times) or times[index] - start >= ROOM_SECONDS
+        if has_room or segment.starts_afresh or segment.prompt_seconds not in (before.prompt_seconds, *borders):
             continue
         border = times[index] - ROOM_SECONDS
         for time in reversed(times[:index]):  # which then would come too shortly after the border
             border = min(border, time - ROOM_SECONDS) if time > border else border
-        if border > plan.start_seconds(before) + ROOM_SECONDS / Fraction(2):
+        if border not in borders and border > plan.start_seconds(before) + ROOM_SECONDS / Fraction(2):
             return border
     return None

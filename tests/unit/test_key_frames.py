@@ -1,5 +1,6 @@
 """Key frames: pictures at times, in the segment that shows them, at the frame of their time."""
 
+import random
 from dataclasses import replace
 from fractions import Fraction
 
@@ -7,6 +8,7 @@ import folder_paths
 import pytest
 import torch
 from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.families import FAMILIES
 from sound_to_video.core.families.ltx.av import LTXAV
 from sound_to_video.core.families.ltx.key_frames import frame_in_segment
 from sound_to_video.core.families.wan.s2v import WanS2V
@@ -20,7 +22,8 @@ from sound_to_video.core.scene.key_frames import (
     key_frames_of,
     parse_times,
 )
-from sound_to_video.core.scene.prompts import placed
+from sound_to_video.core.scene.prompts import placed, prompt_at
+from sound_to_video.core.timeline import CycleGrid, rounded
 from sound_to_video.tests.ltx import SETTINGS, conditioning, inputs_of, our_latents, pictures, sound
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
@@ -83,6 +86,30 @@ def test_each_is_in_the_segment_that_shows_it_at_its_frame(each_ltx, two_stages)
             shown.append((in_clip, of_pass))
     expected = {0, 36, round(4.4 * 24), round(4.6 * 24), plan.frame_count - 1}
     assert sorted(shown) == sorted((frame, of_pass) for frame in expected for of_pass in range(passes))
+
+
+@pytest.mark.slow
+def test_a_batch_without_cuts_is_key_frames_at_its_lines_in_both_stages(each_ltx):
+    batch, times = pictures(3), (0, 1.5, 5)
+    positive = [entry for time in times for entry in placed(conditioning()[0], time, False)]
+    options = {"latent_upscale_model": each_ltx.upscaler}
+
+    def clip(reference_image, **more):
+        inputs = inputs_of(
+            each_ltx,
+            sound(44100 * 6),
+            positive=positive,
+            reference_image=reference_image,
+            options={**options, **more},
+        )
+        return watched(inputs, 4)
+
+    plan, clip_sampler, _, latents = clip(batch)
+    assert [(guide.frame, guide.strength) for guide in clip_sampler.guides] == [(36, 1.0), (120, 1.0)]
+    assert list(clip_sampler.references) == [0], "the others are encoded as guides alone"
+    planned, _, _, by_node = clip(batch[:1], key_frames=key_frames_of(batch[1:], "1.5, 5", 1.0))
+    assert plan.segments == planned.segments
+    assert all(torch.equal(one, other) for one, other in zip(latents, by_node, strict=True))
 
 
 @pytest.mark.slow
@@ -192,6 +219,32 @@ def test_a_segment_has_room_to_get_to_a_key_frame(rate, times):
     latent = Fraction(8) / rate
     for segment in plan.segments[1:]:
         start = plan.start_seconds(segment)
-        soon = [time for time in times if start < time < start + ROOM_SECONDS - latent]
+        soon = [time for time in times if start <= time < start + ROOM_SECONDS - latent]
         crowded = len(times) > 50  # a picture a second leaves no room anywhere
         assert segment.starts_afresh or crowded or not soon, (float(start), soon)
+
+
+@pytest.mark.parametrize(
+    "family", [family for family in FAMILIES if family.shows_key_frames], ids=lambda family: family.id
+)
+def test_a_clip_comes_to_a_picture_before_its_line_begins(family):
+    """A line's segment that began right before its picture would show it at once, as after a cut."""
+    draw = random.Random(16)
+    for _ in range(40):
+        rate = Fraction(draw.choice([24, 25, 30]) if family.frame_rate_is_free else family.frame_rate)
+        times, seconds = [Fraction(0)], 0.0
+        while (seconds := seconds + draw.uniform(5, 40)) < 120:
+            times.append(Fraction(str(round(seconds, 2))))
+        positive = [entry for time in times for entry in placed(conditioning()[0], time, False)]
+        frames = [rounded(time * rate) for time in times[1:]]
+        shown_at = [Fraction(frame) / rate for frame in frames]
+        plan = family.plan(121, rate, conditionings=[positive], key_times=shown_at)
+        starts = [plan.start_seconds(segment) for segment in plan.segments]
+        unit = max(family.grid.first_frame(latent + 1) - family.grid.first_frame(latent) for latent in range(1, 9))
+        unit = Fraction(sum(family.grid.cycle) if isinstance(family.grid, CycleGrid) else unit) / rate
+        for time, picture in zip(times[1:], shown_at, strict=True):
+            before, behind = max(start for start in starts if start <= picture), min(s for s in starts if s > picture)
+            assert picture - before >= ROOM_SECONDS - 2 * unit, (float(picture), float(before))
+            (segment,) = [segment for segment in plan.segments if plan.start_seconds(segment) == behind]
+            assert behind - picture <= unit and prompt_at(positive, segment.prompt_seconds) == prompt_at(positive, time)
+        assert len(starts) == len(set(starts)) <= len(family.plan(121, rate).segments) + 2 * len(times)

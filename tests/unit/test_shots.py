@@ -9,19 +9,22 @@ import pytest
 import torch
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.clip.video import SampledVideo
-from sound_to_video.core.families import FAMILIES
+from sound_to_video.core.errors import SoundToVideoError
+from sound_to_video.core.families import FAMILIES, Family, SamplerInputs
 from sound_to_video.core.families.ltx.audio_latents import MIRRORED_LATENTS, AudioLatents
-from sound_to_video.core.families.wan.common import WanFamily
-from sound_to_video.core.features.encoded import EncodedAudio, HostEncodedAudio
+from sound_to_video.core.features.encoded import EncodedAudio
 from sound_to_video.core.render import plan_of
+from sound_to_video.core.scene.key_frames import key_frames_of
 from sound_to_video.core.scene.pictures import ShotPictures, shot_pictures
 from sound_to_video.core.scene.prompts import placed
-from sound_to_video.tests import humo, infinitetalk, ltx
+from sound_to_video.tests import ltx
+from sound_to_video.tests.families import Small, small
+from sound_to_video.tests.minimax import RATE
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
 
-TESTED = ("wan_s2v", "ltx_av", "humo", "infinitetalk")
 CUT_FRAME = 52  # at which the models of 25 frames a second hear the shot begin that is cut to at 2 s
+SECONDS = 4
 
 
 def timeline(times: list, cut: bool = True) -> list:
@@ -43,61 +46,48 @@ class Later(EncodedAudio):
         return self.encoded.features(layout)[:, self.first_frame :]
 
 
-def wan_encoding(seconds: float) -> HostEncodedAudio:
-    generator = torch.Generator().manual_seed(2)
-    layers = tuple(torch.randn([1, round(seconds * 50) - 1, 1024], generator=generator) for _ in range(25))
-    host = {"encoded_audio": layers[-1], "encoded_audio_all_layers": layers, "audio_samples": round(seconds * 16000)}
-    return HostEncodedAudio(host)
-
-
-def with_an_edge(host: dict, family_id: str) -> HostEncodedAudio:
+def with_an_edge(encoded: EncodedAudio, family: Family) -> EncodedAudio:
     """For models that hear some frames before their own: before the cut it is as before a clip."""
-    encoded = HostEncodedAudio(host)
-    layout = next(family.feature_layout for family in FAMILIES if family.id == family_id)
-    features = encoded.features(layout).clone()
-    before = features[:, CUT_FRAME : CUT_FRAME + 1] if family_id == "infinitetalk" else torch.zeros([])
+    features = encoded.features(family.feature_layout).clone()
+    before = features[:, CUT_FRAME : CUT_FRAME + 1] if family.id == "infinitetalk" else torch.zeros([])
     features[:, CUT_FRAME - 2 : CUT_FRAME] = before
-    encoded._features = {layout: features}
+    encoded._features = {family.feature_layout: features}
     return encoded
 
 
-@pytest.fixture(params=[family.id for family in FAMILIES if family.id in TESTED])
-def inputs_of(request, checkpoints, ltx_models):
+@pytest.fixture(scope="module", params=[family.id for family in FAMILIES])
+def loaded(request, checkpoints) -> Small:
+    return small(request.param, checkpoints)
+
+
+@pytest.fixture
+def inputs_of(loaded):
     """A function that makes inputs of 4 s, changed as asked, for every family."""
-    if request.param == "ltx_av":
-        return lambda **changes: ltx.inputs_of(
-            ltx_models, **{"audio": ltx.sound(4 * 44100), "frame_rate": Fraction(25), **changes}
-        )
-    import comfy.sd
-    import comfy.utils
+    family = loaded.family
+    encoded = loaded.encoded(audio_from(ltx.sound(SECONDS * RATE, RATE)))
+    if family.feature_layout is not None and family.frame_rate == 25:
+        encoded = with_an_edge(encoded, family)
+    rate = Fraction(25) if family.frame_rate_is_free else family.frame_rate
 
-    name = {"infinitetalk": "wan_i2v"}.get(request.param, request.param)
-    values = {
-        "model": comfy.sd.load_diffusion_model(str(checkpoints.path(name))),
-        "vae": comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae")))),
-        "frame_rate": Fraction(16 if request.param == "wan_s2v" else 25),
-    }
-    if request.param == "wan_s2v":
-        values["audio"] = wan_encoding(4)
-    else:
-        module = {"humo": humo, "infinitetalk": infinitetalk}[request.param]
-        values["audio"] = with_an_edge(module.host_encoding(4), request.param)
-    if request.param == "infinitetalk":
-        values["options"] = {"model_patch": infinitetalk.load_patch(checkpoints.path("infinitetalk"))}
-    return lambda **changes: ltx.inputs_of(ltx_models, **{**values, **changes})
+    def made(audio: EncodedAudio = encoded, options: dict | None = None, **changes) -> SamplerInputs:
+        return ltx.inputs_of(loaded, audio, frame_rate=rate, options={**loaded.options, **(options or {})}, **changes)
+
+    return made
 
 
-def later(inputs, latent: int, frame_rate: Fraction) -> EncodedAudio:
+def later(inputs: SamplerInputs, loaded: Small, latent: int) -> EncodedAudio:
     """What the model hears from a latent on."""
-    encoded = inputs.encoded_audio
-    if not isinstance(encoded, AudioLatents):
+    encoded, grid, frame_rate = inputs.encoded_audio, loaded.family.grid, inputs.frame_rate
+    if loaded.audio_vae is None:
         return Later(encoded, 4 * latent, frame_rate)
+    if not isinstance(encoded, AudioLatents):
+        samples = grid.first_frame(latent) / frame_rate * RATE
+        assert samples == int(samples), "a shot begins with a sample"
+        return loaded.encoded(encoded.audio.between(samples / RATE, SECONDS))
     first = round(8 * latent / frame_rate * encoded.rate)
     assert 8 * latent / frame_rate * encoded.rate == first, "a latent of picture begins on one of sound"
-    samples = round(first / encoded.rate * 44100)
-    audio = audio_from({"waveform": ltx.sound(4 * 44100)["waveform"][:, :, samples:], "sample_rate": 44100})
     return AudioLatents(
-        audio,
+        encoded.audio.between(first / encoded.rate, SECONDS),
         encoded.latents[:, :, first:],
         encoded.span(encoded.count - MIRRORED_LATENTS, encoded.count + 100),
         encoded.rate,
@@ -105,7 +95,7 @@ def later(inputs, latent: int, frame_rate: Fraction) -> EncodedAudio:
 
 
 @pytest.mark.slow
-def test_a_shot_is_the_clip_that_it_would_be_alone(inputs_of):
+def test_a_shot_is_the_clip_that_it_would_be_alone(loaded, inputs_of):
     batch = ltx.pictures(3)
     inputs = inputs_of(reference_image=batch, positive=timeline([0, 2]))
     (first, second), plan = ltx.our_latents(inputs)
@@ -115,7 +105,7 @@ def test_a_shot_is_the_clip_that_it_would_be_alone(inputs_of):
     alone = inputs_of(
         reference_image=batch[1:2],
         positive=timeline([0]),
-        audio=later(inputs, start, inputs.frame_rate),
+        audio=later(inputs, loaded, start),
     )
     (again,), _ = ltx.our_latents(alone, settings)
     assert torch.equal(second, again[:, :, : second.shape[2]])
@@ -124,14 +114,23 @@ def test_a_shot_is_the_clip_that_it_would_be_alone(inputs_of):
 
 
 @pytest.mark.slow
-def test_without_a_cut_a_family_that_sees_the_picture_throughout_goes_over_to_the_next(inputs_of):
+def test_without_a_cut_the_clip_goes_over_to_the_next_picture(loaded, inputs_of):
+    """In the segment of its line where the model sees a picture throughout; else to a key frame, to the bit."""
     batch = ltx.pictures(2)
-    several, plan = ltx.our_latents(inputs_of(reference_image=batch, positive=timeline([0, 2], cut=False)))
-    single, _ = ltx.our_latents(inputs_of(reference_image=batch[:1], positive=timeline([0, 2], cut=False)))
-    assert torch.equal(several[0], single[0])
-    follows = isinstance(ltx.family_of(inputs_of()), WanFamily)
-    assert torch.equal(several[1], single[1]) != follows
-    assert any("picture 2 and later are not shown" in note for note in plan.notes) != follows
+    positive = timeline([0, 2], cut=False)
+    several, plan = ltx.our_latents(inputs_of(reference_image=batch, positive=positive))
+    single, _ = ltx.our_latents(inputs_of(reference_image=batch[:1], positive=positive))
+    if not loaded.family.shows_key_frames:
+        assert torch.equal(several[0], single[0]) and not torch.equal(several[1], single[1])
+        assert not any("picture" in note for note in plan.notes)
+        return
+    options = {"key_frames": key_frames_of(batch[1:], "0:02", 1.0)}
+    by_node, planned = ltx.our_latents(inputs_of(reference_image=batch[:1], positive=positive, options=options))
+    assert planned.segments == plan.segments and planned.segments[1].starts_afresh is False
+    assert all(torch.equal(one, other) for one, other in zip(several, by_node, strict=True))
+    assert not torch.equal(several[0], single[0]), "the segment before the line comes to its picture"
+    notes = [note for note in plan.notes if note not in planned.notes]
+    assert notes == ["Without cuts the clip comes to picture 2 at 2.00 s: key frames at the times of their lines."]
 
 
 @pytest.mark.slow
@@ -170,6 +169,50 @@ def test_numbers_that_do_not_fit_are_said_on_the_node(inputs_of, count, times, n
         ]
         assert len(said) == (note is not None)
         assert note is None or said[0].startswith(note)
+
+
+@pytest.mark.parametrize(
+    ("count", "times", "comings", "note"),
+    [
+        (1, [0, 1, 2], "", ""),
+        (3, [0, 1, 2], "picture 2 at 1.00 s, picture 3 at 2.00 s", ""),
+        (2, [0, 1, 2], "picture 2 at 1.00 s", "2 pictures, 3 lines: from line 2 on the clip goes on by itself."),
+        (4, [0, 1, 2], "picture 2 at 1.00 s, picture 3 at 2.00 s", "4 pictures, 3 shots: picture 4 and later are not"),
+        (3, [0, 1, 9], "picture 2 at 1.00 s", "3 pictures, 2 shots: picture 3 and later are not shown."),
+        (2, [0, 4], "", "2 pictures, 1 shot: picture 2 and later are not shown."),
+    ],
+)
+def test_without_cuts_it_is_said_where_the_clip_comes_to_each(loaded, inputs_of, count, times, comings, note):
+    family = loaded.family
+    inputs = inputs_of(reference_image=ltx.pictures(count), positive=timeline(times, cut=False))
+    family.check(inputs)
+    said = [line for line in plan_of(family, inputs, 0, 0).notes if "picture" in line]
+    if not family.shows_key_frames:
+        assert len(said) == (count != 1 and (count != len(times) or times[-1] >= SECONDS))
+        return
+    assert [frame.seconds for frame in family.key_frames(inputs)] == times[1 : 1 + comings.count("picture")]
+    if comings:
+        assert said.pop(0) == f"Without cuts the clip comes to {comings}: key frames at the times of their lines."
+    assert len(said) == bool(note) and (not note or said[0].startswith(note))
+
+
+def test_key_frames_beside_a_batch_are_both_shown_and_not_for_one_time(loaded, inputs_of):
+    family = loaded.family
+    if not family.shows_key_frames:  # said where Key Frames is wired: tests/unit/test_key_frames.py
+        return
+    positive, batch = timeline([0, 2], cut=False), ltx.pictures(2)
+
+    def both(time: str) -> SamplerInputs:
+        return inputs_of(
+            reference_image=batch, positive=positive, options={"key_frames": key_frames_of(batch[:1], time, 0.5)}
+        )
+
+    family.check(both("last"))
+    assert [(frame.seconds, frame.strength) for frame in family.key_frames(both("last"))] == [(None, 0.5), (2, 1.0)]
+    with pytest.raises(SoundToVideoError, match=r"^two pictures are for 2\.00 s: one from Key Frames, one of those on"):
+        family.check(both("0:02"))
+    cut = inputs_of(reference_image=batch, positive=timeline([0, 2]))
+    assert family.key_frames(cut) == ()
 
 
 def test_a_later_picture_that_is_none_is_refused_before_any_work_where_it_is_shown(inputs_of):

@@ -59,7 +59,8 @@ class LTXAVClipSampler(ClipSampler):
         if self.upscaler is not None:
             self.sizes.insert(0, (inputs.width // UPSCALE, inputs.height // UPSCALE))
         check_memory(inputs.model, plan, inputs.width, inputs.height, Fraction(LATENT_CHANNELS, SPATIAL_RATIO**2))
-        self.references = {number: self._references(number) for number in pictures.shown(plan)}
+        firsts = [shot[0] for shot in plan.shots()]
+        self.references = {number: self._references(number) for number in pictures.shown(firsts)}
         self.guides = self._guides()
 
     def _references(self, number: int) -> Sequence[torch.Tensor | None]:
@@ -93,7 +94,8 @@ class LTXAVClipSampler(ClipSampler):
         time = segment.prompt_seconds
         prompts = prompt_at(self.positive, time), prompt_at(self.negative, time)
         sound = self.sound(segment)
-        references = self.references[self.pictures.number(segment)]
+        none = [None] * len(self.sizes)
+        references = none if segment.overlap else self.references[self.pictures.number(segment)]
         overlap = self._overlap(history, segment)
         width, height = self.sizes[0]
         shape = [1, LATENT_CHANNELS, segment.latent_count, height // SPATIAL_RATIO, width // SPATIAL_RATIO]

@@ -12,8 +12,7 @@ from ...decoding.stream import decode_stream
 from ...frames.images import fitted_reference
 from ...plan import Plan, Segment
 from ...sampling.spool import LatentHistory
-from ...scene.pictures import ShotPictures, shot_pictures
-from ...scene.prompts import cut_times, start_times
+from ...scene.pictures import ShotPictures
 from ...timeline import FrameGrid
 from ..base import ClipSampler, Family, SamplerInputs
 from ..memory import check_memory
@@ -40,7 +39,7 @@ def reference_latents(
     if inputs.reference_image is None:
         return {}
     latents = {}
-    for number in pictures.shown(plan):
+    for number in pictures.shown(plan.segments):
         image = inputs.reference_image[number : number + 1]
         fitted = fitted_reference(image, inputs.width, inputs.height, inputs.image_fit, bars=bars)
         latents[number] = inputs.vae.encode(fitted)
@@ -73,11 +72,6 @@ class WanFamily(Family):
         """Raise for prompts of another text encoder than the model's."""
         transformer = inputs.model.get_model_object("diffusion_model")
         self.check_text(inputs, getattr(transformer.text_embedding[0], "in_features", None))
-
-    def pictures(self, inputs: SamplerInputs) -> ShotPictures:
-        """Every segment sees the reference image: without cuts it changes with the prompt."""
-        times = None if cut_times(inputs.positive, inputs.negative) else start_times(inputs.positive)
-        return shot_pictures(inputs.reference_image, inputs.positive, inputs.negative, times)
 
 
 class LastFrames:

@@ -74,7 +74,9 @@ class InfiniteTalkClipSampler(WanClipSampler):
         super().__init__(inputs, plan, pictures)
         self.patch = inputs.option("model_patch")
         tracks = inputs.encoded_audio.tracks
-        self.regions = {number: regions_in(inputs, number) for number in pictures.shown(plan)} if tracks else {}
+        self.regions = (
+            {number: regions_in(inputs, number) for number in pictures.shown(plan.segments)} if tracks else {}
+        )
         guidance = inputs.option("audio_guidance")
         self.model = hearing(inputs.model, self.patch, inputs.audio_scale, guidance, max(1, len(tracks)))
         self.last_frames = LastFrames(inputs.vae, plan)
