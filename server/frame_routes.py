@@ -48,24 +48,23 @@ def _about(path: Path) -> dict[str, float]:
 @routes.get("/sound_to_video/frame")
 async def frame(request: web.Request) -> web.Response:
     """The picture at ``seconds`` as a JPEG, ``height`` pixels high at most: the one that Video Frame takes there."""
-    file = await requested_file(request)
-    return await _answered(request, file, [seconds_asked(request, "seconds") or Fraction(0)])
+    return await _answered(request, [seconds_asked(request, "seconds") or Fraction(0)])
 
 
 @routes.get("/sound_to_video/frames")
 async def frames(request: web.Request) -> web.Response:
     """The pictures at ``times``, seconds with commas between, as one JPEG side by side, each ``height`` pixels high."""
-    file = await requested_file(request)
     written = list(filter(None, request.rel_url.query.get("times", "").split(",")))
     if not 0 < len(written) <= MOST_PICTURES:
         raise refusal(400, f"times must be 1 to {MOST_PICTURES} numbers of seconds.")
-    return await _answered(request, file, [seconds_of(text, "times") for text in written])
+    return await _answered(request, [seconds_of(text, "times") for text in written])
 
 
-async def _answered(request: web.Request, file: SoundFile, times: Sequence[Fraction]) -> web.Response:
+async def _answered(request: web.Request, times: Sequence[Fraction]) -> web.Response:
     height = int(request.rel_url.query.get("height", MOST_HEIGHT))
     if not 16 <= height <= MOST_HEIGHT:
         raise refusal(400, f"height must be 16 to {MOST_HEIGHT} pixels.")
+    file = await requested_file(request)
     body = await once(("frames", file.key, tuple(times), height), looking, _jpeg, file, times, height)
     return web.Response(body=body, content_type="image/jpeg")
 
