@@ -26,12 +26,14 @@ ENCODERS = {"wav2vec2-large": "wav2vec2", "wav2vec2-base": "wav2vec2_base", "whi
 class Small:
     """A family's small models, loaded by the host's own loaders.
 
+    file: the checkpoint that ``model`` is of, by its name in ``tests/checkpoints.py``.
     options: of the samplers, by input name, without which it does not run.
     needs_picture: whether a sampler without a reference image refuses it.
     prompt: makes a CONDITIONING that its text encoder could have made.
     is_slow: whether each segment begins with frames that are decoded and encoded anew, seconds of work.
     """
 
+    file: str
     model: Any
     vae: Any
     audio_vae: Any = None
@@ -84,7 +86,7 @@ def _of_wan(file: str, **needed: Any) -> Callable[[Any], Small]:
         import comfy.sd
 
         model = comfy.sd.load_diffusion_model(str(checkpoints.path(file)))
-        return Small(model, ltx.load_vae(checkpoints.path("wan_vae")), **needed)
+        return Small(file, model, ltx.load_vae(checkpoints.path("wan_vae")), **needed)
 
     return load
 
@@ -96,12 +98,12 @@ def _infinitetalk(checkpoints: Any) -> Small:
 
 def _ltx_av(checkpoints: Any) -> Small:
     models = ltx.Models(checkpoints)
-    return Small(models.model, models.vae, models.audio_vae)
+    return Small("ltx_av", models.model, models.vae, models.audio_vae)
 
 
 def _minimax_h3(checkpoints: Any) -> Small:
     models = minimax.Models(checkpoints)
-    return Small(models.model, models.vae, models.audio_vae, is_slow=True, prompt=minimax.text)
+    return Small("minimax_h3", models.model, models.vae, models.audio_vae, is_slow=True, prompt=minimax.text)
 
 
 SMALL: dict[str, Callable[[Any], Small]] = {

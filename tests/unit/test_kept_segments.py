@@ -1,22 +1,22 @@
 """Stopped runs of models as people load them are found again, and never those of another model."""
 
-import contextlib
 from collections.abc import Callable
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
 import folder_paths
 import pytest
 import torch
-from sound_to_video.core.families import SamplerInputs, recognise
+from sound_to_video.core.audio import audio_from
+from sound_to_video.core.families import FAMILIES, SamplerInputs, recognise
 from sound_to_video.core.render import plan_of, sample_segments
 from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
 from sound_to_video.core.sampling.model_key import upstream_graph
 from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.core.sampling.store import SegmentStore
 from sound_to_video.core.scene.prompts import placed
-from sound_to_video.tests import humo, infinitetalk, ltx
+from sound_to_video.tests import ltx
+from sound_to_video.tests.families import Small, small
 from sound_to_video.tests.quantised import load_quantised
 
 SETTINGS = SamplerSettings(seed=5, steps=1, cfg=1.0, sampler_name="euler", scheduler="simple")
@@ -42,7 +42,7 @@ def sampled(
         if stop_at in text:
             raise Stop
 
-    family = recognise({"model": inputs.model})
+    family = recognise({"model": inputs.model, **(inputs.options or {})})
     family.check(inputs)
     host = HostSampler(SETTINGS, store, graph)
     latents = LatentSpool(folder_paths.get_temp_directory())
@@ -51,69 +51,25 @@ def sampled(
     return latents.tensor().clone(), host.resumed_runs
 
 
+def inputs_of(loaded: Small) -> Callable[[Any], SamplerInputs]:
+    """What makes a sampler's inputs of a MODEL of a family: a sound of at least two segments, always the same."""
+    family = loaded.family
+    rate = family.rate(0)
+    longest = family.grid.frame_count(family.segment_length_for(rate, SEGMENT_SECONDS).latent_count)
+    encoded = loaded.encoded(audio_from(ltx.sound(round(1.5 * longest / rate * 16000), 16000)))
+    return lambda model: ltx.inputs_of(loaded, encoded, model=model, frame_rate=rate, options=loaded.options)
+
+
 @pytest.fixture(scope="module")
 def wan_inputs(checkpoints):
-    import comfy.sd
-    import comfy.utils
-    from sound_to_video.core.features.encoded import encoded_audio_from
-
-    vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
-    generator = torch.Generator().manual_seed(2)
-    samples = round(1.2 * 16000)
-    layers = tuple(torch.randn([1, (samples - 400) // 320 + 1, 1024], generator=generator) for _ in range(25))
-    encoding = {"encoded_audio": layers[-1], "encoded_audio_all_layers": layers, "audio_samples": samples}
-    positive, negative = ltx.conditioning()
-
-    def inputs(model) -> SamplerInputs:
-        return SamplerInputs(
-            model=model,
-            vae=vae,
-            positive=positive,
-            negative=negative,
-            encoded_audio=encoded_audio_from(encoding),
-            reference_image=ltx.pictures(),
-            width=64,
-            height=64,
-            frame_rate=Fraction(16),
-        )
-
-    return inputs
+    return inputs_of(small("wan_s2v", checkpoints))
 
 
-@pytest.fixture(scope="module")
-def ltx_inputs(ltx_models):
-    return lambda model: ltx.inputs_of(ltx_models, ltx.sound(44100), model=model)
-
-
-@pytest.fixture(scope="module")
-def humo_inputs(checkpoints):
-    import comfy.sd
-    import comfy.utils
-
-    vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
-    return lambda model: humo.inputs_of(model, vae, 1.2)
-
-
-@pytest.fixture(scope="module")
-def infinitetalk_inputs(checkpoints):
-    import comfy.sd
-    import comfy.utils
-
-    vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(checkpoints.path("wan_vae"))))
-    patch = infinitetalk.load_patch(checkpoints.path("infinitetalk"))
-    return lambda model: infinitetalk.inputs_of(model, vae, patch, 1.2)
-
-
-@pytest.fixture(params=["wan_s2v", "ltx_av", "humo", "wan_i2v"])
-def kind(request):
+@pytest.fixture(params=[family.id for family in FAMILIES])
+def kind(request, checkpoints):
     """The checkpoint's name, and what makes a sampler's inputs of a MODEL of it."""
-    fixtures = {
-        "wan_s2v": "wan_inputs",
-        "ltx_av": "ltx_inputs",
-        "humo": "humo_inputs",
-        "wan_i2v": "infinitetalk_inputs",
-    }
-    return request.param, request.getfixturevalue(fixtures[request.param])
+    loaded = small(request.param, checkpoints)
+    return loaded.file, inputs_of(loaded)
 
 
 @pytest.mark.slow
@@ -126,7 +82,7 @@ def test_a_stopped_run_of_a_quantised_model_goes_on(checkpoints, kind, tmp_path)
         return load_quantised(checkpoints.path(name), seed)
 
     undisturbed, _ = sampled(inputs(model()), None)
-    with contextlib.suppress(Stop):
+    with pytest.raises(Stop):
         sampled(inputs(model()), store, stop_at="segment 2")
     latents, resumed = sampled(inputs(model()), store)
     assert (resumed, store.trouble) == (1, None)
