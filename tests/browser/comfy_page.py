@@ -194,9 +194,9 @@ class ComfyPage:
         """The workflow as it would be saved."""
         return json.loads(self.page.evaluate("() => JSON.stringify(window.app.graph.serialize())"))
 
-    def until(self, condition: Callable[[], Any], what: str = "") -> Any:
+    def until(self, condition: Callable[[], Any], what: str = "", looks: int = 150) -> Any:
         """Wait for ``condition`` to be true."""
-        for _ in range(150):
+        for _ in range(looks):
             found = condition()
             if found:
                 return found
@@ -213,7 +213,7 @@ class ComfyPage:
         )
         self.page.mouse.click(700, 930)
         self.page.keyboard.press("Control+Enter")
-        kind, detail = self.until(lambda: self.page.evaluate("() => window.ended"), "the workflow ran")
+        kind, detail = self.until(lambda: self.page.evaluate("() => window.ended"), "the workflow ran", looks=750)
         assert kind == "execution_success", detail
 
     # -- what sounds ----------------------------------------------------------------------------------------------
