@@ -134,7 +134,7 @@ def table(costs: Costs) -> str:
     return "\n".join(lines)
 
 
-def measure(url: str, runs: int) -> Costs:
+def measure(url: str, runs: int, address: str) -> Costs:
     """Our cost on top of the same prompt sent by hand, both to one ComfyUI, in turns; medians.
 
     The prompt writes a clip of one grey frame, so that nearly all of its time is what is around the work.
@@ -157,7 +157,7 @@ def measure(url: str, runs: int) -> Costs:
         results, board = Results(Path(folder)), Board(jobs, stream=io.StringIO())
         by_hand, by_ours = [], []
         server = RemoteComfyUI(url)
-        with Cluster("local", gpus=0, servers=(url,)).workers_for(jobs, board) as workers:
+        with Cluster(address, gpus=0, servers=(url,)).workers_for(jobs, board) as workers:
             prompts = Prompts(workers.object_info())
             for index, job in enumerate(jobs):
                 began = time.perf_counter()
@@ -186,9 +186,10 @@ def measure(url: str, runs: int) -> Costs:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", metavar="URL")
+    parser.add_argument("--ray", metavar="ADDRESS", default="local", help="of a cluster that runs, to measure on")
     parser.add_argument("--runs", type=int, default=20)
     asked = parser.parse_args()
-    costs = measure(asked.measure, asked.runs) if asked.measure else Costs()
+    costs = measure(asked.measure, asked.runs, asked.ray) if asked.measure else Costs()
     print(table(costs))
 
 

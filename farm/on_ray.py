@@ -17,11 +17,10 @@ from .board import WAITS, Board
 from .errors import FarmError, JobFailed
 from .installation import Installation
 from .jobs import Job, Prompts
+from .limits import IN_FLIGHT, MOST_STARTS, most_losses
 from .results import Results
 from .worker import Worker
 
-IN_FLIGHT = 2  # tasks of one actor: the next one's files arrive while this one is sampled
-MOST_LOSSES = 6  # of an actor, without a task done in between
 LOOK_SECONDS = 1.0
 MOST_SHOWN = 3
 PUT_AT_ONCE = 64  # files of jobs that stay in the object store for the jobs to come
@@ -110,6 +109,7 @@ class _Actor:
     number: int
     is_ready: bool = False
     losses: int = 0
+    failed_starts: int = 0
     in_flight: OrderedDict[Any, _Task] = field(default_factory=OrderedDict)
 
 
@@ -125,6 +125,7 @@ class Workers:
         self._looks: dict[Any, _Actor] = {}
         self._put: OrderedDict[str, Any] = OrderedDict()
         self._last_loss = "none was given"
+        self._waits_since: float | None = None  # no worker is ready; inf: that was told
         self._work = _Work(board)
 
     def begin(self, count: int) -> None:
@@ -150,23 +151,17 @@ class Workers:
 
     def object_info(self) -> dict[str, dict]:
         """Of the first that answers."""
-        began = time.monotonic()
-        told = False
         while self.actors:
             for actor in self._ready_ones(LOOK_SECONDS):
                 try:
                     return self.ray.get(actor.handle.object_info.remote())
                 except self.ray.exceptions.RayError as error:
-                    self._last_loss = _reason(error)
                     actor.losses += 1
-                    if actor.losses < MOST_LOSSES:
+                    if actor.losses < MOST_STARTS:
                         self._await_ready(actor)
                     else:
-                        self._give_up(actor, self._last_loss)
-            if not told and time.monotonic() - began > PATIENCE_SECONDS:
-                told = True
-                needs = f"{self.cluster.gpus:g} GPU and {self.cluster.cpus:g} CPU"
-                self.board.say(f"Still waiting for a worker; each needs {needs}: `ray status` shows what is free.")
+                        self._give_up(actor, _reason(error))
+            self._tell_of_waiting()
         raise FarmError(f"no worker of the cluster has a ComfyUI that runs: {self._last_loss}")
 
     def do(self, jobs: Sequence[Job], prompts: Prompts, results: Results, tries: int) -> None:
@@ -190,12 +185,24 @@ class Workers:
             if time.monotonic() - looked > LOOK_SECONDS:
                 looked = time.monotonic()
                 self._look()
+                self._tell_of_waiting()
         work.fail_the_rest(f"no worker is left: {self._last_loss}")
 
     def _await_ready(self, actor: _Actor) -> None:
         """Have Ray say when an actor is there again: this call outlives restarts, those with tasks do not."""
         actor.is_ready = False
         self._readiness[actor.handle.ready.options(max_task_retries=-1).remote()] = actor
+
+    def _tell_of_waiting(self) -> None:
+        """Say once that no worker is there, where that lasts."""
+        if any(actor.is_ready for actor in self.actors):
+            self._waits_since = None
+        elif self._waits_since is None:
+            self._waits_since = time.monotonic()
+        elif time.monotonic() - self._waits_since > PATIENCE_SECONDS:
+            self._waits_since = math.inf
+            needs = f"{self.cluster.gpus:g} GPU and {self.cluster.cpus:g} CPU"
+            self.board.say(f"Still waiting: a ComfyUI starts, or there is no room for one ({needs}): see `ray status`.")
 
     def _ready_ones(self, timeout: float) -> Iterator[_Actor]:
         """Actors that have just said that their ComfyUI answers."""
@@ -206,10 +213,20 @@ class Workers:
             actor = self._readiness.pop(ref)
             try:
                 self.ray.get(ref)
-                actor.is_ready = True
-                yield actor
             except self.ray.exceptions.RayError as error:
-                self._give_up(actor, _reason(error))
+                self._did_not_start(actor, _reason(error))
+            else:
+                actor.is_ready = True
+                actor.failed_starts = 0
+                yield actor
+
+    def _did_not_start(self, actor: _Actor, why: str) -> None:
+        actor.failed_starts += 1
+        if actor.failed_starts >= MOST_STARTS:
+            self._give_up(actor, why)
+        else:
+            self.board.say(f"worker {actor.number} starts again: {why.splitlines()[0]}")
+            self._await_ready(actor)
 
     def _give_up(self, actor: _Actor, why: str) -> None:
         self._last_loss = why
@@ -256,8 +273,6 @@ class Workers:
             end = self.ray.get(ref)
         except self.ray.exceptions.RayError as error:
             end = {"state": "lost", "why": f"worker {actor.number}: {_reason(error)}", "began": is_oldest}
-        if end["state"] == "lost" and actor.is_ready:
-            self._await_ready(actor)  # what it had is done by whoever is free meanwhile
         if end["state"] != "lost":
             actor.losses = 0
             if task.part is not None and end["state"] == "done":
@@ -266,9 +281,11 @@ class Workers:
                 work.ended(task, end)
             return
         self._last_loss = end["why"]
-        actor.losses += 1
         work.lost(task, end["why"], end["began"])
-        if actor.losses >= MOST_LOSSES and not actor.in_flight:
+        if actor.is_ready:  # the first task that tells of this loss; what it had is done by whoever is free meanwhile
+            actor.losses += 1
+            self._await_ready(actor)
+        if actor.losses >= most_losses(work.tries):
             self._give_up(actor, end["why"])
 
     def _look(self) -> None:
@@ -290,12 +307,12 @@ class Workers:
 class _Work:
     """The tasks that wait, and what becomes of them."""
 
-    def __init__(self, board: Board, jobs: Sequence[Job] = (), results: Results | None = None, most_tries: int = 1):
+    def __init__(self, board: Board, jobs: Sequence[Job] = (), results: Results | None = None, tries: int = 1):
         self.waiting: deque[_Task] = deque()
         self._board = board
         self._results = results
-        self._most_tries = most_tries
-        self._tries: dict[str, int] = {}
+        self.tries = tries
+        self._times: dict[str, int] = {}
         self._parts_left: dict[str, int] = {}
         self._segments: dict[str, list[Any]] = {}
         for job in jobs:
@@ -336,8 +353,8 @@ class _Work:
     def lost(self, task: _Task, why: str, began: bool) -> None:
         if task.job.name in self._board.ended:
             return  # another of its parts has failed
-        self._tries[task.name] = self._tries.get(task.name, 0) + began
-        if self._tries[task.name] >= self._most_tries:
+        self._times[task.name] = self._times.get(task.name, 0) + began
+        if self._times[task.name] >= self.tries:
             self._fail(task, why)
         else:
             self.waiting.appendleft(task)
@@ -358,6 +375,8 @@ class _Work:
 
 def _reason(error: Exception) -> str:
     """Ray's errors are pages; what a person needs is their cause, or their first line."""
+    if type(error).__name__ == "ActorUnavailableError":
+        return "its process or its machine went away."
     return str(getattr(error, "cause", None) or _first_line(error))
 
 

@@ -11,10 +11,8 @@ from .board import WAITS, Board
 from .comfyui import ComfyUI
 from .errors import FarmError, JobFailed, Lost
 from .jobs import Job, Prompts
+from .limits import IN_FLIGHT, MOST_STARTS, most_losses
 from .results import Results
-
-IN_FLIGHT = 2  # of one ComfyUI: the next job's files arrive while this one is sampled
-MOST_RESTARTS = 3  # of one ComfyUI, without a job done in between
 
 
 class _Todo:
@@ -91,26 +89,30 @@ class _Run:
 
     def serve(self, server: ComfyUI) -> None:
         """Do jobs on a ComfyUI until there are none, or it is beyond help."""
-        losses = 0
-        while losses < MOST_RESTARTS and (job := self.todo.take()) is not None:
+        losses = failed_starts = 0
+        while (job := self.todo.take()) is not None:
             again = True
             try:
                 server.ensure()
+                failed_starts = 0
                 self._do(job, server)
                 again = False
                 losses = 0
             except JobFailed as error:
                 again = False
+                losses = 0
                 self.board.failed(job, str(error))
             except Lost as error:
                 losses += 1
                 again = self._lost(job, error)
-            except FarmError as error:
+            except FarmError as error:  # it does not start, or does not answer
+                failed_starts += 1
                 self.last_loss = f"{server.name}: {error}"
-                self.board.say(f"{server.name} takes no more jobs: {error}")
-                return
             finally:
                 self.todo.ended(job, again)
+            if losses >= most_losses(self.tries) or failed_starts >= MOST_STARTS:
+                self.board.say(f"{server.name} takes no more jobs: {self.last_loss}")
+                return
 
     def _do(self, job: Job, server: ComfyUI) -> None:
         try:

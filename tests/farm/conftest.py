@@ -1,10 +1,12 @@
 """Tiny jobs on the small model, and a ComfyUI of the farm's own to do them."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from sound_to_video.dev_support.host import DEV_DIRECTORY, find_host
 
@@ -12,6 +14,15 @@ from farm.comfyui import OwnComfyUI
 from farm.installation import Installation
 from farm.jobs import Job, Prompts, make_jobs
 from farm.rows import Row
+from farm.server import free_port
+
+# Where tests share the cores, Ray's own patience is too short, and its niceness of 15 starves what it starts. Read when
+# Ray is imported, and by what it starts.
+START_SECONDS = 300
+os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_SECONDS))
+os.environ.setdefault("RAY_agent_register_timeout_ms", str(START_SECONDS * 1000))
+os.environ.setdefault("RAY_worker_register_timeout_seconds", str(START_SECONDS))
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {
@@ -22,7 +33,9 @@ TINY = {
 }
 
 # A node that has a conditioning begin afresh at times: Prompt Timeline does, and needs a text encoder of gigabytes.
+# At "die" it takes its ComfyUI with it.
 CUTS = """
+import os
 from fractions import Fraction
 
 class Cuts:
@@ -31,6 +44,8 @@ class Cuts:
     FUNCTION = "cut"
 
     def cut(self, conditioning, times):
+        if times == "die":
+            os._exit(9)
         keys = ("sound_to_video_start_seconds", "sound_to_video_cut")
         starts = [dict(zip(keys, (Fraction(time), True))) for time in times.split()]
         return ([[tensor, {**more, **start}] for start in starts for tensor, more in conditioning],)
@@ -61,6 +76,45 @@ def job_file(path: Path, rows: list[Row]) -> Path:
     return path
 
 
+def agent_ports() -> dict[str, int]:
+    """Of a machine of Ray, by its names: a raylet ends where an agent takes over 15 s to pick its own (ray#65983)."""
+    names = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+    return {name: free_port() for name in names}
+
+
+def start_head(cpus: int):
+    """A Ray cluster of one machine; ``address``, ``head_node``, ``shutdown()``."""
+    from ray.cluster_utils import Cluster
+
+    arguments = {"num_cpus": cpus, "include_dashboard": False, **agent_ports()}
+    return Cluster(initialize_head=True, head_node_args=arguments)
+
+
+def actors() -> list[psutil.Process]:
+    """The processes of our actors: other runs on this machine may have some too."""
+    return [one for one in children_of(psutil.Process()) if "ray::Worker" in " ".join(command_of(one))]
+
+
+def comfyuis() -> list[psutil.Process]:
+    """The ComfyUIs that our actors started."""
+    found = [child for actor in actors() for child in children_of(actor)]
+    return [child for child in found if any(word.endswith("main.py") for word in command_of(child))]
+
+
+def children_of(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has just ended
+        return []
+
+
 @pytest.fixture(scope="module")
 def own_server():
     """A ComfyUI as ``render.py`` starts it."""
@@ -78,3 +132,11 @@ def own_server():
 @pytest.fixture(scope="module")
 def prompts(own_server) -> Prompts:
     return Prompts(own_server.object_info())
+
+
+@pytest.fixture
+def head():
+    """A Ray cluster of this machine, with room for two actors of one CPU."""
+    cluster = start_head(cpus=2)
+    yield cluster
+    cluster.shutdown()

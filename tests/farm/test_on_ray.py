@@ -1,10 +1,11 @@
-"""Jobs on a Ray cluster of this machine: two actors, one of which is killed, and a clip in parts."""
+"""Jobs on a Ray cluster of this machine: two actors, one of which is killed as well as a ComfyUI, a clip in parts."""
 
 import sys
+import time
 
 import pytest
 from sound_to_video.dev_support.host import find_host
-from sound_to_video.tests.farm.conftest import ROOT, jobs_of, tiny_rows
+from sound_to_video.tests.farm.conftest import ROOT, comfyuis, jobs_of, tiny_rows
 from sound_to_video.tests.farm.test_render import Watching, clips
 
 from farm.errors import BadRows
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.timeout(900)
-def test_two_actors_one_of_which_is_killed(tmp_path):
+def test_two_actors_one_of_which_is_killed(head, tmp_path):
     rows = [*tiny_rows(3), *tiny_rows(1, out="in_parts", parts=2), *tiny_rows(1, out="poisoned", sound="poison.wav")]
     (tmp_path / "poison.wav").write_text("no sound")
     jobs = jobs_of(rows, tmp_path, tmp_path / "out")
@@ -33,13 +34,17 @@ def test_two_actors_one_of_which_is_killed(tmp_path):
 
     board = Watching(jobs, kill_once)
     installation = Installation(find_host(), sys.executable, ROOT)
-    cluster = Cluster("local", workers=2, gpus=0, cpus=0.5, arguments=("--cpu",), fallback=installation)
+    cluster = Cluster(head.address, workers=2, gpus=0, cpus=0.5, arguments=("--cpu",), fallback=installation)
     with cluster.workers_for(jobs, board) as workers:
+        while not (starting := comfyuis()):
+            time.sleep(0.05)
+        starting[0].kill()  # while it starts: its worker begins again
         prompts = Prompts(workers.object_info())
         prompts.check(jobs)
         with pytest.raises(BadRows, match="line 1: steps is 'many'"):
             prompts.check(jobs_of(tiny_rows(1, steps="many"), tmp_path, tmp_path))
         workers.do(jobs, prompts, Results(tmp_path / "out"), tries=3)
+        assert len(workers.actors) == 2, "both are still believed in"
     assert killed
     states = {name: ended.state for name, ended in board.ended.items()}
     assert states.pop("poisoned") == "failed"
