@@ -21,6 +21,7 @@ export class VideoFrameWidget {
   /** @param {any} node */
   constructor(node) {
     this.node = node;
+    node.previewMediaType = "image"; // Nodes 2.0 takes what a node with a VIDEO input shows for a video
     this.scope = new Scope();
     this.picture = make("img", { class: "stv-picture", alt: "", hidden: true });
     this.message = make("div", { class: "stv-message", role: "status" });
