@@ -126,7 +126,8 @@ def odd_queries() -> list[tuple[str, dict]]:
                 ("plan", {**long, "family": family, "frame_rate": rate, "segment_seconds": s}) for s in ("0", "1e-9")
             ]
     queries += [("frame", {"filename": name, "seconds": value}) for name in ("x.mp4", "voice.wav") for value in HUGE]
-    queries += [("frames", {"filename": "voice.wav", "times": f"0,{value}", "height": value}) for value in HUGE]
+    frames = {"filename": "x.mp4", "times": "0,1", "height": "90"}
+    queries += [("frames", {**frames, name: value}) for name in ("times", "height") for value in HUGE]
     size = {"variant": FAMILIES[0].variants[0].name, "width": "640", "height": "480"}
     queries += [("size", {**size, name: value}) for name in size for value in HUGE]
     for route in ("peaks", "beats", "sound", "video", "frame", "frames"):
