@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +88,3 @@ def forget_file(path: Path) -> None:
         os.fsync(descriptor)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(descriptor)
-
-
-def median_of(runs: int, measure: Callable[[], float]) -> float:
-    return sorted(measure() for _ in range(runs))[runs // 2]

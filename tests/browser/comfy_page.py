@@ -166,6 +166,10 @@ class ComfyPage:
         self.until(lambda: sizes.append(self.page.evaluate(SIZES)) or (len(sizes) > 5 and sizes[-6:] == 6 * sizes[-1:]))
         self.page.evaluate("() => window.dispatchEvent(new MouseEvent('mouseup'))")
 
+    def panels(self) -> list[str]:
+        """The names of the pack's panels in the page, in its order."""
+        return self.page.evaluate("() => [...document.querySelectorAll('.stv')].map((one) => one.ariaLabel)")
+
     def undo(self) -> None:
         """Undo one step, and wait until the front end has built the graph anew."""
         self._press_and_restore("Control+z")

@@ -175,7 +175,7 @@ def test_one_stage_with_the_picture_whole_is_the_hosts_graph_to_the_bit(each_ltx
 
 
 @pytest.mark.slow
-def test_cfg_is_the_hosts(each_ltx):
+def test_cfg_is_the_hosts_with_the_sound_of_the_positive_prompt(each_ltx):
     sigmas = (0.9, 0.5, 0.0)
     settings = replace(SETTINGS, cfg=3.0, sigmas=torch.tensor(sigmas), sampler_name=each_ltx.sampler_name)
     (ours,), _ = our_latents(inputs_of(each_ltx, sound(WHOLE)), settings)

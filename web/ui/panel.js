@@ -7,7 +7,7 @@ import { onGraphChange, onTick } from "./ticker.js";
 /** Modes of a muted and of a bypassed node, which the classic renderer dims. */
 const NOT_RUN = [2, 4];
 
-/** The panel that was last seen on screen for each node. @type {Map<string, WeakRef<HTMLElement>>} */
+/** The panel that was last seen on screen, for each node and name. @type {Map<string, WeakRef<HTMLElement>>} */
 const onScreen = new Map();
 
 /**
@@ -47,9 +47,10 @@ export function addPanel(node, scope, name, height, children) {
   // After an undo Nodes 2.0 goes on showing the panel of the node that was there before: put the new one in its place.
   const settle = () => {
     if (scope.ended) return;
-    const stale = onScreen.get(nodeKey(node))?.deref();
+    const key = `${nodeKey(node)} ${name}`; // a node may have several
+    const stale = onScreen.get(key)?.deref();
     if (!panel.isConnected && stale?.isConnected) stale.replaceWith(panel);
-    if (panel.isConnected) onScreen.set(nodeKey(node), new WeakRef(panel));
+    if (panel.isConnected) onScreen.set(key, new WeakRef(panel));
   };
   requestAnimationFrame(() => requestAnimationFrame(settle));
   onTick(scope, settle);
