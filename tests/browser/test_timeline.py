@@ -150,9 +150,15 @@ def test_the_keyboard_alone_can_do_it(lane):
     keys.press("Escape")
     keys.press("Insert")
     said = lane.panel.locator(".stv-prompt-words")
-    lane.comfy.until(lambda: "There is no room here" in said.inner_text(), "it says so")
+    assert "There is no room here" in said.inner_text()
+    comfy.page.evaluate(
+        "() => { window.app.graph.getNodeById(12).widgets.find((one) => one.name === 'steps').value = 3 }"
+    )
+    comfy.page.wait_for_timeout(700)
+    assert "There is no room here" in said.inner_text(), "also once the graph has been looked at again"
     keys.press("ArrowRight")
     keys.press("Insert")
+    assert "There is no room here" not in said.inner_text()
     assert label() == "Words of a new prompt at 6.5 seconds"
     keys.type("added")
     keys.press("Enter")

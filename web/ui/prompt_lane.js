@@ -74,6 +74,9 @@ export class PromptLane {
   /** The Prompt Timeline that is shown. @type {any} */
   #node = null;
   #text = "";
+  #problem = "";
+  #notice = "";
+  #reading = "";
   /** @type {Entry[]} */
   #entries = [];
   #chosen = 0;
@@ -97,13 +100,25 @@ export class PromptLane {
     this.#locked = isConnected(node, "timeline");
     const text = typeof value === "string" ? value : "";
     const { entries, error } = readTimeline(text);
+    if (text !== this.#text) this.#notice = "";
     this.#text = text;
     this.#entries = entries.slice(0, MOST_BLOCKS);
     this.#chosen = Math.min(Math.max(this.#chosen, 0), Math.max(0, this.#entries.length - 1));
-    const problem = value === undefined ? "" : error;
-    this.words.textContent = problem || this.#summary(value === undefined, entries.length);
-    this.words.classList.toggle("stv-error", Boolean(problem));
+    this.#problem = value === undefined ? "" : error;
+    this.#reading = this.#summary(value === undefined, entries.length);
+    this.#say();
     this.show();
+  }
+
+  #say() {
+    this.words.textContent = this.#problem || this.#notice || this.#reading;
+    this.words.classList.toggle("stv-error", Boolean(this.#problem));
+  }
+
+  /** Say what could not be done, until a prompt is chosen or changed. @param {string} words */
+  #notify(words) {
+    this.#notice = words;
+    this.#say();
   }
 
   /** @param {boolean} isUnknown @param {number} count */
@@ -214,6 +229,7 @@ export class PromptLane {
   #choose(index) {
     if (index === this.#chosen) return;
     this.#chosen = index;
+    this.#notify("");
     this.show();
   }
 
@@ -250,7 +266,7 @@ export class PromptLane {
     const wanted = time ?? (cursor > 0 && cursor < this.#end ? cursor : (from + until) / 2);
     const room = roomAt(this.#entries, wanted, this.#end);
     if (room !== null) this.#type(indexAt(this.#entries, room), Math.round(room * 1000) / 1000);
-    else this.words.textContent = translated("There is no room here: move a border, or the cursor.");
+    else this.#notify(translated("There is no room here: move a border, or the cursor."));
   }
 
   /** @param {number} index */
@@ -264,6 +280,7 @@ export class PromptLane {
   /** Let a person type a prompt's words in its place. @param {number} index @param {number | null} [time] of a new one, which follows that one */
   #type(index, time = null) {
     if (this.#locked || (time === null && !this.#entries[index])) return;
+    this.#notify("");
     this.#typing = { index: time === null ? index : -1, time };
     this.editor.value = this.#entries[index]?.prompt ?? "";
     const label =
