@@ -63,7 +63,7 @@ def plain_decode(path: Path) -> float:
             stream = container.streams.audio[0]
             if stream.codec_context is None:
                 return 0.0
-            return float(sum(seconds for seconds, *_ in _decoded(container, stream)))
+            return float(sum(sum(frames) for frames, *_ in _decoded(container, stream)))
     except (av.FFmpegError, IndexError, ZeroDivisionError):  # no sound, or none of a rate
         return 0.0
 
@@ -96,7 +96,8 @@ def _heard(container, by_the_clock: bool) -> Fraction:
         if video.codec_context is not None and not video.disposition & Disposition.attached_pic
     ]
     heard, zero, behind, before = Fraction(0), None, Fraction(0), Fraction(0)
-    for seconds, time, declared, failed in _decoded(container, stream):
+    for frames, time, declared, failed in _decoded(container, stream):
+        seconds = sum(frames)
         if pictures and time is not None:
             if zero is None:  # on the container's clock: where the clip begins
                 began = pictures[0].start_time
@@ -107,34 +108,39 @@ def _heard(container, by_the_clock: bool) -> Fraction:
             missing = time - zero - heard
             heard += missing if Fraction(1, 100 if failed and by_the_clock else 20) < missing < 10 else 0
         heard, before = heard + seconds, seconds
-        behind = max(Fraction(0), seconds - declared) if declared and "mp4" in container.format.name else Fraction(0)
+        is_told = declared and "mp4" in container.format.name and (pictures or len(frames) == 1)
+        behind = max(Fraction(0), seconds - declared) if is_told else Fraction(0)
     return heard - behind
 
 
-def _decoded(container, stream) -> Iterator[tuple[Fraction, Fraction | None, Fraction, int]]:
-    """Of each frame its seconds, its time, the seconds that its packet is said to have, and how many packets before it
-    cannot be decoded."""
+def _decoded(container, stream) -> Iterator[tuple[list[Fraction], Fraction | None, Fraction, int]]:
+    """Of each packet the seconds of its frames, its time, the seconds that it is said to have, and how many packets
+    before it cannot be decoded."""
     packets, failed = container.demux(stream), 0
     while True:
         try:
             packet = next(packets, None)
         except av.FFmpegError:
             packet = None
-        if packet is None or packet.size == 0:
+        if packet is None:
             break
+        if packet.size == 0:  # in the middle, where the table of sizes is damaged, or behind the last one
+            continue
         try:
             frames = packet.decode()
         except av.FFmpegError:
             failed += 1
             continue
-        for frame in frames:
-            time = None if frame.pts is None or frame.time_base is None else frame.pts * frame.time_base
-            declared = (packet.duration or 0) * packet.time_base
-            yield Fraction(frame.samples, frame.sample_rate), time, declared, failed
-            failed = 0
+        if not frames:
+            continue
+        first = frames[0]
+        time = None if first.pts is None or first.time_base is None else first.pts * first.time_base
+        declared = (packet.duration or 0) * packet.time_base
+        yield [Fraction(frame.samples, frame.sample_rate) for frame in frames], time, declared, failed
+        failed = 0
     try:
         for frame in stream.codec_context.decode(None):
-            yield Fraction(frame.samples, frame.sample_rate), None, Fraction(0), failed
+            yield [Fraction(frame.samples, frame.sample_rate)], None, Fraction(0), failed
     except av.FFmpegError:
         return
 

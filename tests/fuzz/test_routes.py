@@ -21,7 +21,7 @@ from sound_to_video.tests.fuzz.heartbeat import Beat, Collections, Heartbeat
 MOST = 400
 LONGEST_HOLD_SECONDS = 0.05  # of the host's event loop, by what it does itself: a long round finds more to be wrong
 SLOWEST_SECONDS = 180  # that an answer may take before it counts as a hang: a busy machine is none
-PREFIXES = ("/sound_to_video/", "/workflow_templates/sound_to_video/")  # of ours: the host may have what lies elsewhere
+PART = re.compile(r"{\w+}")  # of a route's path: what varies
 SECRET = b"SECRET-OUTSIDE"
 MEDIA = Path(__file__).resolve().parents[2] / "media"
 
@@ -109,10 +109,25 @@ def request_of(random: Random, routes: list[tuple[str, str]]) -> tuple[str, str,
     text = urlencode(query, quote_via=quote)
     if random.random() < 0.05:
         text += "&filename=" + quote_from_bytes(random.randbytes(9))
-    path = re.sub(r"{\w+}", lambda _: quote(random.choice(NAMES)), path)
+    path = re.sub(PART, lambda _: quote(random.choice(NAMES), safe=random.choice(["/", ""])), path)
     headers = {"Range": random.choice(RANGES)} if random.random() < 0.3 else {}
     body = random.choice([b"", b"\0", random.randbytes(300), b"{}", SECRET[:0]]) if method in ("POST", "PUT") else b""
     return method, f"{path}?{text}", headers, body
+
+
+def is_for(target: str, routes: list[tuple[str, str]]) -> bool:
+    """Whether one of these routes answers: a slash, or dots that are steps between folders, leads elsewhere."""
+    path = target.partition("?")[0]
+    return path.rpartition("/")[2] not in (".", "..") and any(
+        re.fullmatch("[^/]+".join(map(re.escape, PART.split(route))), path) for _, route in routes
+    )
+
+
+def test_what_a_route_does_not_take_is_the_hosts_to_answer():
+    routes = [("GET", "/sound_to_video/peaks"), ("GET", "/files/{name}")]
+    ours = ("/sound_to_video/peaks?filename=a/b", "/files/a%2Fb.wav", "/files/a.wav?x=/")
+    others = ("/files/", "/files/a/b.wav", "/files/..", "/files/.?x", "/sound_to_video/peaks/more")
+    assert [is_for(target, routes) for target in (*ours, *others)] == [True] * 3 + [False] * 5
 
 
 def answer(port: int, method: str, target: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
@@ -180,7 +195,7 @@ def test_odd_requests(fuzz_round, server, collections):
             and status not in (405, 413, 414)
             and method != "HEAD"
             and len(target) < 8000
-            and target.startswith(PREFIXES)
+            and is_for(target, routes)
             and not ours
         ):
             fuzz_round.is_wrong(f"{case}: {status} as {kind}: {content[:120]!r}")
