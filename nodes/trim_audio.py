@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ..core.audio import Audio, audio_from
+from ..core.audio.lazy import MOST_GAIN_DB
 from ..core.audio.trim import trim
 from ..core.audio.widget_sounds import offer
 from ._errors import named_errors
@@ -26,6 +27,17 @@ class TrimAudio(io.ComfyNode):
                 cls._seconds("end_seconds", "Where to stop. 0 is the end of the sound, negative counts from it.", -1e6),
                 cls._seconds("fade_in_seconds", "How long the sound swells up (raised cosine). 0 is off.", 0),
                 cls._seconds("fade_out_seconds", "How long the sound dies away (raised cosine). 0 is off.", 0),
+                io.Float.Input(
+                    "gain_db",
+                    default=0.0,
+                    min=-MOST_GAIN_DB,
+                    max=MOST_GAIN_DB,
+                    step=0.1,
+                    round=0.01,
+                    optional=True,
+                    tooltip="Decibels by which what is kept becomes louder, for the model and in the clip. 0 leaves it "
+                    "as it is. What goes beyond full scale is cut off.",
+                ),
             ],
             outputs=[io.Audio.Output()],
             hidden=[io.Hidden.prompt, io.Hidden.unique_id],
@@ -37,9 +49,11 @@ class TrimAudio(io.ComfyNode):
 
     @classmethod
     @named_errors("Trim Audio")
-    def execute(cls, audio, start_seconds, end_seconds, fade_in_seconds, fade_out_seconds) -> io.NodeOutput:
+    def execute(
+        cls, audio, start_seconds, end_seconds, fade_in_seconds, fade_out_seconds, gain_db=0.0
+    ) -> io.NodeOutput:
         whole = audio_from(audio)
-        kept = trim(whole, start_seconds, end_seconds, fade_in_seconds, fade_out_seconds)
+        kept = trim(whole, start_seconds, end_seconds, fade_in_seconds, fade_out_seconds, gain_db)
         return io.NodeOutput(kept, ui=cls._sound_for_widget(whole, kept))
 
     @classmethod

@@ -10,6 +10,15 @@ from ..core.timeline import exact
 from .answers import refusal
 
 
+def number_asked(request: web.Request, name: str) -> Fraction:
+    """A number of the query; 0 where it is not given."""
+    text = request.rel_url.query.get(name, "0")
+    try:
+        return exact(text)
+    except (ValueError, ArithmeticError) as error:
+        raise refusal(400, f"{name} must be a number, not {text[:40]!r}.") from error
+
+
 def seconds_asked(request: web.Request, name: str) -> Fraction | None:
     """A time of the query, 0 for one before the beginning; None where it is not given."""
     text = request.rel_url.query.get(name)

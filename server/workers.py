@@ -9,6 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
+from aiohttp import web
+
+LOOKS_EVERY_SECONDS = 0.5
+
 Result = TypeVar("Result")
 
 
@@ -61,3 +65,18 @@ playing = DaemonThreads(4, "sound_to_video_playing")
 async def in_thread(pool: DaemonThreads, call: Callable[..., Result], *args: Any) -> Result:
     """What ``call(*args)`` returns or raises in a thread of ``pool``."""
     return await asyncio.get_running_loop().run_in_executor(pool, call, *args)
+
+
+async def while_waited_for(
+    request: web.Request, pool: DaemonThreads, call: Callable[..., Result], *args: Any
+) -> Result:
+    """What ``call(*args, is_over)`` returns; ``is_over()`` becomes true once the one who asked has gone."""
+    gone = threading.Event()
+    work = asyncio.ensure_future(in_thread(pool, call, *args, gone.is_set))
+    try:
+        while not (await asyncio.wait([work], timeout=LOOKS_EVERY_SECONDS))[0]:
+            if request.transport is None or request.transport.is_closing():
+                gone.set()
+        return work.result()
+    finally:
+        gone.set()

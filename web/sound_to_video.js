@@ -4,6 +4,7 @@ import { CompareWidget } from "./ui/compare.js";
 import { HeadBoxWidget } from "./ui/head_box.js";
 import { LoadWidget } from "./ui/load.js";
 import { ModelWidget } from "./ui/model.js";
+import { menuEntries } from "./ui/node_menu.js";
 import { widen } from "./ui/panel.js";
 import { PromptTimelineWidget } from "./ui/prompt_timeline.js";
 import { RecordWidget } from "./ui/record.js";
@@ -44,6 +45,7 @@ app.registerExtension({
   name: "SoundToVideo",
   init: loadWords,
   refreshComboInNodes: lookForChanges,
+  getNodeMenuItems: menuEntries,
   nodeCreated(/** @type {any} */ node) {
     if (/^SoundToVideo_.*Sampler$/.test(node.comfyClass)) {
       new ModelWidget(node);

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SoundToVideoError
-from ..timeline import Number, sample_index
+from ..timeline import Number, exact, sample_index
 from .channels import MOST_CHANNELS, to_stereo
 
 
@@ -58,6 +58,7 @@ class _NotDecoded:
 
 NOT_DECODED = _NotDecoded()
 MODEL_SEARCH = "comfy.model_patcher"
+MOST_GAIN_DB = 60
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,18 @@ class Audio(dict[str, Any]):
                 f"lasts {seconds(self.duration)} s. Shorten it."
             )
         return Audio(_Faded(self, fade_in_samples, fade_out_samples))
+
+    def amplified(self, gain_db: Number) -> Audio:
+        """Louder by so many decibels, or quieter; by 0 it is this one, to the bit. Nothing is cut off at full scale.
+
+        Raises SoundToVideoError for a gain beyond ``MOST_GAIN_DB``.
+        """
+        gain = exact(gain_db, "gain_db")
+        if abs(gain) > MOST_GAIN_DB:
+            raise SoundToVideoError(
+                f"gain_db is {float(gain):g}: give a number from -{MOST_GAIN_DB} to {MOST_GAIN_DB}."
+            )
+        return Audio(_Amplified(self, gain)) if gain else self
 
     def between(self, start_seconds: Number, stop_seconds: Number | None = None) -> Audio | None:
         """From one time to another (None: the end), as far as there is sound; None where there is none.
@@ -408,6 +421,27 @@ class _Faded(Changed):
             gain = fade_gain(position, self.fade_in) * fade_gain(self.sample_count - 1 - position, self.fade_out)
             yield piece * gain.astype(np.float32)
             start += piece.shape[1]
+
+
+class _Amplified(Changed):
+    """An ``Audio`` that is so many decibels louder."""
+
+    def __init__(self, audio: Audio, gain_db: Fraction):
+        super().__init__(audio)
+        self.gain_db = gain_db
+        self._gain = np.float32(10 ** (float(gain_db) / 20))
+
+    @property
+    def fingerprint(self) -> str:
+        return digest("amplified", self.audio.fingerprint, self.gain_db)
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        return tuple(replace(track, audio=track.audio.amplified(self.gain_db)) for track in self.audio.tracks)
+
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        for piece in self.audio.trimmed(start, stop)._pieces():
+            yield piece * self._gain
 
 
 class _Stereo(Changed):

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from math import cos, inf, log10, pi, sin, sqrt
 
 import numpy as np
 import torch
 
 from ..timeline import rounded
+from .lazy import Audio
 
 HOPS_PER_BLOCK, HOP_SECONDS = 4, 0.1  # a block of 0.4 s begins every 0.1 s
 ABSOLUTE_GATE, RELATIVE_GATE = -70.0, -10.0  # LUFS, and below the mean of what the first gate lets through
 SHELF_HZ, SHELF_DB, SHELF_Q = 1500.0, 4.0, 1 / sqrt(2)  # the numbers of pyloudnorm and torchaudio
 LOWEST_HZ, LOWEST_Q = 38.0, 0.5
 SURROUND_WEIGHT = 1.41
+BLOCK_SAMPLES = 1 << 17
+
+
+@dataclass(frozen=True)
+class Level:
+    """How loud a sound is. Silence has -inf.
+
+    peak: dB of its furthest sample, 0 for full scale.  loudness: LUFS, see ``integrated_loudness``.
+    """
+
+    peak: float
+    loudness: float
+
+
+def level_of(audio: Audio, is_over: Callable[[], bool] = lambda: False) -> Level:
+    """Read all of ``audio`` once, in the memory of a block; ends early, with what it has, once ``is_over`` says so."""
+    highest = 0.0
+
+    def watched() -> Iterator[torch.Tensor]:
+        nonlocal highest
+        for block in audio.blocks(BLOCK_SAMPLES):
+            if is_over():
+                return
+            highest = max(highest, float(block.abs().max()))
+            yield block
+
+    loudness = integrated_loudness(watched(), audio.sample_rate)
+    return Level(20 * log10(highest) if highest else -inf, loudness)
 
 
 def integrated_loudness(blocks: Iterable[torch.Tensor], sample_rate: int) -> float:

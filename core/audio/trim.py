@@ -20,12 +20,13 @@ def trim(
     end_seconds: Number = 0,
     fade_in_seconds: Number = 0,
     fade_out_seconds: Number = 0,
+    gain_db: Number = 0,
 ) -> Audio:
-    """``audio`` from ``start_seconds`` to ``end_seconds``, with raised-cosine fades; nothing is decoded.
+    """``audio`` from ``start_seconds`` to ``end_seconds``, louder by ``gain_db``, with raised-cosine fades.
 
     An end of 0, or beyond the sound, is the sound's end; negative times count from it, as in core's Trim Audio
-    Duration. Raises SoundToVideoError when nothing is left, or a
-    fade is longer than what is left.
+    Duration. Nothing is decoded. Raises SoundToVideoError when nothing is left, a fade is longer than what is left, or
+    the gain is beyond 60 dB.
     """
     start, end = exact(start_seconds, "start_seconds"), exact(end_seconds, "end_seconds")
     if start < 0:
@@ -37,9 +38,8 @@ def trim(
     kept = None if end and end <= start else audio.between(start, end or None)
     if kept is None:
         raise _empty(audio, start, end or audio.duration)
-    return kept.faded(
-        sample_index(fade_in_seconds, audio.sample_rate), sample_index(fade_out_seconds, audio.sample_rate)
-    )
+    fades = (sample_index(fade, audio.sample_rate) for fade in (fade_in_seconds, fade_out_seconds))
+    return kept.faded(*fades).amplified(gain_db)
 
 
 def _empty(audio: Audio, start: Fraction, end: Fraction) -> SoundToVideoError:

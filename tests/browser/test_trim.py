@@ -435,7 +435,7 @@ def test_what_is_saved_are_the_numbers_and_a_reload_and_a_run_keep_them(comfy, c
     chosen = fields(comfy)
     workflow = comfy.saved()
     trim = next(one for one in workflow["nodes"] if one["id"] in (TRIM, str(TRIM)))
-    assert trim["widgets_values"] == chosen
+    assert trim["widgets_values"] == [*chosen, 0]
     comfy.open()
     comfy.page.evaluate("(workflow) => window.app.loadGraphData(workflow, true)", workflow)
     comfy.look()

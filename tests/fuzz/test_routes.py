@@ -81,7 +81,7 @@ def parameters() -> dict[str, tuple[str, ...]]:
     """Every query parameter that a route knows, with odd values for it."""
     numbers = ("start", "end", "sample_rate", "frame_rate", "segment_seconds", "bins", "peaks_per_second", "duration")
     numbers += ("preview_seconds", "cuts", "prompts", "fade_in", "fade_out", "stamp", "start_sample", "end_sample")
-    numbers += ("seconds", "times", "height", "width", "timeline", "timeline_cuts", "bytes")
+    numbers += ("gain_db", "seconds", "times", "height", "width", "timeline", "timeline_cuts", "bytes")
     named = ("", "x" * 3000, "nan")
     return {
         **dict.fromkeys(numbers, NUMBERS),
@@ -164,7 +164,7 @@ def test_every_parameter_is_tried():
     """Those that a route reads by name, in the code of the routes."""
     code = "".join(path.read_text("utf-8") for path in Path(queries.__file__).parent.glob("*.py"))
     read = set(re.findall(r"""query(?:\.get\(|\[)"(\w+)\"""", code)) | set(
-        re.findall(r"""seconds_asked\(\w+, "(\w+)"\)""", code)
+        re.findall(r"""(?:seconds|number)_asked\(\w+, "(\w+)"\)""", code)
     )
     assert len(read) > 10
     assert sorted(read - set(parameters())) == []

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import * as boxes from "../../web/lib/box.js";
 import { contrast, legible } from "../../web/lib/colour.js";
 import { familiesFor, modelOf, settingIn } from "../../web/lib/families.js";
+import { factorOf, formatGain, gainToLoudness, gainToPeak, parseGain } from "../../web/lib/gain.js";
 import { isConnected, nodeAt, nodesBefore, originOf, targetsOf, valueInto } from "../../web/lib/graph.js";
 import { SOUND_LIMITS, isRefused } from "../../web/lib/limits.js";
 import { catchUp, frameAt, lengthOf, middleOfFrame, stepped } from "../../web/lib/pair.js";
@@ -24,7 +25,7 @@ import {
   withStart,
 } from "../../web/lib/selection.js";
 import { lowerBound, nearest, snapped } from "../../web/lib/snap.js";
-import { soundFileOf, valueOf } from "../../web/lib/soundfile.js";
+import { soundFileOf, stemOf, valueOf } from "../../web/lib/soundfile.js";
 import { formatTime, nearestFrameTime, parseTime, spokenTime, toMilliseconds } from "../../web/lib/time.js";
 import {
   ruler,
@@ -292,6 +293,28 @@ test("messages come out whole however the bytes are cut", async () => {
   }
 });
 
+test("a gain brings a cut to a level and never beyond full scale", () => {
+  assert.equal(gainToPeak({ peak: -7.254, loudness: -30 }), 6.25, "rounded down, so that the peak stays under it");
+  assert.equal(gainToPeak({ peak: 2, loudness: null }), -3);
+  assert.deepEqual(gainToLoudness({ peak: -10, loudness: -20 }), { gain: 4, loudness: -16 });
+  assert.deepEqual(gainToLoudness({ peak: -2, loudness: -20 }), { gain: 1, loudness: -19 }, "the peak is in the way");
+  assert.deepEqual(gainToLoudness({ peak: 0, loudness: -9.5 }), { gain: -6.5, loudness: -16 });
+  assert.equal(gainToPeak({ peak: -120, loudness: null }), 60, "no more than the node takes");
+  for (const level of [{ peak: null, loudness: null }, { peak: -20, loudness: null }])
+    assert.equal(gainToLoudness(level), null);
+  assert.equal(gainToPeak({ peak: null, loudness: null }), null);
+  assert.equal(factorOf(0), 1);
+  assert.ok(Math.abs(factorOf(-6.0206) - 0.5) < 1e-5);
+});
+
+test("a gain is written and read as people do", () => {
+  for (const [text, gain] of /** @type {[string, number][]} */ ([["+3.5 dB", 3.5], ["−6", -6], ["-0,25db", -0.25], [".5", 0.5], ["99", 60], ["0", 0]]))
+    assert.equal(parseGain(text), gain, text);
+  for (const text of ["", "dB", "loud", "1:00", "3 dBA", "--3", "1e3"]) assert.equal(parseGain(text), null, text);
+  assert.deepEqual([0, 3.5, -6, 0.126, -0.001].map(formatGain), ["0 dB", "+3.5 dB", "-6 dB", "+0.13 dB", "0 dB"]);
+  for (const gain of [3.25, -12, 0, 60]) assert.equal(parseGain(formatGain(gain)), gain);
+});
+
 test("a take's WAV says what it holds", async () => {
   const left = Float32Array.from([0, 0.5, -1, 2]);
   const right = Float32Array.from([0, -0.5, 1, -2]);
@@ -316,6 +339,7 @@ test("a widget's value names a file of the host", () => {
   });
   assert.deepEqual(soundFileOf("a\\b.wav"), { filename: "b.wav", subfolder: "a", type: "input" });
   for (const nothing of ["", "  ", null, undefined, 3, "folder/"]) assert.equal(soundFileOf(nothing), null);
+  assert.deepEqual(["a.b.wav", "take", ".wav"].map((filename) => stemOf({ filename, subfolder: "", type: "input" })), ["a.b", "take", ""]);
 });
 
 test("what a scope started ends with it", () => {

@@ -13,6 +13,8 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
+from sound_to_video.core.audio import open_audio
+from sound_to_video.core.audio.trim import trim
 from sound_to_video.tests.server.waiting import wait_until
 
 RATE = 22050
@@ -182,7 +184,22 @@ def test_beats_are_searched_for_without_loading_numba_into_the_host(server):
     assert "llvmlite" not in maps.read_text()
 
 
-@pytest.mark.parametrize("route", ["peaks", "beats", "sound", "video", "frame", "frames"])
+def test_a_cut_that_is_heard_is_what_trim_audio_gives(server):
+    cut = {"filename": "routes/bursts.wav", "start": "0.5", "end": "1.25", "fade_in": "0.25", "gain_db": "-3.5"}
+    heard = np.frombuffer(ask(server, "sound", cut)[2][44:], "<i2").reshape(-1, 2).T
+    meant = trim(open_audio(server.input_directory / "routes" / "bursts.wav"), 0.5, 1.25, 0.25, 0, -3.5)
+    assert np.abs(heard - meant["waveform"][0].numpy() * 32767).max() <= 1
+    assert ask(server, "sound", {**cut, "gain_db": "61"})[0] == 422
+
+
+def test_the_level_of_a_cut_is_measured(server):
+    cut = {"filename": "routes/bursts.wav", "start": "0.5", "end": "1.25"}
+    plain, louder = (json.loads(ask(server, "level", {**cut, "gain_db": gain})[2]) for gain in ("0", "6"))
+    assert plain["peak"] < 0 and plain["loudness"] < 0
+    assert {name: louder[name] - plain[name] for name in plain} == pytest.approx({"peak": 6, "loudness": 6}, abs=0.01)
+
+
+@pytest.mark.parametrize("route", ["peaks", "beats", "sound", "level", "video", "frame", "frames"])
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -216,7 +233,7 @@ def test_nothing_outside_is_read_and_every_refusal_is_a_sentence(server, route, 
     assert len(json.loads(body)["error"]) > 10
 
 
-@pytest.mark.parametrize("route", ["beats", "sound", "video", "frame", "frames"])
+@pytest.mark.parametrize("route", ["beats", "sound", "level", "video", "frame", "frames"])
 def test_what_is_no_sound_is_refused_with_a_sentence(server, route):
     status, _, body = ask(server, route, {"filename": "routes/lie.mp3", "times": "0"})
     assert status == 422

@@ -154,6 +154,22 @@ def test_a_fade_longer_than_the_sound_is_refused(song):
         trim(open_audio(song), 1, 2, 2.0, 0)
 
 
+def test_no_gain_is_the_same_sound_and_a_gain_is_so_many_decibels(song):
+    audio = open_audio(song)
+    assert trim(audio, 0, 0, 0, 0, 0) is audio
+    assert trim(audio, 1, 3, 0.5, 0, 0.0).fingerprint == trim(audio, 1, 3, 0.5).fingerprint
+    plain, louder = trim(audio, 1, 3, 0.5)["waveform"], trim(audio, 1, 3, 0.5, 0, 6.5)
+    torch.testing.assert_close(louder["waveform"], plain * 10 ** (6.5 / 20))
+    assert trim(audio, 0, 0, 0, 0, 40)["waveform"].abs().max() > 1, "a later gain can bring it back"
+    assert torch.equal(louder.trimmed(1234, 9000)["waveform"], louder["waveform"][:, :, 1234:9000])
+
+
+@pytest.mark.parametrize(("gain", "words"), [(60.1, "from -60 to 60"), (-61, "from -60"), (float("nan"), "finite")])
+def test_a_gain_that_cannot_be_is_refused(song, gain, words):
+    with pytest.raises(SoundToVideoError, match=words):
+        trim(open_audio(song), 0, 0, 0, 0, gain)
+
+
 def test_the_fingerprint_is_of_what_is_heard(tmp_path, song, samples):
     audio = open_audio(song)
     copy = open_audio(shutil.copy(song, tmp_path / "another name.flac"))
@@ -168,6 +184,8 @@ def test_the_fingerprint_is_of_what_is_heard(tmp_path, song, samples):
         audio.trimmed(1, 100),
         audio.trimmed(0, 100).faded(5, 0),
         audio.trimmed(0, 100).faded(0, 5),
+        audio.trimmed(0, 100).amplified(5),
+        audio.trimmed(0, 100).amplified(-5),
         open_audio(write_sound(tmp_path / "other.flac", "flac", other, RATE)),
         audio_from(plain(samples)),
         audio_from(plain(samples, 16000)),

@@ -5,7 +5,8 @@ from math import inf
 import pytest
 import torch
 import torchaudio
-from sound_to_video.core.audio.loudness import integrated_loudness
+from sound_to_video.core.audio import audio_from
+from sound_to_video.core.audio.loudness import BLOCK_SAMPLES, Level, integrated_loudness, level_of
 from sound_to_video.core.sync.measure import mel_filters
 
 
@@ -49,6 +50,22 @@ def test_the_low_frequency_channel_does_not_count():
 def test_silence_and_what_is_too_short_have_none(samples):
     assert integrated_loudness([samples], 48000) == -inf
     assert integrated_loudness([], 48000) == -inf
+
+
+def test_the_level_of_a_sound_is_its_furthest_sample_and_its_loudness():
+    samples = tone(6, 48000, 2, 0.25)
+    samples = torch.cat([samples, -0.5 * torch.ones([2, 1])], dim=1)
+    level = level_of(audio_from({"waveform": samples[None], "sample_rate": 48000}))
+    assert level.peak == pytest.approx(-6.02, abs=0.01)
+    assert level.loudness == pytest.approx(-12.04, abs=0.1)
+    silent = audio_from({"waveform": torch.zeros([1, 1, 48000]), "sample_rate": 48000})
+    assert level_of(silent) == Level(-inf, -inf)
+
+
+def test_a_level_that_nobody_waits_for_is_not_measured_to_its_end():
+    audio, read = audio_from({"waveform": torch.ones([1, 1, 9 * BLOCK_SAMPLES]), "sample_rate": 48000}), []
+    level_of(audio, lambda: bool(read.append(1)) or len(read) > 2)
+    assert len(read) == 3
 
 
 def test_mel_filters_are_torchaudios():

@@ -107,6 +107,7 @@ def served(check) -> None:
 def odd_queries() -> list[tuple[str, dict]]:
     plan = {"family": "wan_s2v", "start": "0", "end": "8", "sample_rate": "44100"}
     queries = [("sound", {"filename": "voice.wav", name: value}) for name in ("start", "end") for value in HUGE]
+    queries += [("level", {"filename": "voice.wav", name: value}) for name in ("fade_in", "gain_db") for value in HUGE]
     queries += [("plan", {**plan, name: value}) for name in (*plan, "frame_rate", "segment_seconds") for value in HUGE]
     names = [
         "x" * 300 + ".wav",
@@ -130,7 +131,7 @@ def odd_queries() -> list[tuple[str, dict]]:
     queries += [("frames", {**frames, name: value}) for name in ("times", "height") for value in HUGE]
     size = {"variant": FAMILIES[0].variants[0].name, "width": "640", "height": "480"}
     queries += [("size", {**size, name: value}) for name in size for value in HUGE]
-    for route in ("peaks", "beats", "sound", "video", "frame", "frames"):
+    for route in ("peaks", "beats", "sound", "level", "video", "frame", "frames"):
         queries += [(route, {"filename": name}) for name in names]
         queries += [(route, {"filename": "voice.wav", "type": kind}) for kind in ("models", "x" * 3_000, "\ud800")]
     return queries

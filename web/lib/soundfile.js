@@ -25,3 +25,8 @@ export function valueOf({ filename, subfolder, type }) {
 export function fileKey(file) {
   return file ? `${file.type}/${file.subfolder}/${file.filename}` : "";
 }
+
+/** A file's name without its ending. @param {SoundFile} file */
+export function stemOf({ filename }) {
+  return filename.replace(/\.[^.]*$/, "");
+}

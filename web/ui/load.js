@@ -1,11 +1,13 @@
 /** The panel of Load Audio: the chosen file's waveform, and every way to bring a file in: choose, drop, paste. */
-import { app, captureUndo, setWidgetValue, toast, widgetOf } from "../host.js";
+import { app, captureUndo, packURL, setWidgetValue, toast, widgetOf } from "../host.js";
 import { mayHoldSound } from "../lib/endings.js";
 import { Scope } from "../lib/scope.js";
-import { soundFileOf, valueOf } from "../lib/soundfile.js";
+import { soundFileOf, stemOf, valueOf } from "../lib/soundfile.js";
 import { iconButton, make } from "./dom.js";
+import { download } from "./download.js";
 import { fieldValue } from "./follow.js";
 import { Listen } from "./listen.js";
+import { offerInMenu } from "./node_menu.js";
 import { addPanel } from "./panel.js";
 import { onGraphChange } from "./ticker.js";
 import { ACCEPTED, upload } from "./upload.js";
@@ -56,6 +58,7 @@ export class LoadWidget {
     this.#acceptDrops();
     this.#acceptPaste();
     addChoices(node);
+    offerInMenu(node, () => this.#menu());
     onGraphChange(this.scope, () => this.refresh());
   }
 
@@ -87,6 +90,12 @@ export class LoadWidget {
   #pick(name) {
     setWidgetValue(this.node, widgetOf(this.node, "audio"), name);
     captureUndo();
+  }
+
+  #menu() {
+    const file = soundFileOf(fieldValue(this.node, "audio"));
+    const save = () => file && download(packURL("sound", file), `${stemOf(file)}.wav`);
+    return [{ content: translated("Save this sound as WAV"), callback: save, disabled: !file }];
   }
 
   #acceptDrops() {

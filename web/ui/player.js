@@ -7,7 +7,7 @@ import { fadeGain } from "../lib/selection.js";
 import { playback } from "./playback.js";
 
 /** @typedef {import("./sounds.js").Sound} Sound */
-/** @typedef {{start: number, end: number, fadeIn: number, fadeOut: number}} Part seconds */
+/** @typedef {{start: number, end: number, fadeIn: number, fadeOut: number, gain?: number}} Part seconds, and dB */
 
 /** A part up to this long loops without a gap, from memory; a longer one by jumping back. */
 const GAPLESS_SECONDS = 90;
@@ -105,7 +105,7 @@ export class Player {
   /** @param {number} from */
   async #playFrom(from) {
     if (!this.sound) return;
-    const url = new URL(packURL("sound", this.sound.query), location.href).href;
+    const url = new URL(packURL("sound", this.#query), location.href).href;
     if (this.#audio.src !== url) this.#audio.src = url;
     this.#audio.volume = this.#gainAt(from) * playback.volume;
     this.#audio.playbackRate = this.#audio.defaultPlaybackRate = playback.speed;
@@ -113,10 +113,16 @@ export class Player {
     await this.#audio.play();
   }
 
+  /** What the server is asked for: it makes the sound louder, as a media element cannot. */
+  get #query() {
+    const { gain } = this.#part ?? {};
+    return { ...this.sound?.query, ...(gain ? { gain_db: gain } : {}) };
+  }
+
   /** @param {Part} part @param {number} turn */
   async #playLoop(part, turn) {
     if (!this.sound) return;
-    const response = await fetch(packURL("sound", { ...this.sound.query, start: part.start, end: part.end }));
+    const response = await fetch(packURL("sound", { ...this.#query, start: part.start, end: part.end }));
     if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error ?? "the sound cannot be played.");
     const bytes = await response.arrayBuffer();
     if (turn !== this.#turn) return;

@@ -1,11 +1,13 @@
 /** The widget of Trim Audio: a waveform that edits the node's four number fields, which are all that is saved. */
-import { captureUndo, setWidgetValue, widgetOf } from "../host.js";
+import { captureUndo, packJSON, packURL, setWidgetValue, toast, widgetOf } from "../host.js";
 import { isConnected } from "../lib/graph.js";
+import { factorOf, gainToLoudness, gainToPeak, LOUDNESS_LUFS } from "../lib/gain.js";
 import { isRefused } from "../lib/limits.js";
 import { Scope } from "../lib/scope.js";
 import {
   endingAt,
   fieldsOf,
+  isWhole as isWholeSound,
   phraseAt,
   selectionOf,
   startingAt,
@@ -14,12 +16,16 @@ import {
   withFades,
   withStart,
 } from "../lib/selection.js";
+import { stemOf } from "../lib/soundfile.js";
 import { formatTime } from "../lib/time.js";
 import { viewAround } from "../lib/view.js";
 import { CLIP_PIXELS, ClipStrip } from "./clip_strip.js";
 import { make, setPressed } from "./dom.js";
+import { copyText, download } from "./download.js";
 import { TRIM_FIELDS, downstreamUse, fieldValue, limitedUse, nodeKey, trimFields, upstreamSound } from "./follow.js";
+import { GainField } from "./gain_field.js";
 import { Minimap } from "./minimap.js";
+import { offerInMenu } from "./node_menu.js";
 import { Outcome } from "./outcome.js";
 import { playbackControls } from "./playback.js";
 import { Player } from "./player.js";
@@ -29,6 +35,7 @@ import { soundIn, soundKey } from "./sounds.js";
 import { onGraphChange, onTick } from "./ticker.js";
 import { TimeFields } from "./time_fields.js";
 import { TrimArea } from "./trim_area.js";
+import { TALLEST } from "./waveform.js";
 import { TrimToolbar } from "./trim_toolbar.js";
 import { translated } from "../lib/words.js";
 
@@ -57,7 +64,10 @@ const CURSOR_KEYS = new Map([
   ["o", "end"],
 ]);
 
-/** How a node's widget was left: undo and a switch of tabs build the node anew. @type {Map<string, {file: string, view: {start: number, end: number}, pressed: string[], playhead: number | null}>} */
+/** How much louder what is kept becomes; the panel shows it. */
+const GAIN = "gain_db";
+
+/** How a node's widget was left: undo and a switch of tabs build the node anew. @type {Map<string, {file: string, view: {start: number, end: number}, tallness: number, pressed: string[], playhead: number | null}>} */
 const left = new Map();
 
 export class TrimWidget {
@@ -73,7 +83,9 @@ export class TrimWidget {
       onCommit: captureUndo,
       onSeek: (time) => this.#seek(time),
       onDouble: (time) => this.#takePhrase(time),
+      gain: () => factorOf(this.#gain),
       onView: () => {
+        this.toolbar?.showTallness(this.waveform.tallness);
         this.minimap?.redraw();
         this.lane?.show();
         this.clip?.show();
@@ -121,8 +133,14 @@ export class TrimWidget {
       zoomIn: () => this.waveform.zoom(2, this.#middle()),
       zoomToSelection: () => this.#zoomToSelection(),
       showAll: () => this.waveform.setView({ start: 0, end: this.waveform.duration }),
+      taller: () => this.#taller(),
     });
     this.times = new TimeFields((name, time) => this.#typed(name, time));
+    this.gain = new GainField(this.scope, {
+      onTyped: (gain) => this.#chooseGain(gain),
+      onNormalise: (target) => (target === "none" ? this.#chooseGain(0) : this.#normalise(target)),
+    });
+    hide(widgetOf(node, GAIN));
     this.line = make("div", { class: "stv-line", "aria-live": "polite" });
     this.cure = make("button", {
       type: "button",
@@ -133,6 +151,7 @@ export class TrimWidget {
       hidden: true,
       onclick: () => this.#choose(this.#whole()),
     });
+    this.times.element.append(playbackControls(this.scope));
     const height = () => PANEL_PIXELS + (this.lane.element.hidden ? 0 : LANE_ROOM);
     const panel = addPanel(node, this.scope, "Trim", height, [
       this.toolbar.element,
@@ -141,12 +160,13 @@ export class TrimWidget {
       this.lane.element,
       this.minimap.element,
       this.times.element,
-      make("div", { class: "stv-row stv-last" }, this.line, this.cure, playbackControls(this.scope)),
+      make("div", { class: "stv-row stv-last" }, this.line, this.cure, this.gain.element),
     ]);
     listenToKeys(this, panel);
+    offerInMenu(node, () => this.#menu());
     onGraphChange(this.scope, () => this.refresh());
     onTick(this.scope, () => this.#remember());
-    for (const name of TRIM_FIELDS) this.#follow(name);
+    for (const name of [...TRIM_FIELDS, GAIN]) this.#follow(name);
   }
 
   /** @type {string | null} */
@@ -157,6 +177,7 @@ export class TrimWidget {
   /** What the last line has to say, the most pressing last. */
   #plan = { words: "", isError: false };
   #noticed = "";
+  #told = "";
   #busy = "";
   #problem = "";
   /** Fields whose number another node will bring. @type {string[]} */
@@ -171,7 +192,7 @@ export class TrimWidget {
     if (key !== this.#shown || isMadeAgain) {
       this.#shown = key;
       this.#beats = null;
-      this.#noticed = "";
+      this.#noticed = this.#told = "";
       const sound = file ? soundIn(file) : null;
       this.player.load(sound);
       const onChange = () => {
@@ -206,7 +227,8 @@ export class TrimWidget {
     if (isNew) {
       this.area.select(selection);
       this.minimap.redraw();
-    }
+    } else if (this.#gain !== this.#drawnGain) this.waveform.redraw();
+    this.#drawnGain = this.#gain;
     this.#problem =
       duration && !selection && sound?.complete
         ? translated("The range {start}–{end} s is empty; the sound lasts {duration} s.", {
@@ -218,10 +240,58 @@ export class TrimWidget {
     this.#afterSelection();
   }
 
+  #drawnGain = 0;
+
+  /** Decibels; 0 where only a run tells. */
+  get #gain() {
+    return Number(fieldValue(this.node, GAIN)) || 0;
+  }
+
+  /** Take a gain as one step of undo. @param {number} gain */
+  #chooseGain(gain) {
+    const widget = widgetOf(this.node, GAIN);
+    if (!widget || this.#isLinked(GAIN)) return;
+    this.#noticed = this.#told = "";
+    setWidgetValue(this.node, widget, gain);
+    captureUndo();
+    this.#read();
+  }
+
+  /** Find the gain that brings the cut to a level, and take it. @param {"peak" | "loudness"} target */
+  async #normalise(target) {
+    const { selection } = this.area;
+    const { sound } = this.waveform;
+    if (!selection || !sound || this.#busy) return;
+    this.#busy = translated("Measuring the cut …");
+    this.#noticed = this.#told = "";
+    this.#say();
+    try {
+      const level = await packJSON("level", { ...sound.query, ...cutOf(selection) }, this.scope.signal);
+      if (this.area.selection !== selection) return;
+      const { gain, loudness } = target === "peak" ? { gain: gainToPeak(level), loudness: null } : (gainToLoudness(level) ?? { gain: null, loudness: null });
+      if (gain === null) return void this.#notice(translated("Nothing is heard in this cut: it has no level."));
+      this.#chooseGain(gain);
+      if (loudness !== null && loudness < LOUDNESS_LUFS - 0.05)
+        this.#told = translated("{loudness} LUFS: any louder, its peaks would be cut off.", { loudness: loudness.toFixed(1) });
+    } catch (error) {
+      if (!this.scope.ended) this.#notice(error instanceof Error ? error.message : String(error));
+    } finally {
+      this.#busy = "";
+      if (!this.scope.ended) this.#say();
+    }
+  }
+
+  /** Twice as high, and from the highest back to full scale. */
+  #taller() {
+    const { tallness } = this.waveform;
+    this.waveform.setTallness(tallness < TALLEST ? 2 ** (Math.floor(Math.log2(tallness)) + 1) : 1);
+    this.#remember();
+  }
+
   /** Write the selection into the fields, which keep it. @param {Selection} selection */
   #write(selection) {
     const fields = fieldsOf(selection, this.waveform.duration);
-    this.#noticed = "";
+    this.#noticed = this.#told = "";
     this.#problem = "";
     for (const name of TRIM_FIELDS) {
       const widget = widgetOf(this.node, name);
@@ -240,6 +310,7 @@ export class TrimWidget {
     this.outcome.ask(this.#unknown.length || !selection ? null : destiny, selection?.start ?? 0, selection?.end ?? 0, sound?.sampleRate ?? 0);
     this.#enable();
     this.times.show(selection, Boolean(sound?.duration));
+    this.gain.show(this.#gain, { canType: !this.#isLinked(GAIN), canMeasure: Boolean(selection && sound) });
     this.#say();
   }
 
@@ -304,7 +375,7 @@ export class TrimWidget {
       : "";
     const limit = this.#limit();
     const plan = [limit.words, this.#plan.words].filter(Boolean).join("\n");
-    const words = this.#problem || this.#noticed || this.#busy || unknown || plan || this.#reading();
+    const words = this.#problem || this.#noticed || this.#busy || this.#told || unknown || plan || this.#reading();
     this.cure.hidden = !this.#problem || FIELD_OF.range.some((name) => this.#isLinked(name));
     if (this.line.textContent !== words) this.line.textContent = words;
     this.line.classList.toggle("stv-error", Boolean(this.#problem || this.#noticed) || this.#plan.isError || limit.isError);
@@ -346,7 +417,7 @@ export class TrimWidget {
 
   #playSelection() {
     const { selection } = this.area;
-    if (selection) this.player.play({ ...selection }, selection.start, this.toolbar.loops);
+    if (selection) this.player.play({ ...selection, gain: this.#gain }, selection.start, this.toolbar.loops);
   }
 
   /** @param {number} time */
@@ -385,6 +456,40 @@ export class TrimWidget {
   #zoomToSelection() {
     const { selection } = this.area;
     if (selection) this.waveform.setView(viewAround(selection.start, selection.end, this.waveform.duration));
+  }
+
+  /** What the node's menu offers. */
+  #menu() {
+    const { selection } = this.area;
+    const isLocked = this.area.locked.has("range");
+    const isWhole = selection !== null && isWholeSound(selection, this.waveform.duration);
+    return [
+      {
+        content: translated("Use the whole sound"),
+        callback: () => this.#choose(this.#whole()),
+        disabled: !this.waveform.duration || isLocked || isWhole,
+      },
+      { content: translated("Save this cut as WAV"), callback: () => this.#save(), disabled: !selection },
+      { content: translated("Copy times"), callback: () => this.#copyTimes(), disabled: !selection },
+    ];
+  }
+
+  /** The cut as Trim Audio gives it out, as a file of the browser. */
+  #save() {
+    const { selection } = this.area;
+    const { sound } = this.waveform;
+    if (!selection || !sound) return;
+    const times = [selection.start, selection.end].map((time) => time.toFixed(2)).join("-");
+    const query = { ...sound.query, ...cutOf(selection), gain_db: this.#gain };
+    download(packURL("sound", query), `${stemOf(sound.file)} ${times}.wav`);
+  }
+
+  async #copyTimes() {
+    const { selection } = this.area;
+    if (!selection) return;
+    const times = `${formatTime(selection.start)} - ${formatTime(selection.end)}`;
+    const summary = (await copyText(times)) ? "Copied" : "The browser does not let this page copy";
+    toast("info", translated(summary), times);
   }
 
   /** @param {"start" | "end" | "length"} name @param {number} time */
@@ -433,7 +538,7 @@ export class TrimWidget {
   #follow(name) {
     const widget = widgetOf(this.node, name);
     if (!widget) return;
-    Object.assign(widget.options, { precision: 3, round: 0.001 });
+    if (name !== GAIN) Object.assign(widget.options, { precision: 3, round: 0.001 });
     const before = widget.callback;
     widget.callback = (/** @type {any[]} */ ...values) => {
       const answer = before?.apply(widget, values);
@@ -447,6 +552,7 @@ export class TrimWidget {
     left.set(nodeKey(this.node), {
       file: this.#shown,
       view: this.waveform.view,
+      tallness: this.waveform.tallness,
       pressed: this.toolbar.pressed,
       playhead: this.waveform.playhead,
     });
@@ -457,8 +563,19 @@ export class TrimWidget {
     if (!was || was.file !== this.#shown) return;
     this.toolbar.press(was.pressed);
     if (this.waveform.duration) this.waveform.setView(was.view);
+    this.waveform.setTallness(was.tallness);
     this.waveform.playhead = was.playhead;
   }
+}
+
+/** What our routes are asked about a cut. @param {Selection} selection */
+function cutOf({ start, end, fadeIn, fadeOut }) {
+  return { start, end, fade_in: fadeIn, fade_out: fadeOut };
+}
+
+/** Keep a plain field out of sight where the panel has it, too; without the panel it is there. @param {any} widget */
+function hide(widget) {
+  if (widget) widget.hidden = widget.options.hidden = true;
 }
 
 /** Space plays from anywhere in the waveform; [ and ], I and O set the ends from wherever nothing is typed. @param {TrimWidget} widget @param {HTMLElement} panel */

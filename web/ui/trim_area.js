@@ -37,7 +37,7 @@ export class TrimArea {
    * @param {import("../lib/scope.js").Scope} scope
    * @param {{height: number, targets: () => SnapTargets, whole: () => Selection, onSelect: (selection: Selection) => void,
    *          onCommit: () => void, onSeek: (time: number) => void, onDouble: (time: number) => void,
-   *          onView: () => void}} told
+   *          onView: () => void, gain: () => number}} told
    *        whole: all of the sound with the fades that are set, where nothing of it is selected
    */
   constructor(scope, told) {
@@ -49,6 +49,7 @@ export class TrimArea {
     this.waveform = new Waveform(scope, {
       height: told.height,
       selection: () => this.selection,
+      gain: told.gain,
       onDraw: (picture) => paintTrim(picture, this.waveform, this.selection, told.targets()),
       onView: () => {
         this.#place();

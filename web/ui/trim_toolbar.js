@@ -9,11 +9,13 @@ import { translated } from "../lib/words.js";
  * @property {() => void} play @property {() => void} playSelection @property {() => void} onLoop
  * @property {(name: SnapName, on: boolean) => void} onSnap
  * @property {() => void} zoomOut @property {() => void} zoomIn @property {() => void} zoomToSelection @property {() => void} showAll
+ * @property {() => void} taller
  */
 
 const BEATS = "Snap to beats";
 const SILENCES = "Snap to where the sound falls silent or sets in";
 const FRAMES = "Snap to whole frames of the clip";
+const TALLER = "Draw the waveform higher (Alt and wheel)";
 
 export class TrimToolbar {
   /** @param {ToolbarActions} actions */
@@ -29,6 +31,7 @@ export class TrimToolbar {
       frames: snap("Frames", FRAMES, "frames"),
     };
     const playSelection = iconButton("selection", "Play the selection (space)", actions.playSelection);
+    this.tall = iconButton("taller", TALLER, actions.taller);
     this.element = make(
       "div",
       { class: "stv-row" },
@@ -39,6 +42,7 @@ export class TrimToolbar {
         "Zoom",
         iconButton("wider", "Zoom out", actions.zoomOut),
         iconButton("closer", "Zoom in", actions.zoomIn),
+        this.tall,
         iconButton("focus", "Zoom to the selection", actions.zoomToSelection),
         iconButton("whole", "Show the whole sound", actions.showAll),
       ),
@@ -50,6 +54,14 @@ export class TrimToolbar {
   /** @param {boolean} playing */
   showPlaying(playing) {
     setIcon(this.playButton, playing ? "pause" : "play", playing ? "Pause (space)" : "Play from the cursor");
+  }
+
+  /** @param {number} tallness */
+  showTallness(tallness) {
+    this.tall.classList.toggle("stv-on", tallness > 1);
+    const times = Math.round(tallness * 10) / 10;
+    this.tall.title = tallness > 1 ? translated("The waveform is drawn {times} times as high (Alt and wheel)", { times }) : translated(TALLER);
+    this.tall.setAttribute("aria-label", this.tall.title);
   }
 
   get loops() {

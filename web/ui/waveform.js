@@ -15,12 +15,16 @@ import { translated } from "../lib/words.js";
 export const RULER_PIXELS = 18;
 const WHEEL_ZOOM = 1.0015;
 const SHARPEST = 3;
+export const TALLEST = 32;
+const FULL_SCALE = 127;
+const CLIP_PIXELS = 3;
 
 export class Waveform {
   /**
    * @param {Scope} scope
    * @param {{height: number, ruler?: boolean, onDraw?: (picture: Picture) => void, onView?: () => void,
-   *          selection?: () => {start: number, end: number} | null}} options
+   *          selection?: () => {start: number, end: number} | null, gain?: () => number}} options
+   *        gain: what the samples of the selection are multiplied by
    */
   constructor(scope, options) {
     this.options = options;
@@ -29,6 +33,8 @@ export class Waveform {
     this.view = wholeView(0);
     /** @type {number | null} */
     this.playhead = null;
+    /** How many times as high the waveform is drawn. */
+    this.tallness = 1;
     /** Milliseconds that the last redraw took; read by the tests. */
     this.drawMilliseconds = 0;
     this.canvas = make("canvas", { "aria-hidden": "true" });
@@ -156,6 +162,13 @@ export class Waveform {
     this.setView(zoomedView(this.view, factor, anchor, this.duration));
   }
 
+  /** Draw the waveform higher, so that what is quiet is seen; nothing else changes. @param {number} tallness 1 is full scale */
+  setTallness(tallness) {
+    this.tallness = Math.min(Math.max(tallness, 1), TALLEST);
+    this.redraw();
+    this.options.onView?.();
+  }
+
   /** @param {number} time seconds */
   reveal(time) {
     this.setView(viewShowing(this.view, time, this.duration));
@@ -211,7 +224,8 @@ export class Waveform {
     event.preventDefault();
     event.stopPropagation();
     const pixels = event.deltaMode === 1 ? 16 : 1;
-    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+    if (event.altKey) this.setTallness(this.tallness * WHEEL_ZOOM ** (-event.deltaY * pixels));
+    else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
       const delta = (event.deltaX || event.deltaY) * pixels;
       this.setView(scrolledView(this.view, this.secondsOf(delta), this.duration));
     } else {
@@ -279,25 +293,32 @@ export class Waveform {
     if (!peaks) return;
     peaks.columns(this.view.start + this.offset, this.view.end + this.offset, count, this.#columns);
     const middle = this.#top + (height - this.#top) / 2;
-    const unit = (height - this.#top - 6) / 2 / 127;
+    const half = (height - this.#top - 6) / 2;
+    const unit = (half / FULL_SCALE) * this.tallness;
     const selection = this.options.selection?.() ?? null;
     const from = selection ? Math.round((xAt(this.view, selection.start, width) / width) * count) : 0;
     const to = selection ? Math.round((xAt(this.view, selection.end, width) / width) * count) : count;
-    const { accent, muted } = palette();
-    /** @param {number} first @param {number} last @param {string} colour @param {number} alpha */
-    const band = (first, last, colour, alpha) => {
+    const { accent, error, muted } = palette();
+    const inside = (/** @type {number} */ pixels) => Math.min(Math.max(pixels, -half), half);
+    /** @param {number} first @param {number} last @param {string} colour @param {number} alpha @param {number} gain */
+    const band = (first, last, colour, alpha, gain = 1) => {
+      const clipped = new Path2D();
       context.beginPath();
       for (let column = Math.max(first, 0); column < Math.min(last, count); column++) {
-        const high = this.#columns[2 * column + 1] * unit;
-        const low = this.#columns[2 * column] * unit;
+        const [lowest, highest] = [this.#columns[2 * column] * gain, this.#columns[2 * column + 1] * gain];
+        const [low, high] = [inside(Math.max(lowest, -FULL_SCALE) * unit), inside(Math.min(highest, FULL_SCALE) * unit)];
         context.rect(column * columnWidth, middle - high - 0.5, columnWidth, high - low + 1);
+        if (highest > FULL_SCALE) clipped.rect(column * columnWidth, middle - high - 0.5, columnWidth, CLIP_PIXELS);
+        if (lowest < -FULL_SCALE) clipped.rect(column * columnWidth, middle - low + 0.5 - CLIP_PIXELS, columnWidth, CLIP_PIXELS);
       }
       context.fillStyle = colour;
       context.globalAlpha = alpha;
       context.fill();
+      context.fillStyle = error;
+      context.fill(clipped);
     };
     band(0, from, muted, 0.55);
-    band(from, to, accent, 1);
+    band(from, to, accent, 1, this.options.gain?.());
     band(to, count, muted, 0.55);
     context.globalAlpha = 1;
   }
