@@ -70,6 +70,7 @@ def test_a_last_picture_a_driving_sound_the_last_frame_and_the_clip_beside_itsel
     comfy.until(lambda: said("1.00 s → 25 frames at 25 fps, 1 segment"), "the sampler says its plan")
     assert not said("is not used") and not said("is not shown")
     comfy.until(lambda: comfy.page.evaluate(SHOWN) >= 1, "the last frame is shown")
+    comfy.page.locator(".stv-scrub[aria-disabled=false]").wait_for()  # over the file that Mux Audio Video wrote
     if comfy.renderer == "nodes2":  # on Video Frame too, and no player that says it failed; classic draws on a canvas
         comfy.until(lambda: comfy.page.locator("img[src*='type=temp']").count() == 2, "the frame as a picture")
     clips = comfy.page.locator(".stv-compare-clip")

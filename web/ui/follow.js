@@ -91,7 +91,7 @@ export function upstreamFootage(node, name) {
 const PLAN_SETTINGS = ["frame_rate", "segment_seconds", "preview_seconds"];
 const TIMELINE = "SoundToVideo_PromptTimeline";
 const TRIM = "SoundToVideo_TrimAudio";
-const SHOWS_VIDEO = ["SoundToVideo_MuxAudioVideo", "SaveVideo"];
+export const SHOWS_VIDEO = ["SoundToVideo_MuxAudioVideo", "SaveVideo"];
 
 /**
  * What the sound of an output is going to be used for.

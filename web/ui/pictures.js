@@ -1,8 +1,8 @@
 /** Pictures of a video of the host's folders: what it is, and small ones of it side by side. */
 import { packJSON, packURL } from "../host.js";
-import { originOf } from "../lib/graph.js";
+import { originOf, targetsOf } from "../lib/graph.js";
 import { soundFileOf } from "../lib/soundfile.js";
-import { fieldValue } from "./follow.js";
+import { SHOWS_VIDEO, fieldValue } from "./follow.js";
 import { lastSaid } from "./runs.js";
 
 /** @typedef {import("../lib/soundfile.js").SoundFile} VideoFile */
@@ -26,10 +26,14 @@ function isVideo(output) {
 
 /** The file whose pictures come into an input; null where there is none, or none yet. @param {any} node @param {number} slot @returns {VideoFile | null} */
 export function videoInto(node, slot) {
-  const origin = originOf(node, slot)?.node;
+  const origin = originOf(node, slot);
   if (!origin) return null;
-  const name = FILE_WIDGETS[origin.type];
-  return name ? soundFileOf(fieldValue(origin, name)) : videoOfRun(origin);
+  const name = FILE_WIDGETS[origin.node.type];
+  if (name) return soundFileOf(fieldValue(origin.node, name));
+  // A sampler has no file of its own: what saves its clip has.
+  const beside = targetsOf(origin.node, origin.slot).map((target) => target.node);
+  const writers = [origin.node, ...beside.filter((one) => SHOWS_VIDEO.includes(one.type))];
+  return writers.map(videoOfRun).find(Boolean) ?? null;
 }
 
 /** @param {VideoFile} file @param {AbortSignal} signal @returns {Promise<About>} */
