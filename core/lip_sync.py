@@ -43,6 +43,7 @@ from .scene.no_text import check_scenes
 from .timeline import Number, clip_frame_count, exact, frame_time, rounded, seconds_in_words
 
 DROPPED_DB = -60.0
+KEPT_QUALITY = "very high"  # footage is encoded a second time: 45 dB and more of what is kept, also with fine detail
 HEAD_BOX = {"head_left": 0.2, "head_top": 0.1, "head_right": 0.8, "head_bottom": 0.9}
 
 
@@ -123,7 +124,7 @@ def render_lip_sync(
     audio = audio and secured(audio, folder)
     sample_segments(clip_sampler, sampler, latents, report, segments=plan.part(*part) if part else None)
     decoder = CompositeDecoder(clip_sampler.decoder(), shown.crops, rate, shown.frame_count)
-    video = None if part else SampledVideo(decoder, latents, audio)
+    video = None if part else SampledVideo(decoder, latents, audio, quality=KEPT_QUALITY)
     return Rendered(family, plan, video, latents, sampler.resumed_runs)
 
 

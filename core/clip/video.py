@@ -19,7 +19,7 @@ from ..decoding.stream import Decoder, skip_frames
 from ..errors import SoundToVideoError
 from ..timeline import clip_frame_count, exact, rounded
 from .composite import CompositeDecoder
-from .formats import asked_format
+from .formats import DEFAULT_QUALITY, asked_format
 from .mux import write_clip
 
 
@@ -28,6 +28,7 @@ class SampledVideo(Input.Video):
 
     latents: the new latents of every segment, in order.  audio: None for a clip without sound.
     first_frame, frame_count: the part of the take that this VIDEO shows.
+    quality: one of QUALITIES, for who saves it and asks for none.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class SampledVideo(Input.Video):
         audio: Audio | None,
         first_frame: int = 0,
         frame_count: int | None = None,
+        quality: str = DEFAULT_QUALITY,
     ):
+        self._quality = quality
         self._decoder, self._latents, self._audio = decoder, latents, audio
         self._first_frame = first_frame
         self._frame_count = decoder.frame_count if frame_count is None else frame_count
@@ -92,7 +95,7 @@ class SampledVideo(Input.Video):
 
         def write(target: Path) -> None:
             frames, rate = self.stream_levels(), self.get_frame_rate()
-            write_clip(target, frames, rate, self._audio, clip_format, metadata=metadata, crf=crf, preset=preset)
+            write_clip(target, frames, rate, self._audio, clip_format, self._quality, metadata, crf=crf, preset=preset)
 
         if is_file:
             write(Path(path))
@@ -117,7 +120,7 @@ class SampledVideo(Input.Video):
             return None
         count = min(count, left)
         audio = self._audio and self._audio.between(skipped / rate, (skipped + count) / rate)
-        return SampledVideo(self._decoder, self._latents, audio, self._first_frame + skipped, count)
+        return SampledVideo(self._decoder, self._latents, audio, self._first_frame + skipped, count, self._quality)
 
     def get_dimensions(self) -> tuple[int, int]:
         return self._decoder.width, self._decoder.height

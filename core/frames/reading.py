@@ -15,7 +15,7 @@ import torch
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from comfy_api.latest import Input, InputImpl
 from torch import Tensor
@@ -37,6 +37,9 @@ MATRICES = {
     6: Colorspace.SMPTE170M,
     7: Colorspace.SMPTE240M,
 }
+# libswscale's SWS_ACCURATE_RND and SWS_FULL_CHR_H_INT, for which PyAV 17 has no names: without them it takes a short
+# cut that makes pictures up to two levels of 255 darker than they are.
+EXACTLY = int(Interpolation.BILINEAR) | 0x40000 | 0x2000
 
 
 @dataclass(frozen=True)
@@ -308,17 +311,49 @@ def _frames_near(
 
 def _to_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> Tensor:
     """[H, W, 3], by the matrix that the frame is tagged with: uint8, of deeper frames float32 in 0..1."""
-    deep = max(component.bits for component in frame.format.components) > 8
+    deep = _is_deep(frame)
     rgb = reformatter.reformat(
-        frame,
+        _spread(frame),
         format="gbrp16le" if deep else "rgb24",  # PyAV 17 gets rgb48 wrong
         src_colorspace=MATRICES.get(int(frame.colorspace)),
         src_color_range=frame.color_range or None,
         dst_color_range=ColorRange.JPEG,
+        interpolation=EXACTLY,
     ).to_ndarray()
     if frame.rotation:
         rgb = np.ascontiguousarray(np.rot90(rgb, k=round(frame.rotation / 90), axes=(0, 1)))
     return torch.from_numpy(rgb.astype(np.float32) / 65535 if deep else rgb)
+
+
+def _spread(frame: VideoFrame) -> VideoFrame:
+    """A frame in 4:2:0 or 4:2:2 in 4:4:4, each sample of colour in all the pixels that it stands for; others as is.
+
+    Whoever writes the mean of these pixels, as core/clip/mux.py does, writes the very sample again.
+    """
+    name = frame.format.name.replace("420p", "444p").replace("422p", "444p")
+    if name == frame.format.name:
+        return frame
+    spread = VideoFrame(frame.width, frame.height, name)
+    for narrow, wide in zip(_samples(frame), _samples(spread), strict=True):
+        down, across = (-(-there // here) for there, here in zip(wide.shape, narrow.shape, strict=True))
+        for row in range(down):
+            for column in range(across):
+                part = wide[row::down, column::across]
+                part[...] = narrow[: part.shape[0], : part.shape[1]]
+    spread.colorspace, spread.color_range = frame.colorspace, frame.color_range
+    return spread
+
+
+def _samples(frame: VideoFrame) -> Iterator[np.ndarray]:
+    """Each plane ``[height, width]``, to read and to write."""
+    values = np.uint16 if _is_deep(frame) else np.uint8
+    planes: Any = frame.planes  # buffers, which PyAV's stub does not say
+    for plane in planes:
+        yield np.frombuffer(plane, values).reshape(plane.height, -1)[:, : plane.width]
+
+
+def _is_deep(frame: VideoFrame) -> bool:
+    return max(component.bits for component in frame.format.components) > 8
 
 
 def _sound_of_file(video: InputImpl.VideoFromFile, clock: _Clock, stop: Fraction | None) -> Audio | None:

@@ -3,17 +3,22 @@
 import io
 import struct
 from fractions import Fraction
+from itertools import islice
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 import torch
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from comfy_api.latest import InputImpl, Types
+from sound_to_video.core.clip.mux import write_clip
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.frames import footage as footage_module
-from sound_to_video.core.frames import host_edits
+from sound_to_video.core.frames import host_edits, reading
 from sound_to_video.core.frames.footage import Footage
 from sound_to_video.core.frames.footage_time import WHEN_LONGER, footage_frame, frame_step, jumps, step_in_words
+from sound_to_video.core.frames.images import pictures_of
 from sound_to_video.core.frames.picking import picture_at
 from sound_to_video.core.frames.reading import frames_of
 from sound_to_video.core.frames.source import source_of
@@ -81,6 +86,43 @@ def test_any_stretch_of_a_file_is_the_one_read_from_its_beginning(tmp_path, time
         got = list(source.frames(first, last))
         assert torch.equal(torch.stack(got), expected[first:last]), (first, last)
     assert list(source.frames(len(expected), len(expected) + 3)) == []
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv420p10le", "nv12"])
+@pytest.mark.parametrize("size", [(64, 48), (17, 9)])
+def test_colours_of_a_file_are_read_as_its_matrix_says(pixel_format, size):
+    """ITU-R BT.709; a converter that is fast and two levels too dark is no reader."""
+    is_deep, is_full = "10" in pixel_format, "j" in pixel_format
+    black, span, colour_span = (0, 255, 255) if is_full else (16, 219, 224)
+    for luma, blue, red in ((126, 128, 128), (100, 100, 150), (200, 120, 110), (60, 140, 140)):
+        frame = av.VideoFrame(*size, pixel_format)
+        planes: Any = frame.planes
+        held = ([luma], [blue, red]) if pixel_format == "nv12" else ([luma], [blue], [red])
+        for plane, values in zip(planes, held, strict=True):
+            samples = np.frombuffer(plane, np.uint16 if is_deep else np.uint8)
+            samples[:] = np.resize(values, len(samples)) * (4 if is_deep else 1)
+        frame.colorspace, frame.color_range = Colorspace.ITU709, ColorRange.JPEG if is_full else ColorRange.MPEG
+        y, b, r = (luma - black) / span, (blue - 128) / colour_span, (red - 128) / colour_span
+        expected = torch.tensor([y + 1.5748 * r, y - 0.1873 * b - 0.4681 * r, y + 1.8556 * b])
+        read = pictures_of(reading._to_rgb(frame, VideoReformatter()))
+        assert read.shape == (size[1], size[0], 3)
+        assert (read - expected).abs().max() < 1.1 / 255
+
+
+def planes_of(path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+    return [np.stack([next(islice(reading._samples(frame), place, None)) for frame in frames]) for place in range(3)]
+
+
+def test_what_is_read_and_written_again_has_the_footages_own_samples(tmp_path):
+    """Its colour, too, of which it has one sample for four pixels: before the encoder nothing is lost."""
+    smooth = torch.nn.functional.interpolate(torch.rand(30, 3, 6, 8), (96, 128), mode="bicubic").clamp(0.1, 0.9)
+    path = write_clip(tmp_path / "footage.mp4", [smooth.movedim(1, -1).contiguous()], Fraction(25))
+    stream = frames_of(InputImpl.VideoFromFile(str(path)), 25, as_levels=True)
+    again = write_clip(tmp_path / "again.mp4", stream.groups, stream.frame_rate, crf=0)
+    for ours, theirs in zip(planes_of(again), planes_of(path), strict=True):
+        assert np.abs(ours.astype(int) - theirs).max() <= 1
 
 
 class NewerVideo(InputImpl.VideoFromFile):
