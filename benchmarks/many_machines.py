@@ -172,6 +172,8 @@ def measure(url: str, runs: int, address: str) -> Costs:
                     with Client(url) as client:
                         client.run(prompt.prompt)
                     by_hand.append(time.perf_counter() - began)
+            if bad := [ended.why for ended in board.ended.values() if ended.state == "failed"]:
+                raise SystemExit(f"{len(bad)} jobs failed: {bad[0]}")
             begun = time.perf_counter()
             for job in jobs:
                 prompts.of(job)

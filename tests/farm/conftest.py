@@ -19,7 +19,6 @@ from farm.server import free_port
 # Where tests share the cores, Ray's own patience is too short, and its niceness of 15 starves what it starts. Read when
 # Ray is imported, and by what it starts.
 START_SECONDS = 300
-os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_SECONDS))
 os.environ.setdefault("RAY_agent_register_timeout_ms", str(START_SECONDS * 1000))
 os.environ.setdefault("RAY_worker_register_timeout_seconds", str(START_SECONDS))
 os.environ.setdefault("RAY_worker_niceness", "0")
@@ -77,7 +76,10 @@ def job_file(path: Path, rows: list[Row]) -> Path:
 
 
 def agent_ports() -> dict[str, int]:
-    """Of a machine of Ray, by its names: a raylet ends where an agent takes over 15 s to pick its own (ray#65983)."""
+    """Of a machine of Ray, by its names: a raylet that is told them waits for one agent less.
+
+    It gives each 15 s to start, whatever is set, and ends where one takes longer (ray#65983).
+    """
     names = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
     return {name: free_port() for name in names}
 
