@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +106,13 @@ def render_lip_sync(
     inputs = inputs_from(family, {**wired, "width": footage_inputs.crop_size, "height": footage_inputs.crop_size})
     settings = settings_from(family, wired)
     check_scenes(inputs.model, inputs.positive, inputs.negative)
-    family.check(inputs)
+    family.check_lip_sync(inputs)
     report("looking through the footage")
     shown = footage_under(
-        footage_inputs, inputs.encoded_audio, comfy.model_management.throw_exception_if_processing_interrupted
+        footage_inputs,
+        inputs.encoded_audio,
+        comfy.model_management.throw_exception_if_processing_interrupted,
+        family.footage_step,
     )
     rate = shown.crops.footage.source.rate
     inputs = replace(inputs, frame_rate=family.rate(rate / shown.crops.step))
@@ -151,11 +155,14 @@ def check_family(family: Family) -> None:
 
 
 def footage_under(
-    footage_inputs: FootageInputs, encoded_audio: EncodedAudio, on_frame: Callable[[], None] = lambda: None
+    footage_inputs: FootageInputs,
+    encoded_audio: EncodedAudio,
+    on_frame: Callable[[], None] = lambda: None,
+    step_at: Callable[[Fraction], Number] = frame_step,
 ) -> Shown:
     """Look through the footage, as far as the sound lasts; only numbers are kept of it.
 
-    on_frame: called for each frame; what it raises ends it.
+    on_frame: called for each frame; what it raises ends it.  step_at: the step at a rate, ``Family.footage_step``.
     """
     footage_inputs.check()
     source = source_of(footage_inputs.source_video)
@@ -170,9 +177,9 @@ def footage_under(
     stops = when_longer == "stop" and examined.count < wanted
     frame_count = examined.count if stops else wanted
     duration = frame_time(frame_count, source.rate) if stops else encoded_audio.duration
-    crops = Crops(footage, path, footage_inputs.crop_size, frame_step(source.rate), frame_count)
+    crops = Crops(footage, path, footage_inputs.crop_size, step_at(source.rate), frame_count)
     cuts = [frame_time(index, source.rate) for index in jumps(frame_count, footage.count, when_longer, path.starts)]
-    return Shown(crops, frame_count, duration, cuts, _notes(source, path, footage, frame_count, wanted))
+    return Shown(crops, frame_count, duration, cuts, _notes(crops, wanted))
 
 
 def path_of(footage_inputs: FootageInputs, examined: Examined, source: FrameSource, first: int) -> MouthPath:
@@ -187,8 +194,11 @@ def path_of(footage_inputs: FootageInputs, examined: Examined, source: FrameSour
     )
 
 
-def _notes(source: FrameSource, path: MouthPath, footage: Footage, frame_count: int, wanted: int) -> list[str]:
-    notes = [step_in_words(source.rate)] if step_in_words(source.rate) else []
+def _notes(crops: Crops, wanted: int) -> list[str]:
+    """wanted: frames that the sound lasts."""
+    footage, path = crops.footage, crops.path
+    source = footage.source
+    notes = [step_in_words(source.rate, crops.step)]
     for start, stop in path.lost():
         times = [seconds_in_words((footage.first + index) / source.rate) for index in (start, stop)]
         what = "no mouth is masked" if path.masks is not None else "no face was found"
@@ -211,7 +221,11 @@ def plan_lip_sync(
     plan = family.plan(
         shown.duration, inputs.frame_rate, segment_seconds, seed, preview_seconds, conditionings, shown.cuts
     )
-    plan = replace(plan, notes=(*plan.notes, *shown.notes, *family.check_plan(inputs, plan)))
+    notes = [*shown.notes, *family.check_plan(inputs, plan), *family.unused_options(inputs)]
+    tracks = () if inputs.encoded_audio.audio is None else inputs.encoded_audio.audio.tracks
+    if tracks:
+        notes.append(f"one mouth is made anew: it says what all of the {len(tracks)} speakers say.")
+    plan = replace(plan, notes=(*plan.notes, *notes))
     if preview_seconds:
         rate = shown.crops.footage.source.rate
         count = min(shown.frame_count, clip_frame_count(plan.duration, rate))

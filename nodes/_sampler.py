@@ -29,12 +29,16 @@ from ._text import text_on_node
 MAXIMUM_SIZE = 16384
 
 
-def sampler_inputs(of_picture: bool) -> list[io.Input]:
+def sampler_inputs(of_picture: bool, of_footage: bool = False) -> list[io.Input]:
     """The inputs of a sampler, in the order in which workflows have saved them; new ones come at the end.
 
-    of_picture: with the reference image and what belongs to it.
+    of_picture: with the reference image and what belongs to it.  of_footage: with what belongs to footage.
     """
-    options = [_option_input(option) for option in OPTIONS.values() if of_picture or not option.of_picture]
+    options = [
+        _option_input(option)
+        for option in OPTIONS.values()
+        if (of_picture or not option.of_picture) and (of_footage or not option.of_footage)
+    ]
     inputs = {entry.id: entry for entry in [*_own_inputs(of_picture), *options]}
     saved = [name for name in SAVED_ORDER if name in inputs]
     return [inputs[name] for name in [*saved, *(name for name in inputs if name not in saved)]]

@@ -15,13 +15,14 @@ SAMPLING = ("seed", "steps", "cfg", "sampler_name", "scheduler")
 AFTER = (
     *("audio_scale", "segment_seconds", "sigmas", "latent_upscale_model", "preview_seconds", "keep_segments"),
     *("refining_sigmas", "audio_guidance", "structure_guidance", "guidance_rescale", "refining_model"),
+    *("model_patch", "clip_vision"),
 )
 
 
 class LipSyncSampler(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        shared = {entry.id: entry for entry in sampler_inputs(of_picture=False)}
+        shared = {entry.id: entry for entry in sampler_inputs(of_picture=True, of_footage=True)}
         for name, value in DEFAULTS.items():
             vars(shared[name])["default"] = value
         return io.Schema(

@@ -85,7 +85,7 @@ def synced(
     )
     family = recognise({"model": inputs.model})
     family.check(inputs)
-    shown = footage_under(footage_inputs, encoded)
+    shown = footage_under(footage_inputs, encoded, step_at=family.footage_step)
     inputs = replace(inputs, frame_rate=family.rate(shown.crops.footage.source.rate / shown.crops.step))
     plan, shown = plan_lip_sync(family, inputs, shown, SETTINGS.seed, segment_seconds)
     clip_sampler = family.prepare_lip_sync(inputs, plan, shown.crops, footage_inputs.strength)

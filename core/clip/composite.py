@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import repeat
 
 import torch
 from torch import Tensor
 
 from ..decoding.stream import Decoder
 from ..frames.crops import Crops, scaled, token_masks
-from ..frames.footage_time import jumps
+from ..frames.footage_time import jumps, sampled_at
 from ..frames.images import levels_of, no_numbers, pictures_of
 from ..tensors import on_few_cores
 from ..timeline import exact
@@ -75,13 +74,14 @@ class CompositeDecoder:
             yield group[:filled]
 
     def _between(self, crops: Iterator[Tensor]) -> Iterator[Tensor]:
-        """A crop for every frame of the clip: those not sampled are blended from the two around them."""
-        step, before = self.crops.step, next(crops)
-        for after in crops:
-            yield before
-            yield from (torch.lerp(before, after, number / step) for number in range(1, step))
-            before = after
-        yield from repeat(before, step + 1)  # the clip may be longer than what is sampled by less than that
+        """A crop for every frame of the clip, by ``sampled_at``; the last one also for frames behind it."""
+        number, before = 0, next(crops)
+        after = next(crops, before)
+        for index in range(self.frame_count):
+            wanted, share = sampled_at(index, self.crops.step)
+            while number < wanted:
+                number, before, after = number + 1, after, next(crops, after)
+            yield torch.lerp(before, after, float(share)) if share else before
 
 
 class _Composer:

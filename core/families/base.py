@@ -17,6 +17,7 @@ import torch
 from ..decoding.stream import Decoder
 from ..errors import SoundToVideoError
 from ..features.encoded import KIND_NAMES
+from ..frames.footage_time import frame_step
 from ..frames.images import check_images
 from ..plan import Plan, Segment, SegmentLength, plan_clip
 from ..sampling.spool import LatentHistory
@@ -197,6 +198,10 @@ class Family(ABC):
     def check(self, inputs: SamplerInputs) -> None:
         """Raise ``SoundToVideoError`` for what this family cannot work with; before any work is done."""
 
+    def check_lip_sync(self, inputs: SamplerInputs) -> None:
+        """As ``check``, for footage in place of a reference image."""
+        self.check(inputs)
+
     def prepare(self, inputs: SamplerInputs, plan: Plan) -> ClipSampler:
         """Do what all segments share: encode the reference image, lay out the audio, patch a clone of the MODEL."""
         return self.clip_sampler(inputs, plan, self.pictures(inputs))
@@ -207,6 +212,10 @@ class Family(ABC):
         strength: 1 forgets what the mouth did, less keeps some of it.
         """
         raise SoundToVideoError(f"{self.name} cannot make a mouth in footage anew: load a model that can.")
+
+    def footage_step(self, rate: Fraction) -> Fraction:
+        """How many frames of footage at ``rate`` there are for each that is sampled (``frames.footage_time``)."""
+        return Fraction(frame_step(rate)) if self.frame_rate_is_free else rate / self.frame_rate
 
     def rate(self, asked: Number) -> Fraction:
         """The frame rate to use for what the user asked, 0 being the family's own."""

@@ -17,7 +17,7 @@ class Option:
     default: what counts where nothing is given; None for what comes over a link only.
     minimum, maximum, step, rounding: of a number.  choices: of a Combo.
     advanced: whether ComfyUI shows it only on request.
-    of_picture: whether only samplers with a reference image have it.
+    of_picture: whether only samplers with a reference image have it.  of_footage: only the one of footage.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Option:
     choices: tuple[str, ...] = ()
     advanced: bool = False
     of_picture: bool = False
+    of_footage: bool = False
 
 
 AUDIO_GUIDANCE = Option(

@@ -79,6 +79,12 @@ class EncodedAudio(Mapping):
         twin.audio, twin.duration = audio, audio.duration
         return twin
 
+    def as_one_sound(self) -> EncodedAudio:
+        """The same without tracks: of several sounds their mix is heard."""
+        twin = copy(self)
+        twin.tracks = ()
+        return twin
+
     def host_value(self, key: str) -> Any:
         """The value under one of the host's keys; what an audio VAE encoded has none."""
         raise SoundToVideoError(

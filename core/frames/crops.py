@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from ..tensors import on_few_cores
+from ..timeline import Number
 from .footage import Footage
+from .footage_time import frames_of_sampled, sampled_frame
 from .images import pictures_of
 from .mouth import MouthPath
 
@@ -33,20 +35,20 @@ def token_masks(masks: Tensor, tokens: int) -> Tensor:
 class Crops:
     """What a model sees of the footage: one crop for each frame that is sampled.
 
-    size: of a crop at the model's, in pixels.  step: of how many frames of the clip one is sampled.
+    size: of a crop at the model's, in pixels.  step: as in ``footage_time``.
     frame_count: of the clip.
     """
 
     footage: Footage
     path: MouthPath
     size: int
-    step: int
+    step: Number
     frame_count: int
     _held: dict[int, Tensor] = field(default_factory=dict, repr=False)  # the last of the last stretch
 
     def frames(self, start: int, stop: int) -> Tensor:
         """Crops of the sampled frames ``start ... stop - 1``: ``[n, size, size, 3]`` in 0..1."""
-        wanted = [min(index * self.step, self.frame_count - 1) for index in range(start, stop)]
+        wanted = [min(sampled_frame(number, self.step), self.frame_count - 1) for number in range(start, stop)]
         crops = torch.empty([len(wanted), self.size, self.size, 3])
         places: dict[int, list[int]] = {}  # of the clip's last frame there may be several
         for place, index in enumerate(wanted):
@@ -82,7 +84,7 @@ class Crops:
 
         return torch.stack(
             [
-                torch.stack([of(index * self.step + offset) for offset in range(self.step)]).amax(dim=0)
-                for index in range(start, stop)
+                torch.stack([of(index) for index in frames_of_sampled(number, self.step)]).amax(dim=0)
+                for number in range(start, stop)
             ]
         )

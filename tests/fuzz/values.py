@@ -62,6 +62,7 @@ class Good:
         named = {
             "width": 64,
             "height": 64,
+            "crop_size": 64,
             "steps": 1,
             "cfg": 1.0,
             "sampler_name": "euler",

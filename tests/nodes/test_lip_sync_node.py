@@ -6,8 +6,10 @@ from fractions import Fraction
 import pytest
 import torch
 from comfy_api.latest import InputImpl, Types
+from sound_to_video.core.audio import audio_from
 from sound_to_video.core.lip_sync import HEAD_BOX
 from sound_to_video.nodes.lip_sync_sampler import LipSyncSampler
+from sound_to_video.tests.families import small
 from sound_to_video.tests.ltx import Models, conditioning, encoded, sound
 
 WIDTH, HEIGHT, RATE = 97, 75, Fraction(30000, 1001)
@@ -60,6 +62,46 @@ def test_the_clip_has_the_footages_size_rate_and_pixels(models):
     assert not columns[: round(HEAD_BOX["head_left"] * WIDTH)].any()
     (trimmed,) = [video.as_trimmed(0.5, 0.2)]
     assert torch.equal(trimmed.get_components().images, components.images[15:21])
+
+
+@pytest.fixture(scope="module")
+def infinitetalk(checkpoints):
+    """The inputs that another model changes."""
+    talk = small("infinitetalk", checkpoints)
+    prompts = {"positive": talk.prompt(), "negative": talk.prompt()}
+    heard = {"encoded_audio": talk.encoded(audio_from(sound(44100)))}
+    return {"model": talk.model, "vae": talk.vae, **prompts, **heard, **talk.options, "scheduler": "simple"}
+
+
+def test_infinitetalk_makes_the_mouth_of_footage_of_another_rate(models, infinitetalk):
+    video, latent = run(models, **infinitetalk).args
+    components = video.get_components()
+    assert video.get_dimensions() == (WIDTH, HEIGHT) and video.get_frame_rate() == RATE
+    assert torch.equal(components.audio["waveform"], sound(44100)["waveform"])
+    assert latent["samples"].shape[1:] == (16, 7, 8, 8), "25 frames"
+    images = footage().get_components().images
+    changed = (components.images != images).any(dim=-1)
+    assert changed.any() and not changed.any(dim=0).any(dim=1)[: HEIGHT // 2].any(), "above the nose nothing changes"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_patch": None}, "load wan2.1_infiniteTalk_single_fp16"),
+        ({"clip_vision": "CLIP"}, "clip_vision is not CLIP-ViT-H"),
+        ({"scheduler": "ltx-2.3 distilled"}, "the scheduler ltx-2.3 distilled is not one for InfiniteTalk"),
+        ({"crop_size": 72}, "crop_size 72 is off the grid of InfiniteTalk"),
+        (
+            {"encoded_audio": "LTX"},
+            "the audio was encoded by an LTX audio VAE, but InfiniteTalk listens to wav2vec2 base",
+        ),
+    ],
+)
+def test_refusals_of_infinitetalk(models, infinitetalk, changes, message):
+    if "encoded_audio" in changes:
+        changes = {"encoded_audio": encoded(models, sound(44100))}
+    with pytest.raises(ValueError, match=f"^Lip Sync Sampler: .*{message}"):
+        run(models, **{**infinitetalk, **changes})
 
 
 @pytest.mark.parametrize(

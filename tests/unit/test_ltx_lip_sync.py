@@ -2,20 +2,20 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import folder_paths
 import pytest
 import torch
-from comfy_api.latest import InputImpl, Types
 from sound_to_video.core.audio import audio_from
 from sound_to_video.core.families.ltx.av import LTXAV
-from sound_to_video.core.families.ltx.lip_sync import token_mask
-from sound_to_video.core.lip_sync import FootageInputs, footage_under, plan_lip_sync, sound_of
-from sound_to_video.core.render import sample_segments
+from sound_to_video.core.families.over_footage import token_mask
+from sound_to_video.core.lip_sync import FootageInputs, footage_under, sound_of
 from sound_to_video.core.sampling.host_sampler import HostSampler
-from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.core.sampling.store import SegmentStore
 from sound_to_video.core.timeline import FrameGrid
+from sound_to_video.tests.lip_sync import footage as footage_of
+from sound_to_video.tests.lip_sync import sampled_over
 from sound_to_video.tests.ltx import SETTINGS, encoded, inputs_of, sound
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
@@ -35,14 +35,7 @@ class Watched(HostSampler):
         return result
 
 
-def footage(seconds: float, rate=RATE, cut_at: float | None = None, own_sound=None) -> InputImpl.VideoFromComponents:
-    count = round(seconds * rate)
-    images = torch.rand([1, SIZE, SIZE, 3], generator=torch.Generator().manual_seed(4)).repeat(count, 1, 1, 1) * 0.4
-    images += torch.linspace(0, 0.1, count)[:, None, None, None]
-    if cut_at is not None:
-        images[round(cut_at * rate) :] += 0.5
-    components = Types.VideoComponents(images=images, audio=own_sound, frame_rate=Fraction(rate))
-    return InputImpl.VideoFromComponents(components)
+footage = partial(footage_of, rate=RATE, size=SIZE)
 
 
 def mask() -> torch.Tensor:
@@ -58,14 +51,8 @@ def made(models, seconds, settings=SETTINGS, segment_seconds=0.0, store=None, op
     footage_inputs = FootageInputs(**values)
     audio = encoded(models, sound(round(44100 * seconds)))
     inputs = inputs_of(models, audio, width=SIZE, height=SIZE, reference_image=None, options=options or {})
-    family = LTXAV()
-    family.check(inputs)
-    shown = footage_under(footage_inputs, audio)
-    inputs = replace(inputs, frame_rate=family.rate(shown.crops.footage.source.rate / shown.crops.step))
-    plan, shown = plan_lip_sync(family, inputs, shown, settings.seed, segment_seconds, preview)
-    sampler, latents = Watched(settings, store), LatentSpool(folder_paths.get_temp_directory())
-    clip_sampler = family.prepare_lip_sync(inputs, plan, shown.crops, footage_inputs.strength)
-    sample_segments(clip_sampler, sampler, latents)
+    sampler = Watched(settings, store)
+    plan, shown, _, latents = sampled_over(LTXAV(), inputs, footage_inputs, sampler, segment_seconds, preview)
     return plan, shown, sampler, torch.cat(list(latents), dim=2)
 
 

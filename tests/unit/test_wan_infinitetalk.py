@@ -14,7 +14,8 @@ from sound_to_video.core.audio import audio_from
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import SamplerInputs, recognise
 from sound_to_video.core.families.wan import talk_features
-from sound_to_video.core.families.wan.infinitetalk import LAYOUT, InfiniteTalk, mirrored_between
+from sound_to_video.core.families.wan.infinitetalk import InfiniteTalk
+from sound_to_video.core.families.wan.talk_clip_sampler import LAYOUT, mirrored_between
 from sound_to_video.core.families.wan.talk_features import LongConvolution, gain_to_speech
 from sound_to_video.core.features.encoded import HostEncodedAudio, encoded_audio_from
 from sound_to_video.core.features.encoders import EncoderFeatures

@@ -12,8 +12,9 @@ from comfy.ldm.wan.model_multitalk import SingleStreamMultiAttention
 from sound_to_video.core.audio.speakers import IN_TURNS, Speaker, speakers_sound
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.families import FAMILIES, SamplerInputs, listen
-from sound_to_video.core.families.wan.infinitetalk import LAYOUT, InfiniteTalk
+from sound_to_video.core.families.wan.infinitetalk import InfiniteTalk
 from sound_to_video.core.families.wan.speakers import AttentionMaps, heard_by_all
+from sound_to_video.core.families.wan.talk_clip_sampler import LAYOUT
 from sound_to_video.core.features.encoded import EncodedAudio, EncodedTrack, HostEncodedAudio
 from sound_to_video.core.frames.regions import Box, columns, painted
 from sound_to_video.core.sampling.store import SegmentStore

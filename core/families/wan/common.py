@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -87,16 +88,27 @@ class LastFrames:
         self._known: torch.Tensor | None = None
         self._new_latents = 0
 
-    def before(self, segment: Segment, history: LatentHistory) -> torch.Tensor | None:
+    def before(
+        self,
+        segment: Segment,
+        history: LatentHistory,
+        changed: Callable[[torch.Tensor], torch.Tensor] = lambda frames: frames,
+    ) -> torch.Tensor | None:
         """The latents that a segment begins with, ``[1, 16, overlap, H, W]``; None where it starts afresh.
 
-        history: as in ``ClipSampler.sample``.
+        history: as in ``ClipSampler.sample``.  changed: what the frames ``[n, height, width, 3]`` are encoded as.
         """
-        known = self._encoded_anew(segment.overlap, history) if segment.overlap else None
+        known = self._encoded_anew(segment.overlap, history, changed) if segment.overlap else None
         self._known, self._new_latents = known, segment.new_latents
         return known
 
-    def _encoded_anew(self, latent_count: int, history: LatentHistory) -> torch.Tensor:
+    def begin_with(self, latents: torch.Tensor) -> None:
+        """A segment that starts afresh was sampled behind these, which the clip does not have."""
+        self._known = latents
+
+    def _encoded_anew(
+        self, latent_count: int, history: LatentHistory, changed: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
         window = history.last(self._new_latents)
         if self._known is not None:
             window = torch.cat([self._known.to(window), window], dim=2)
@@ -104,4 +116,4 @@ class LastFrames:
         frames = torch.empty(0)
         for group in decode_stream(self._vae, [window], window.shape[2]):
             frames = torch.cat([frames, group])[-frame_count:] if len(frames) else group[-frame_count:]
-        return self._vae.encode(frames)
+        return self._vae.encode(changed(frames))

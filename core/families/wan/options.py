@@ -16,4 +16,12 @@ CLIP_VISION_OUTPUT = Option(
     of_picture=True,
 )
 
-OPTIONS = (MODEL_PATCH, CLIP_VISION_OUTPUT)
+CLIP_VISION = Option(
+    "clip_vision",
+    "ClipVision",
+    "From core's Load CLIP Vision, clip_vision_h.safetensors: it looks at the frame of the footage that each window "
+    "begins with; the official code has it always.",
+    of_footage=True,
+)
+
+OPTIONS = (MODEL_PATCH, CLIP_VISION_OUTPUT, CLIP_VISION)
