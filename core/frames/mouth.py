@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SoundToVideoError
-from ..tensors import on_few_cores
+from ..tensors import no_tensor, on_few_cores
 from ..timeline import Number, exact, rounded, seconds_in_words
 from .images import levels_of, pictures_of
 from .source import FrameSource
@@ -313,9 +313,12 @@ def path_of_masks(examined: Examined, masks: Any, first: int, source: FrameSourc
 
     first: the footage's frame at which the clip begins.  Raises SoundToVideoError for one of another size or number.
     """
-    if isinstance(masks, Tensor) and masks.ndim == 2:
+    other = no_tensor(masks)
+    if other:
+        raise SoundToVideoError(f"mask is no MASK but {other}: connect one, or nothing.")
+    if masks.ndim == 2:
         masks = masks[None]
-    if not isinstance(masks, Tensor) or masks.ndim != 3 or not len(masks):
+    if masks.ndim != 3 or not len(masks):
         raise SoundToVideoError("mask is no MASK: connect one, or nothing.")
     if masks.shape[1:] != (source.height, source.width):
         raise SoundToVideoError(

@@ -18,6 +18,7 @@ from sound_to_video.core.frames.mouth import (
     region_of,
 )
 from sound_to_video.core.frames.source import TensorFrames
+from sound_to_video.tests.fuzz.values import ODD_TENSORS
 
 RATE = Fraction(25)
 WIDTH, HEIGHT = 160, 90
@@ -121,6 +122,13 @@ def test_movement_is_no_cut():
     for index in range(30):
         images[index, 20:70, 4 * index : 4 * index + 40] = 0.8
     assert examine(source(images=images), 0, 30).cuts == []
+
+
+@pytest.mark.parametrize("kind", ODD_TENSORS)
+def test_a_mask_without_numbers_in_rows_is_named(kind):
+    mask = ODD_TENSORS[kind]([1, HEIGHT, WIDTH])
+    with pytest.raises(SoundToVideoError, match=r"mask is no MASK but a .*tensor.*: connect one, or nothing"):
+        path_of_masks(Examined(10, []), mask, 0, source(10))
 
 
 def test_masks_that_do_not_fit_say_what_to_do():
