@@ -29,7 +29,7 @@ class TrimAudio(io.ComfyNode):
                 cls._seconds("fade_out_seconds", "How long the sound dies away (raised cosine). 0 is off.", 0),
                 io.Float.Input(
                     "gain_db",
-                    default=0.0,
+                    default=0,
                     min=-MOST_GAIN_DB,
                     max=MOST_GAIN_DB,
                     step=0.1,
