@@ -48,6 +48,7 @@ def run(models, **changes):
         return node.execute(**values)
 
 
+@pytest.mark.slow
 def test_the_clip_has_the_footages_size_rate_and_pixels(models):
     video, latent = run(models).args
     components = video.get_components()
@@ -73,6 +74,7 @@ def infinitetalk(checkpoints):
     return {"model": talk.model, "vae": talk.vae, **prompts, **heard, **talk.options, "scheduler": "simple"}
 
 
+@pytest.mark.slow
 def test_infinitetalk_makes_the_mouth_of_footage_of_another_rate(models, infinitetalk):
     video, latent = run(models, **infinitetalk).args
     components = video.get_components()

@@ -163,6 +163,7 @@ def test_everything_loads(imported_again):
 WAN = ["Wan2.2-S2V", "HuMo", "InfiniteTalk"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("host_module", "symbol", "lost"),
     [

@@ -90,6 +90,7 @@ def test_a_stopped_run_of_a_quantised_model_goes_on(checkpoints, kind, tmp_path)
     assert sampled(inputs(model(seed=1)), store)[1] == 0
 
 
+@pytest.mark.slow
 def test_patches_of_a_quantised_model_count_and_its_loading_does_not(checkpoints, wan_inputs, tmp_path):
     store = SegmentStore(tmp_path)
     model = load_quantised(checkpoints.path("wan_s2v"))

@@ -26,6 +26,7 @@ def test_segments_come_back_as_they_went_in(tmp_path):
     assert torch.equal(spool.tensor(), torch.cat(segments, dim=2))
 
 
+@pytest.mark.slow
 def test_the_file_goes_with_the_spool(tmp_path):
     spool = LatentSpool(tmp_path)
     spool.append(pieces(3)[0])

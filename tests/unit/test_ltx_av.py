@@ -277,6 +277,7 @@ def test_a_refining_model_without_a_second_stage_is_said_to_do_nothing(each_ltx)
     assert "refining_model is not used" in plan_of(LTXAV(), inputs, 0, 0).describe()
 
 
+@pytest.mark.slow
 def test_refining_sigmas_belong_to_the_scheduler_unless_given(each_ltx):
     plan = plan_clip(1, 24, LTXAV.grid, LTXAV.segment_length)
     host = HostSampler(replace(SETTINGS, scheduler="ltx-2 distilled"))
@@ -347,6 +348,7 @@ def test_an_impulse_is_heard_where_it_is_seen(each_ltx):
         assert abs(changed[0].item() / 25 - in_segment) < 0.08  # the spectrogram reaches 32 ms ahead, a latent is 40 ms
 
 
+@pytest.mark.slow
 def test_audio_scale_turns_the_sound_up_and_off(each_ltx):
     quiet = {"waveform": torch.zeros([1, 2, WHOLE]), "sample_rate": 44100}
     several_inputs = [

@@ -50,6 +50,7 @@ def test_off_is_the_model_itself(ltx_models):
     assert guided(ltx_models.model, Guidance(rescale=0.2)) is ltx_models.model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cfg", [1.0, 3.0])
 def test_audio_guidance_is_the_official_formula(ltx_models, cfg):
     plain, without = prediction(ltx_models), prediction(ltx_models, apart(ltx_models.model))
@@ -66,6 +67,7 @@ def test_structure_guidance_is_the_official_formula(ltx_models):
     torch.testing.assert_close(got, rescaled(2 * plain - without, plain, 0.4), rtol=0, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_both_add_up(ltx_models):
     plain = prediction(ltx_models)
     change = 2.0 * (plain - prediction(ltx_models, apart(ltx_models.model)))

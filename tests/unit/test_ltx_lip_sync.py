@@ -146,12 +146,14 @@ def test_a_run_that_was_stopped_goes_on(ltx_models, tmp_path):
     assert torch.equal(latents, whole)
 
 
+@pytest.mark.slow
 def test_other_footage_is_other_content(ltx_models, tmp_path):
     made(ltx_models, 1, store=SegmentStore(tmp_path))
     _, _, other, _ = made(ltx_models, 1, store=SegmentStore(tmp_path), source_video=footage(1, cut_at=0.5))
     assert other.resumed_runs == 0
 
 
+@pytest.mark.slow
 def test_the_clip_ends_with_the_sound_or_stops_with_the_footage(ltx_models):
     plan, shown, _, _ = made(ltx_models, 1, source_video=footage(0.5), when_sound_is_longer="stop")
     assert (plan.frame_count, shown.frame_count) == (12, 12)

@@ -228,6 +228,7 @@ def test_a_copy_of_wan_runs_its_own_weights(checkpoints):
     assert not torch.equal(run(copied), run(second))
 
 
+@pytest.mark.slow
 def test_a_copy_of_ltx_runs_its_own_weights(ltx_models, checkpoints):
     import comfy.sd
 

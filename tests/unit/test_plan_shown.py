@@ -29,6 +29,7 @@ def inputs_of(family, start: float, end: float, frame_rate: float, prompts=(), c
     return SamplerInputs(None, None, positive or text, text, encoded, 64, 64, family.rate(frame_rate))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.id)
 def test_the_plan_that_is_shown_is_the_plan_that_is_sampled(family):
     rates = [0, 12, 23.976, 24, 25, 29.97, 30, 60] if family.frame_rate_is_free else [0, float(family.frame_rate)]

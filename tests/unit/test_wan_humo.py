@@ -100,6 +100,7 @@ def test_one_window_is_the_hosts_graph_to_the_bit(request, vae, which, seconds):
     assert torch.equal(ours[0], host_latents(inputs, frames, host_encoding(seconds)))
 
 
+@pytest.mark.slow
 def test_without_a_picture_it_is_the_hosts_graph_too(model, vae):
     inputs = inputs_of(model, vae, reference_image=None)
     ours, plan, _ = sampled(inputs)

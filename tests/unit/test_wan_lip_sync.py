@@ -164,6 +164,7 @@ def test_the_mouth_hears_the_sound_at_its_place(models):
             assert torch.equal(ours[0][f"{TALK}_{name}"], theirs[0][f"{TALK}_{name}"])
 
 
+@pytest.mark.slow
 def test_an_empty_mask_samples_nothing_and_gives_the_footage_back(models):
     *clip, sampler = made(models, 0.8, mask=torch.zeros(1, SIZE, SIZE))
     assert not sampler.runs
@@ -203,6 +204,7 @@ def test_after_a_cut_the_new_scene_is_the_condition(models):
         assert torch.equal(latents[1], result[:, :, 1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [Fraction(30000, 1001), 60, 12])
 def test_footage_of_any_rate_keeps_its_frames(models, rate):
     """25 frames a second are made, of the frames nearest in time; the clip has the footage's."""
@@ -248,6 +250,7 @@ def test_lengths(models):
     assert (plan.frame_count, shown.frame_count) == (10, 10)
 
 
+@pytest.mark.slow
 def test_speakers_are_heard_as_one_sound(models):
     inputs = inputs_of(*models, 1.0, reference_image=None)
     encoded = inputs.encoded_audio

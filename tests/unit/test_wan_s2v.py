@@ -266,6 +266,7 @@ def test_features_are_computed_once_for_the_clip_and_equal_the_hosts_for_every_s
         assert torch.equal(ours[:, 80 * segment : 80 * (segment + 1)], host)
 
 
+@pytest.mark.slow
 def test_audio_scale_acts_on_what_the_audio_adds(models, conditioning):
     at = {scale: our_latents(inputs_of(models, conditioning, 0.5, audio_scale=scale))[0] for scale in (0.0, 1.0, 2.0)}
     assert not torch.equal(at[1.0], at[2.0])

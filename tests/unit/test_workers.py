@@ -26,6 +26,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 def test_the_end_of_the_process_does_not_wait_for_a_decode():
     from pathlib import Path
 
