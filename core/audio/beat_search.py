@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import signal
 import struct
 import sys
@@ -61,7 +62,8 @@ def _on_onsets(beats: np.ndarray, samples: np.ndarray) -> list[tuple[float, floa
 def main() -> None:
     """Answer until standard input ends, which it does with the process that asks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the host's
-    answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no answer
+    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)  # what libraries print is no answer
 
     def say(answer: object) -> None:
         print(json.dumps(answer), file=answers, flush=True)

@@ -29,11 +29,12 @@ KEPT_SECONDS = 60.0  # librosa, which takes seconds to load and 260 MB, after th
 class MissingBeatLibrary(SoundToVideoError):
     """librosa is not installed; it is large (numba, scikit-learn), so the pack works without it."""
 
-    def __init__(self, why: str = ""):
-        super().__init__(
-            "finding beats needs the Python package librosa: run `python -m pip install librosa` "
-            f"with the Python that runs ComfyUI, then restart it{f' (it cannot be loaded: {why})' if why else ''}."
-        )
+
+def _missing_library(why: str = "") -> MissingBeatLibrary:
+    return MissingBeatLibrary(
+        "finding beats needs the Python package librosa: run `python -m pip install librosa` "
+        f"with the Python that runs ComfyUI, then restart it{f' (it cannot be loaded: {why})' if why else ''}."
+    )
 
 
 def detect_beats(audio: Audio) -> list[float]:
@@ -46,8 +47,8 @@ def detect_beats(audio: Audio) -> list[float]:
     audio: any rate, channels and length; only one window is decoded at a time.
     Raises MissingBeatLibrary: librosa cannot be imported; the message says how to install it.
     """
-    if importlib.util.find_spec("librosa") is None:
-        raise MissingBeatLibrary()
+    if not _is_installed():
+        raise _missing_library()
     audio = audio.mixed_to_stereo()
     rate = audio.sample_rate
     window, overlap = WINDOW_SECONDS * rate, OVERLAP_SECONDS * rate
@@ -65,6 +66,18 @@ def _without_guesses_at_the_ends(beats: list[tuple[float, float]]) -> list[float
     """librosa goes on counting into the silence before and after the music; between beats that are heard it may."""
     heard = [index for index, (_, strength) in enumerate(beats) if strength > 0]
     return [at for at, _ in beats[heard[0] : heard[-1] + 1]] if heard else []
+
+
+def _is_installed() -> bool:
+    try:
+        return importlib.util.find_spec("librosa") is not None
+    except ValueError:  # a module that another pack has put in its place; the program that searches sees the real one
+        return True
+
+
+def _is_text(entry: object) -> bool:
+    """What Python itself looks at of ``sys.path``; packs put other things there."""
+    return isinstance(entry, str)
 
 
 class BeatSearch:
@@ -100,9 +113,9 @@ class BeatSearch:
             if self._process is None or self._process.poll() is not None:
                 self._end()
                 self._process = _started()
-                _answer(self._process, json.dumps(sys.path).encode("ascii") + b"\n")
+                _answer(self._process, json.dumps([*filter(_is_text, sys.path)]).encode("ascii") + b"\n")
             found = _answer(self._process, COUNT.pack(len(data)), data)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, json.JSONDecodeError) as error:
             raise SoundToVideoError(
                 f"the program that finds beats did not start, or was ended ({error}): try again. "
                 "Where that does not help, ComfyUI's log may say why."
@@ -137,7 +150,7 @@ def _answer(process: subprocess.Popen[bytes], *parts: bytes) -> Any:
         raise EOFError("no answer")
     answer = json.loads(line)
     if isinstance(answer, dict):
-        raise MissingBeatLibrary(answer["missing"]) if "missing" in answer else SoundToVideoError(answer["error"])
+        raise _missing_library(answer["missing"]) if "missing" in answer else SoundToVideoError(answer["error"])
     return answer
 
 

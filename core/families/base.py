@@ -262,8 +262,13 @@ class Family(ABC):
         key_times: times of key frames, which a segment is to have room to get to.
         """
         segment_length = self.segment_length_for(frame_rate, segment_seconds)
+        afresh = {*cut_times(*conditionings)}  # there a picture is at once
         prompts = behind_pictures(
-            prompt_times(*conditionings), key_times, frame_rate, self.grid, segment_length.overlap
+            [time for time in prompt_times(*conditionings) if time not in afresh],
+            key_times,
+            frame_rate,
+            self.grid,
+            segment_length.overlap,
         )
 
         def with_borders(borders: Sequence[Number]) -> Plan:
@@ -273,7 +278,7 @@ class Family(ABC):
                 self.grid,
                 segment_length,
                 seed,
-                (*cut_times(*conditionings), *cuts),
+                (*afresh, *cuts),
                 (*prompts, *borders),
             )
 

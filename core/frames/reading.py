@@ -241,7 +241,7 @@ def _file_frames(
 ) -> Iterator[Tensor]:
     """Frames of a file from the clock's start to ``stop`` seconds, ``[H, W, 3]``, as ``_to_rgb`` gives them.
 
-    Of a constant frame rate those that the host's ``get_components`` gives.
+    Of a constant frame rate those of the times that the host's ``get_components`` gives.
     first: how many of them are left out; the file is opened near there where ``grid``, the time of frame 0, is given.
     """
     reformatter = VideoReformatter()

@@ -1,5 +1,6 @@
 """Prompt Timeline through the node: beats, cuts, and what the planner makes of them."""
 
+import sys
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -51,6 +52,14 @@ def test_cuts_fall_on_beats_and_start_segments_afresh():
     plan = WanS2V().plan(12, Fraction(16), conditionings=[conditioning])
     afresh = [segment for segment in plan.segments if segment.starts_afresh]
     assert [segment.latent_start for segment in afresh] == [0, 21]
+
+
+def test_without_librosa_it_is_said_on_the_node_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "librosa", None)
+    with pytest.raises(SoundToVideoError) as said:
+        PromptTimeline.execute(Words(), "0:00 verse", CUTS[1], snap_to_beats_of=clicks(120, 1))
+    assert str(said.value).startswith("Prompt Timeline: finding beats needs the Python package librosa: run")
+    assert str(said.value).endswith("then restart it.") and str(said.value).count("librosa") == 2
 
 
 def test_a_timeline_that_cannot_be_read_is_said_on_the_node():

@@ -116,8 +116,10 @@ def test_without_librosa_the_error_says_how_to_get_it(monkeypatch):
 
 def test_a_librosa_that_cannot_be_loaded_says_why(monkeypatch, tmp_path):
     """Such as one whose numba does not fit numpy. The search imports from where the host does."""
-    (tmp_path / "librosa.py").write_text("raise ImportError('Numba needs NumPy 2.3 or less')")
+    raising = "import os; os.write(1, b'loading'); raise ImportError('Numba needs NumPy 2.3 or less')"
+    (tmp_path / "librosa.py").write_text(raising)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])  # a Path, which Python passes over
     monkeypatch.setattr(beats_module, "_librosa", BeatSearch())
     with pytest.raises(MissingBeatLibrary, match=r"pip install librosa.*Numba needs NumPy 2.3 or less"):
         detect_beats(audio_of(np.zeros(RATE)))

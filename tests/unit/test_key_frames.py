@@ -248,3 +248,21 @@ def test_a_clip_comes_to_a_picture_before_its_line_begins(family):
             (segment,) = [segment for segment in plan.segments if plan.start_seconds(segment) == behind]
             assert behind - picture <= unit and prompt_at(positive, segment.prompt_seconds) == prompt_at(positive, time)
         assert len(starts) == len(set(starts)) <= len(family.plan(121, rate).segments) + 2 * len(times)
+
+
+@pytest.mark.parametrize(
+    "family", [family for family in FAMILIES if family.shows_key_frames], ids=lambda family: family.id
+)
+def test_a_key_frame_at_a_line_with_a_cut_takes_no_segment_of_its_own(family):
+    """There the picture may be at once."""
+    rate = Fraction(24)
+    for tenths in range(95, 125):
+        times = [Fraction(0), Fraction(tenths, 10), Fraction(2 * tenths, 10)]
+        positive = [entry for time in times for entry in placed(conditioning()[0], time, True)]
+        shown_at = [Fraction(rounded(time * rate)) / rate for time in times[1:]]
+        with_pictures = family.plan(40, rate, conditionings=[positive], key_times=shown_at)
+        afresh = [with_pictures.start_seconds(segment) for segment in with_pictures.segments if segment.starts_afresh]
+        assert len(afresh) == 3
+        for segment in with_pictures.segments:
+            behind = [with_pictures.start_seconds(segment) - start for start in afresh]
+            assert segment.starts_afresh or all(not 0 < seconds < 1 for seconds in behind), tenths

@@ -1,5 +1,5 @@
 /** The panel of Lip Sync Sampler: the footage, and a box around the head that is drawn on it; the fields keep the box. */
-import { captureUndo, fileURL, setWidgetValue, widgetOf } from "../host.js";
+import { answered, captureUndo, fileURL, setWidgetValue, widgetOf } from "../host.js";
 import { between, EDGES, fitted, gripAt, isBox, moved, resized, rounded } from "../lib/box.js";
 import { isConnected } from "../lib/graph.js";
 import { Scope } from "../lib/scope.js";
@@ -121,7 +121,10 @@ export class HeadBoxWidget {
       const length = this.#stillSeconds || (await aboutVideo(file, this.scope.signal)).duration;
       if (file !== this.file) return;
       this.still.src = pictureURL(file, seconds, STILL_PIXELS);
-      await this.still.decode();
+      await this.still.decode().catch(async (error) => {
+        await answered(await fetch(this.still.src, { signal: this.scope.signal })); // throws what the server says
+        throw error;
+      });
       if (file !== this.file) return;
       this.#problem = "";
       this.#useStill(length);

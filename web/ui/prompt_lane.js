@@ -227,9 +227,9 @@ export class PromptLane {
 
   /** @param {number} index */
   #choose(index) {
+    this.#notify("");
     if (index === this.#chosen) return;
     this.#chosen = index;
-    this.#notify("");
     this.show();
   }
 

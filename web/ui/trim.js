@@ -1,4 +1,4 @@
-/** The widget of Trim Audio: a waveform that edits the node's four number fields, which are all that is saved. */
+/** The widget of Trim Audio: a waveform that edits the node's number fields, which are all that is saved. */
 import { captureUndo, packJSON, packURL, setWidgetValue, toast, widgetOf } from "../host.js";
 import { isConnected } from "../lib/graph.js";
 import { factorOf, gainToLoudness, gainToPeak, LOUDNESS_LUFS } from "../lib/gain.js";
@@ -269,7 +269,11 @@ export class TrimWidget {
       const level = await packJSON("level", { ...sound.query, ...cutOf(selection) }, this.scope.signal);
       if (this.area.selection !== selection) return;
       const { gain, loudness } = target === "peak" ? { gain: gainToPeak(level), loudness: null } : (gainToLoudness(level) ?? { gain: null, loudness: null });
-      if (gain === null) return void this.#notice(translated("Nothing is heard in this cut: it has no level."));
+      if (gain === null) {
+        const isHeard = level.peak !== null;
+        const why = isHeard ? "This cut is too short or too quiet to have a loudness: go by its peak." : "Nothing is heard in this cut: it has no level.";
+        return void this.#notice(translated(why));
+      }
       this.#chooseGain(gain);
       if (loudness !== null && loudness < LOUDNESS_LUFS - 0.05)
         this.#told = translated("{loudness} LUFS: any louder, its peaks would be cut off.", { loudness: loudness.toFixed(1) });

@@ -56,6 +56,7 @@ export class TrimArea {
         told.onView();
       },
     });
+    this.waveform.canBeTaller = true;
     const { element } = this.waveform;
     element.classList.add("stv-trim-area");
     element.tabIndex = -1; // takes the focus where there is no handle to have it

@@ -35,6 +35,7 @@ export class Waveform {
     this.playhead = null;
     /** How many times as high the waveform is drawn. */
     this.tallness = 1;
+    this.canBeTaller = false; // by the wheel
     /** Milliseconds that the last redraw took; read by the tests. */
     this.drawMilliseconds = 0;
     this.canvas = make("canvas", { "aria-hidden": "true" });
@@ -224,7 +225,7 @@ export class Waveform {
     event.preventDefault();
     event.stopPropagation();
     const pixels = event.deltaMode === 1 ? 16 : 1;
-    if (event.altKey) this.setTallness(this.tallness * WHEEL_ZOOM ** (-event.deltaY * pixels));
+    if (event.altKey && this.canBeTaller) this.setTallness(this.tallness * WHEEL_ZOOM ** (-event.deltaY * pixels));
     else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
       const delta = (event.deltaX || event.deltaY) * pixels;
       this.setView(scrolledView(this.view, this.secondsOf(delta), this.duration));
