@@ -7,7 +7,6 @@ import json
 import logging
 import struct
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +18,7 @@ from ..core.errors import SoundToVideoError
 from . import sound_cache
 from .files import SoundFile, StatKey, stat_key
 from .sound_cache import SoundPicture
-from .workers import analysing
+from .workers import DaemonThreads, analysing, in_thread
 
 SKETCH_SPOTS = 800
 OVERVIEW_BINS = 2048
@@ -32,13 +31,13 @@ T = TypeVar("T")
 _running: dict[object, asyncio.Future] = {}
 
 
-async def once(key: object, pool: Executor, call: Callable[..., T], *arguments: object) -> T:
+async def once(key: object, pool: DaemonThreads, call: Callable[..., T], *arguments: object) -> T:
     """What ``call`` gives in a thread of a pool, once for all who ask for ``key`` while it is under way.
 
     It goes on where one of those who asked no longer waits.
     """
     if key not in _running:
-        _running[key] = asyncio.get_running_loop().run_in_executor(pool, call, *arguments)
+        _running[key] = asyncio.ensure_future(in_thread(pool, call, *arguments))
         _running[key].add_done_callback(lambda done: (_running.pop(key, None), done.cancelled() or done.exception()))
     return await asyncio.shield(_running[key])
 

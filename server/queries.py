@@ -12,11 +12,7 @@ from .answers import refusal
 
 def number_asked(request: web.Request, name: str) -> Fraction:
     """A number of the query; 0 where it is not given."""
-    text = request.rel_url.query.get(name, "0")
-    try:
-        return exact(text)
-    except (ValueError, ArithmeticError) as error:
-        raise refusal(400, f"{name} must be a number, not {text[:40]!r}.") from error
+    return _number(request.rel_url.query.get(name, "0"), name, "a number")
 
 
 def seconds_asked(request: web.Request, name: str) -> Fraction | None:
@@ -27,7 +23,11 @@ def seconds_asked(request: web.Request, name: str) -> Fraction | None:
 
 def seconds_of(text: str, name: str) -> Fraction:
     """A time that is written, 0 for one before the beginning."""
+    return max(_number(text, name, "a number of seconds"), Fraction(0))
+
+
+def _number(text: str, name: str, what: str) -> Fraction:
     try:
-        return max(exact(text), Fraction(0))
+        return exact(text)
     except (ValueError, ArithmeticError) as error:
-        raise refusal(400, f"{name} must be a number of seconds, not {text[:40]!r}.") from error
+        raise refusal(400, f"{name} must be {what}, not {text[:40]!r}.") from error

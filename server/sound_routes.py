@@ -15,6 +15,7 @@ from aiohttp import web
 from ..core.audio import Audio, open_audio
 from ..core.audio.beats import MissingBeatLibrary, detect_beats
 from ..core.audio.loudness import level_of
+from ..core.audio.trim import shaped
 from ..core.timeline import sample_index
 from . import sound_cache
 from .analysis import once, peaks_stream
@@ -88,7 +89,7 @@ async def level(request: web.Request) -> web.Response:
 async def _part_asked(request: web.Request) -> Audio:
     """What Trim Audio would make of a file's sound; its length is known."""
     start, end = seconds_asked(request, "start"), seconds_asked(request, "end")
-    fades = [seconds_asked(request, name) or 0 for name in ("fade_in", "fade_out")]
+    fade_in, fade_out = (seconds_asked(request, name) or 0 for name in ("fade_in", "fade_out"))
     gain = number_asked(request, "gain_db")
     file = await requested_file(request)
     audio, sample_count = await once(("sound", file.key), opening, _opened, file.path)
@@ -97,7 +98,7 @@ async def _part_asked(request: web.Request) -> Audio:
     if first >= last:
         raise refusal(400, "the range is empty.")
     part = await in_thread(opening, audio.trimmed, first, last)
-    return part.faded(*(sample_index(fade, audio.sample_rate) for fade in fades)).amplified(gain)
+    return shaped(part, fade_in, fade_out, gain)
 
 
 def _opened(path: Path) -> tuple[Audio, int]:

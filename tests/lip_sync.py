@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import folder_paths
 import torch
@@ -13,8 +13,34 @@ from sound_to_video.core.families import Family, SamplerInputs
 from sound_to_video.core.lip_sync import FootageInputs, Shown, footage_under, plan_lip_sync
 from sound_to_video.core.plan import Plan
 from sound_to_video.core.render import sample_segments
-from sound_to_video.core.sampling.host_sampler import HostSampler
+from sound_to_video.core.sampling.host_sampler import HostSampler, SamplerSettings
 from sound_to_video.core.sampling.spool import LatentSpool
+from sound_to_video.core.sampling.store import SegmentStore
+
+
+class Run(NamedTuple):
+    """What went into a run of the sampler and came out; of a joint latent its parts. shown: in the conditioning."""
+
+    shown: dict[str, Any]
+    latent: Any
+    mask: Any
+    result: Any
+    sigmas: torch.Tensor | None
+
+
+class Watched(HostSampler):
+    """The host's sampler, and its runs."""
+
+    def __init__(self, settings: SamplerSettings, store: SegmentStore | None = None):
+        super().__init__(settings, store)
+        self.runs: list[Run] = []
+
+    def sample(self, model, positive, negative, latent, seed, **how):
+        result = super().sample(model, positive, negative, latent, seed, **how)
+        whole = latent, how.get("noise_mask"), result
+        parts = (part.unbind() if getattr(part, "is_nested", False) else part for part in whole)
+        self.runs.append(Run(positive[0][1], *parts, how.get("sigmas")))
+        return result
 
 
 def footage(

@@ -75,11 +75,6 @@ def _is_installed() -> bool:
         return True
 
 
-def _is_text(entry: object) -> bool:
-    """What Python itself looks at of ``sys.path``; packs put other things there."""
-    return isinstance(entry, str)
-
-
 class BeatSearch:
     """``beat_search.py`` in a process that starts when it is first asked, and ends when it was not for a while."""
 
@@ -113,7 +108,8 @@ class BeatSearch:
             if self._process is None or self._process.poll() is not None:
                 self._end()
                 self._process = _started()
-                _answer(self._process, json.dumps([*filter(_is_text, sys.path)]).encode("ascii") + b"\n")
+                path = [entry for entry in sys.path if isinstance(entry, str)]  # Python passes over others, too
+                _answer(self._process, json.dumps(path).encode("ascii") + b"\n")
             found = _answer(self._process, COUNT.pack(len(data)), data)
         except (OSError, EOFError, json.JSONDecodeError) as error:
             raise SoundToVideoError(

@@ -38,8 +38,13 @@ def trim(
     kept = None if end and end <= start else audio.between(start, end or None)
     if kept is None:
         raise _empty(audio, start, end or audio.duration)
+    return shaped(kept, fade_in_seconds, fade_out_seconds, gain_db)
+
+
+def shaped(audio: Audio, fade_in_seconds: Number, fade_out_seconds: Number, gain_db: Number) -> Audio:
+    """What is kept, with the fades and the gain of ``trim``; raises as it does."""
     fades = (sample_index(fade, audio.sample_rate) for fade in (fade_in_seconds, fade_out_seconds))
-    return kept.faded(*fades).amplified(gain_db)
+    return audio.faded(*fades).amplified(gain_db)
 
 
 def _empty(audio: Audio, start: Fraction, end: Fraction) -> SoundToVideoError:

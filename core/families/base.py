@@ -108,6 +108,10 @@ class ClipSampler(ABC):
         self.plan = plan
         self.pictures = pictures
 
+    def first_pictures(self) -> list[int]:
+        """The pictures that a family needs which shows one where a shot begins, and none after it."""
+        return self.pictures.shown(shot[0] for shot in self.plan.shots())
+
     def shown_key_frames(self) -> list[tuple[int, KeyFrame]]:
         """The key frames that segments of the plan show, each with its frame in the clip."""
         frames = key_frames_of_scene(self.inputs, self.pictures)

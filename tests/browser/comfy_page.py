@@ -170,6 +170,10 @@ class ComfyPage:
         """The names of the pack's panels in the page, in its order."""
         return self.page.evaluate("() => [...document.querySelectorAll('.stv')].map((one) => one.ariaLabel)")
 
+    def focused(self, attribute: str = "aria-label") -> str | None:
+        """An attribute of the element that has the focus."""
+        return self.page.evaluate("(name) => document.activeElement.getAttribute(name)", attribute)
+
     def undo(self) -> None:
         """Undo one step, and wait until the front end has built the graph anew."""
         self._press_and_restore("Control+z")

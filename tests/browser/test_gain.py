@@ -142,7 +142,7 @@ def test_the_menu_of_levels_by_keys_and_a_cut_without_a_sound(comfy):
     comfy.screenshot("levels")
     keys.press("Escape")
     assert comfy.page.get_by_role("menu", name="Normalise").count() == 0
-    assert comfy.page.evaluate("() => document.activeElement.getAttribute('aria-haspopup')") == "menu"
+    assert comfy.focused("aria-haspopup") == "menu"
     keys.press("Enter")
     keys.press("Enter")
     comfy.page.get_by_text("Nothing is heard in this cut").wait_for()

@@ -197,7 +197,7 @@ def test_the_keyboard_alone_can_trim(trimming):
     names = []
     for _ in range(5):
         keys.press("Tab")
-        names.append(comfy.page.evaluate("() => document.activeElement.getAttribute('aria-label')"))
+        names.append(comfy.focused())
     assert names == [
         "Position of the selection",
         "Start of the selection",

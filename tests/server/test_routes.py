@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from sound_to_video.core.audio import open_audio
 from sound_to_video.core.audio.trim import trim
+from sound_to_video.tests.routes import FILE_ROUTES
 from sound_to_video.tests.server.waiting import wait_until
 
 RATE = 22050
@@ -199,7 +200,7 @@ def test_the_level_of_a_cut_is_measured(server):
     assert {name: louder[name] - plain[name] for name in plain} == pytest.approx({"peak": 6, "loudness": 6}, abs=0.01)
 
 
-@pytest.mark.parametrize("route", ["peaks", "beats", "sound", "level", "video", "frame", "frames"])
+@pytest.mark.parametrize("route", FILE_ROUTES)
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -233,7 +234,7 @@ def test_nothing_outside_is_read_and_every_refusal_is_a_sentence(server, route, 
     assert len(json.loads(body)["error"]) > 10
 
 
-@pytest.mark.parametrize("route", ["beats", "sound", "level", "video", "frame", "frames"])
+@pytest.mark.parametrize("route", [route for route in FILE_ROUTES if route != "peaks"])  # which tells it in its stream
 def test_what_is_no_sound_is_refused_with_a_sentence(server, route):
     status, _, body = ask(server, route, {"filename": "routes/lie.mp3", "times": "0"})
     assert status == 422

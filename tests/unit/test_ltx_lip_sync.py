@@ -11,28 +11,14 @@ from sound_to_video.core.audio import audio_from
 from sound_to_video.core.families.ltx.av import LTXAV
 from sound_to_video.core.families.over_footage import token_mask
 from sound_to_video.core.lip_sync import FootageInputs, footage_under, sound_of
-from sound_to_video.core.sampling.host_sampler import HostSampler
 from sound_to_video.core.sampling.store import SegmentStore
 from sound_to_video.core.timeline import FrameGrid
+from sound_to_video.tests.lip_sync import Watched, sampled_over
 from sound_to_video.tests.lip_sync import footage as footage_of
-from sound_to_video.tests.lip_sync import sampled_over
 from sound_to_video.tests.ltx import SETTINGS, encoded, inputs_of, sound
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
 SIZE, RATE = 128, 24
-
-
-class Watched(HostSampler):
-    """The host's sampler, and what went in and came out of every run."""
-
-    def __init__(self, settings=SETTINGS, store=None):
-        super().__init__(settings, store)
-        self.runs: list[tuple] = []
-
-    def sample(self, model, positive, negative, latent, seed, **how):
-        result = super().sample(model, positive, negative, latent, seed, **how)
-        self.runs.append((latent.unbind(), how["noise_mask"].unbind(), result.unbind(), how["sigmas"]))
-        return result
 
 
 footage = partial(footage_of, rate=RATE, size=SIZE)
@@ -70,7 +56,7 @@ def test_a_token_takes_the_maximum_of_its_frames():
 
 def test_what_is_not_masked_comes_out_as_it_went_in(ltx_models):
     plan, _, sampler, latents = made(ltx_models, 1)
-    ((start, sound_latent), (noise_mask, sound_mask), (result, sound_result), _) = sampler.runs[0]
+    _, (start, sound_latent), (noise_mask, sound_mask), (result, sound_result), _ = sampler.runs[0]
     assert plan.frame_count == 24 and latents.shape[2] == 4
     assert noise_mask[:, :, 0].eq(0).all(), "the first frame is the footage's"
     assert noise_mask[0, 0, 1:].sum() == 6 and noise_mask[0, 0, 1:, [2, 0], [1, 3]].eq(1).all()
@@ -87,10 +73,10 @@ def test_strength_says_how_much_of_the_footage_is_forgotten(ltx_models):
     settings = replace(SETTINGS, steps=10)
     _, _, full, _ = made(ltx_models, 1, settings)
     _, _, half, _ = made(ltx_models, 1, settings, strength=0.5)
-    sigmas = full.runs[0][3]
+    sigmas = full.runs[0].sigmas
     assert len(sigmas) == 11
-    assert half.runs[0][3][0] == min(sigmas, key=lambda sigma: abs(sigma - 0.5 * sigmas[0]))
-    assert not half.runs[0][0][0][0, :, 1:, 2, 1].eq(0).any(), "what was there is the start"
+    assert half.runs[0].sigmas[0] == min(sigmas, key=lambda sigma: abs(sigma - 0.5 * sigmas[0]))
+    assert not half.runs[0].latent[0][0, :, 1:, 2, 1].eq(0).any(), "what was there is the start"
     _, _, none, latents = made(ltx_models, 1, settings, strength=0.0)
     assert not none.runs
     images = footage(1).get_components().images[[*range(24), 23]]
@@ -106,7 +92,7 @@ def test_an_empty_mask_samples_nothing(ltx_models):
 def test_segments_go_on_from_each_other(ltx_models):
     plan, _, sampler, latents = made(ltx_models, 4, segment_seconds=2.0)
     assert len(plan.segments) > 1
-    for segment, (before, (noise_mask, _), _, _) in zip(plan.segments[1:], sampler.runs[1:], strict=True):
+    for segment, (_, before, (noise_mask, _), _, _) in zip(plan.segments[1:], sampler.runs[1:], strict=True):
         start = segment.latent_start
         repeated = latents[:, :, start + 1 : start + segment.overlap]
         assert torch.equal(before[0][:, :, 1 : segment.overlap], repeated)
@@ -120,16 +106,16 @@ def test_after_a_cut_a_segment_begins_with_a_latent_of_its_own(ltx_models):
     _, second = plan.segments
     assert second.starts_afresh and abs(plan.start_seconds(second) - 2) <= Fraction(4, RATE)
     assert latents.shape[2] == plan.latent_count
-    picture = sampler.runs[1][0][0]
+    picture = sampler.runs[1].latent[0]
     assert picture.shape[2] == second.latent_count + 1, "one in front, left out of the clip"
-    assert sampler.runs[1][1][0][:, :, 0].eq(0).all()
-    heard = sampler.runs[1][0][1].shape[2]
+    assert sampler.runs[1].mask[0][:, :, 0].eq(0).all()
+    heard = sampler.runs[1].latent[1].shape[2]
     assert abs(heard - 25 * (8 * (picture.shape[2] - 1) + 1) / RATE) <= 2, "it hears what is said from there on"
 
 
 def test_two_stages(ltx_models):
     _, _, sampler, latents = made(ltx_models, 1, options={"latent_upscale_model": ltx_models.upscaler})
-    (small, (small_mask, _), _, _), (large, (large_mask, _), result, _) = sampler.runs
+    (_, small, (small_mask, _), _, _), (_, large, (large_mask, _), result, _) = sampler.runs
     assert small[0].shape[-2:] == (2, 2) and large[0].shape[-2:] == (4, 4)
     assert small_mask[0, 0, 1:].sum() == 6 and large_mask[0, 0, 1:].sum() == 6
     kept = (large_mask == 0).expand_as(result[0])

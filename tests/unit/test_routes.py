@@ -19,6 +19,7 @@ from aiohttp import ClientSession, web
 from PIL import Image
 from sound_to_video.core.families import FAMILIES
 from sound_to_video.server import our_routes, upload_routes
+from sound_to_video.tests.routes import FILE_ROUTES
 from sound_to_video.tests.unit.test_footage import write_footage
 
 RATE = 16000
@@ -131,7 +132,7 @@ def odd_queries() -> list[tuple[str, dict]]:
     queries += [("frames", {**frames, name: value}) for name in ("times", "height") for value in HUGE]
     size = {"variant": FAMILIES[0].variants[0].name, "width": "640", "height": "480"}
     queries += [("size", {**size, name: value}) for name in size for value in HUGE]
-    for route in ("peaks", "beats", "sound", "level", "video", "frame", "frames"):
+    for route in FILE_ROUTES:
         queries += [(route, {"filename": name}) for name in names]
         queries += [(route, {"filename": "voice.wav", "type": kind}) for kind in ("models", "x" * 3_000, "\ud800")]
     return queries

@@ -17,13 +17,12 @@ from sound_to_video.core.families.wan.infinitetalk import InfiniteTalk
 from sound_to_video.core.features.encoded import EncodedTrack, HostEncodedAudio
 from sound_to_video.core.lip_sync import FootageInputs
 from sound_to_video.core.render import sample_segments
-from sound_to_video.core.sampling.host_sampler import HostSampler
 from sound_to_video.core.sampling.spool import LatentSpool
 from sound_to_video.core.sampling.store import SegmentStore
 from sound_to_video.tests.humo import SIZE
 from sound_to_video.tests.infinitetalk import ONE_STEP, SETTINGS, inputs_of, load_patch
+from sound_to_video.tests.lip_sync import Watched, sampled_over
 from sound_to_video.tests.lip_sync import footage as footage_of
-from sound_to_video.tests.lip_sync import sampled_over
 
 pytestmark = pytest.mark.usefixtures("as_in_a_node")
 MASKED = [8 + 6, 5 * 8 + 3, 5 * 8 + 4]
@@ -49,19 +48,6 @@ def clip_vision():
     weights.update({name: value for name, value in clip.get_sd().items() if value.dtype == torch.int64})
     clip.load_sd(weights)
     return clip
-
-
-class Watched(HostSampler):
-    """The host's sampler, and what went in and came out of every run."""
-
-    def __init__(self, settings=ONE_STEP, store=None):
-        super().__init__(settings, store)
-        self.runs: list[tuple] = []
-
-    def sample(self, model, positive, negative, latent, seed, **how):
-        result = super().sample(model, positive, negative, latent, seed, **how)
-        self.runs.append((positive[0][1], latent, how["noise_mask"], result, how["sigmas"]))
-        return result
 
 
 def mask() -> torch.Tensor:
@@ -152,16 +138,11 @@ def test_the_mouth_hears_the_sound_at_its_place(models):
     inputs = inputs_of(*models, 1.4)
     plain = InfiniteTalk().prepare(inputs, clip_sampler.plan)
 
-    class Heard(Watched):
-        def sample(self, model, positive, negative, latent, seed, **how):
-            self.runs.append((positive[0][1],))
-            return HostSampler.sample(self, model, positive, negative, latent, seed, **how)
-
-    heard = Heard()
+    heard = Watched(ONE_STEP)
     sample_segments(plain, heard, LatentSpool(folder_paths.get_temp_directory()))
     for ours, theirs in zip(sampler.runs, heard.runs, strict=True):
         for name in ("heard", "silence"):
-            assert torch.equal(ours[0][f"{TALK}_{name}"], theirs[0][f"{TALK}_{name}"])
+            assert torch.equal(ours.shown[f"{TALK}_{name}"], theirs.shown[f"{TALK}_{name}"])
 
 
 @pytest.mark.slow
@@ -176,10 +157,10 @@ def test_strength_says_how_much_of_the_footage_is_forgotten(models):
     settings = replace(SETTINGS, steps=10)
     *_, full = made(models, 0.5, settings)
     *_, half = made(models, 0.5, settings, strength=0.5)
-    sigmas = full.runs[0][4]
+    sigmas = full.runs[0].sigmas
     assert len(sigmas) == 11
-    assert half.runs[0][4][0] == min(sigmas, key=lambda sigma: abs(sigma - 0.5 * sigmas[0]))
-    assert not half.runs[0][1][:, :, 1:, 5, 3].eq(0).any(), "what was there is the start"
+    assert half.runs[0].sigmas[0] == min(sigmas, key=lambda sigma: abs(sigma - 0.5 * sigmas[0]))
+    assert not half.runs[0].latent[:, :, 1:, 5, 3].eq(0).any(), "what was there is the start"
     _, _, _, latents, none = made(models, 0.5, settings, strength=0.0)
     images = footage(0.5).get_components().images
     assert not none.runs
@@ -257,7 +238,7 @@ def test_speakers_are_heard_as_one_sound(models):
     encoded.tracks = (EncodedTrack(encoded, None), EncodedTrack(encoded, None))
     InfiniteTalk().check_lip_sync(inputs)
     asked = FootageInputs(footage(1), mask=mask(), crop_size=SIZE)
-    _, _, clip_sampler, _ = sampled_over(InfiniteTalk(), inputs, asked, Watched())
+    _, _, clip_sampler, _ = sampled_over(InfiniteTalk(), inputs, asked, Watched(ONE_STEP))
     assert len(clip_sampler.features) == 1 and not clip_sampler.regions
 
 

@@ -268,15 +268,16 @@ export class TrimWidget {
     try {
       const level = await packJSON("level", { ...sound.query, ...cutOf(selection) }, this.scope.signal);
       if (this.area.selection !== selection) return;
-      const { gain, loudness } = target === "peak" ? { gain: gainToPeak(level), loudness: null } : (gainToLoudness(level) ?? { gain: null, loudness: null });
+      const loud = target === "loudness" ? gainToLoudness(level) : null;
+      const gain = target === "peak" ? gainToPeak(level) : (loud?.gain ?? null);
       if (gain === null) {
         const isHeard = level.peak !== null;
         const why = isHeard ? "This cut is too short or too quiet to have a loudness: go by its peak." : "Nothing is heard in this cut: it has no level.";
         return void this.#notice(translated(why));
       }
       this.#chooseGain(gain);
-      if (loudness !== null && loudness < LOUDNESS_LUFS - 0.05)
-        this.#told = translated("{loudness} LUFS: any louder, its peaks would be cut off.", { loudness: loudness.toFixed(1) });
+      if (loud && loud.loudness < LOUDNESS_LUFS - 0.05)
+        this.#told = translated("{loudness} LUFS: any louder, its peaks would be cut off.", { loudness: loud.loudness.toFixed(1) });
     } catch (error) {
       if (!this.scope.ended) this.#notice(error instanceof Error ? error.message : String(error));
     } finally {

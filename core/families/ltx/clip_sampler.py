@@ -59,8 +59,7 @@ class LTXAVClipSampler(ClipSampler):
         if self.upscaler is not None:
             self.sizes.insert(0, (inputs.width // UPSCALE, inputs.height // UPSCALE))
         check_memory(inputs.model, plan, inputs.width, inputs.height, Fraction(LATENT_CHANNELS, SPATIAL_RATIO**2))
-        firsts = [shot[0] for shot in plan.shots()]
-        self.references = {number: self._references(number) for number in pictures.shown(firsts)}
+        self.references = {number: self._references(number) for number in self.first_pictures()}
         self.guides = self._guides()
 
     def _references(self, number: int) -> Sequence[torch.Tensor | None]:

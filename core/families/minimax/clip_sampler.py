@@ -35,8 +35,7 @@ class MiniMaxH3ClipSampler(ClipSampler):
         super().__init__(inputs, plan, pictures)
         check_memory(inputs.model, plan, inputs.width, inputs.height, Fraction(LATENT_CHANNELS, SPATIAL_RATIO**2))
         self.model = inputs.model
-        firsts = [shot[0] for shot in plan.shots()]
-        self.references = {number: self._reference(number) for number in pictures.shown(firsts)}
+        self.references = {number: self._reference(number) for number in self.first_pictures()}
         self.key_frames = self._key_frames()
         self.sounds = [self._sound(segment) for segment in plan.segments]
 
