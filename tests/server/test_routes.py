@@ -180,8 +180,11 @@ def test_beats_are_searched_for_without_loading_numba_into_the_host(server):
     maps = Path(f"/proc/{server.process.pid}/maps")
     if not maps.exists():
         pytest.skip("this system does not tell which libraries a process has loaded")
+    is_there = "llvmlite" in maps.read_text()
     status, _, body = ask(server, "beats", {"filename": "sound_to_video_music.flac"})
     assert (status, len(json.loads(body)["beats"])) == (200, 15)
+    if is_there:
+        pytest.skip("this ComfyUI has loaded numba itself, as 0.33 does where it is installed")
     assert "llvmlite" not in maps.read_text()
 
 
