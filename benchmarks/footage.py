@@ -138,7 +138,7 @@ def _stub_sampler(plan: Any, crops: Any) -> Any:
         def steps(self, sampler: Any) -> int:
             return 1
 
-        def _sigmas(self, sampler: Any) -> Any:
+        def noise_levels(self, sampler: Any) -> Any:
             return torch.tensor([1.0, 0.0])
 
         def _sampled(self, segment: Any, footage: list, *others: Any) -> Any:
